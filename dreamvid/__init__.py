@@ -1,0 +1,61 @@
+"""Dream films: gradient ascent on every frame, each frame fed back, the result a film.
+
+The easy doors::
+
+    import dreamvid
+    dreamvid.zoom("seed.jpg", "out.mp4", frames=90)
+    dreamvid.image("seed.jpg", "dream.png", preset="google-2015", weights="bvlc.safetensors")
+
+Both take ``preset``, ``config``, ``overwrite``, every flag of the command line by its long name,
+and ``settings``, a nested dict such as ``{"ascent": {"step_size": 2.0}}``. Importing dreamvid
+loads nothing heavy.
+"""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+__version__ = "0.1.0"
+
+
+def zoom(
+    seed: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    preset: str = "default",
+    config: str | PathLike[str] | None = None,
+    job: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    settings: dict[str, Any] | None = None,
+    **flags: Any,
+) -> Path:
+    """Make a film that falls into a still; returns its path, ``<seed>-zoom.mp4`` by default."""
+    from dreamvid import films
+    from dreamvid.settings import flagged
+
+    chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
+    target = Path(out) if out is not None else Path(f"{Path(seed).stem}-zoom.mp4")
+    return films.zoom(Path(seed), target, chosen, job=_path(job), overwrite=overwrite)
+
+
+def image(
+    seed: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    preset: str = "default",
+    config: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    settings: dict[str, Any] | None = None,
+    **flags: Any,
+) -> Path:
+    """Dream one picture; returns its path, ``<seed>-dream.png`` by default."""
+    from dreamvid import films
+    from dreamvid.settings import flagged
+
+    chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
+    target = Path(out) if out is not None else Path(f"{Path(seed).stem}-dream.png")
+    return films.image(Path(seed), target, chosen, overwrite=overwrite)
+
+
+def _path(path: str | PathLike[str] | None) -> Path | None:
+    return None if path is None else Path(path)

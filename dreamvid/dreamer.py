@@ -1,0 +1,104 @@
+"""The dreamer: one frame through all its octaves."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dreamvid.ascent import Report, ascended
+from dreamvid.errors import NetworkError, SettingsError
+from dreamvid.frames import Frame, Key, Size, checked, size_of
+from dreamvid.networks.base import Network
+from dreamvid.networks.layers import Choice
+from dreamvid.objectives import gain_of
+from dreamvid.octaves import climbed, octave_sizes
+from dreamvid.settings import Settings
+
+
+class Dreamer:
+    """A network with a taste: which layers to excite, and how.
+
+    Calling it turns a frame into a dreamed frame; `report` then tells of that dream.
+    """
+
+    def __init__(self, network: Network, choices: Sequence[Choice], settings: Settings) -> None:
+        self.network = network
+        self.layers = [choice.layer for choice in choices]
+        self.settings = settings
+        self.report = Report()
+        self._check_channels(choices)
+        self._gain = gain_of(choices, settings.objective)
+        parameter = next(network.parameters())
+        self._dtype = torch.promote_types(parameter.dtype, torch.float32)
+        ends = torch.tensor([0.0, 1.0], device=parameter.device, dtype=self._dtype)[
+            :, None, None, None
+        ].expand(2, 3, 1, 1)
+        low, high = network.preprocessing.to_input(ends)
+        self._bounds = (low[None], high[None])
+        self._step = settings.ascent.step_size * network.preprocessing.level
+
+    def __call__(self, frame: Frame, key: Key, later: bool = False) -> Frame:
+        """`frame` dreamed; `key` decides its jitter, `later` that it began from a dream."""
+        return self.batch(checked(frame)[None], key, later)[0]
+
+    def batch(self, frames: Tensor, key: Key, later: bool = False) -> Tensor:
+        """Frames (N, 3, H, W) of one size dreamed together, with the same jitter."""
+        self.check(size_of(frames))
+        ascent = self.settings.ascent
+        few = later and ascent.later is not None
+        iterations = ascent.later if few and ascent.later is not None else ascent.iterations
+        report = Report()
+
+        def dream(image: Tensor, octave: int) -> Tensor:
+            return ascended(
+                image,
+                self.gain,
+                self._bounds,
+                self._step,
+                (*key, octave),
+                ascent,
+                iterations,
+                report,
+            )
+
+        inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
+        dreamed = self.network.preprocessing.to_pictures(
+            climbed(inputs, dream, self.settings.octaves)
+        )
+        self.report = report
+        return dreamed.clamp(0, 1).float().contiguous()
+
+    def gain(self, inputs: Tensor) -> Tensor:
+        """The objective of each picture (N,), given in the network's own units."""
+        return self._gain(self.network(inputs, self.layers))
+
+    def _check_channels(self, choices: Sequence[Choice]) -> None:
+        """Raise `NetworkError` for a channel that its layer does not have."""
+        picked = [choice for choice in choices if choice.channels]
+        if not picked:
+            return
+        side = max(64, self.network.smallest_side)
+        flat = torch.zeros(1, 3, side, side, device=next(self.network.parameters()).device)
+        found = self.network(flat, [choice.layer for choice in picked])
+        for choice in picked:
+            count = found[choice.layer].shape[1]
+            if choice.channels and max(choice.channels) >= count:
+                raise NetworkError(
+                    f"{self.network.name}: no channel {max(choice.channels)} in {choice.layer}; "
+                    f"its channels are 0 to {count - 1}"
+                )
+
+    def check(self, size: Size, seed: Size | None = None) -> None:
+        """Raise `SettingsError` where the seed or the smallest octave is too small to dream."""
+        if seed and min(seed) < self.network.smallest_side:
+            raise SettingsError(
+                f"the seed is {seed}, and {self.network.name} needs "
+                f"{self.network.smallest_side} pixels a side; use a larger picture"
+            )
+        smallest = octave_sizes(size, self.settings.octaves)[0]
+        if min(smallest) < self.network.smallest_side:
+            raise SettingsError(
+                f"octaves.count: the smallest of {self.settings.octaves.count} octaves of {size} "
+                f"is {smallest}, and {self.network.name} needs {self.network.smallest_side} "
+                "pixels a side; use fewer octaves or a larger size"
+            )

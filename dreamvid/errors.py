@@ -1,0 +1,56 @@
+"""The errors that dreamvid raises on purpose.
+
+Each message is one line that names the thing, what was got, what is allowed and the remedy. The
+command line catches them once, prints that line and leaves with the error's ``exit_status``.
+"""
+
+from pathlib import Path
+
+
+class DreamvidError(Exception):
+    """Anything that dreamvid can explain in one line."""
+
+    exit_status = 2
+
+
+class SettingsError(DreamvidError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class NetworkError(DreamvidError):
+    """A network, a layer of it or its weights cannot be used."""
+
+
+class MediaError(DreamvidError):
+    """A picture or film cannot be read, or an output cannot be written as asked."""
+
+
+class ResumeError(DreamvidError):
+    """A job folder does not fit what is asked of it."""
+
+
+class JobLockedError(ResumeError):
+    """Another run holds the job."""
+
+    exit_status = 75
+
+
+class StorageError(DreamvidError):
+    """The disk is full, read-only or broken."""
+
+    exit_status = 74
+
+
+class EncodeError(DreamvidError):
+    """ffmpeg failed although its input was good; the frames are kept."""
+
+    exit_status = 1
+
+
+class Stopped(BaseException):
+    """A signal asked a run to stop; the frames it finished are whole in the job's folder."""
+
+    def __init__(self, signal: int, folder: Path) -> None:
+        super().__init__(signal, folder)
+        self.signal = signal
+        self.folder = folder

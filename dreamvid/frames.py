@@ -1,0 +1,136 @@
+"""Frames, flows, sizes and clocks: the shapes everything else agrees on.
+
+`Frame`: torch float32 (3, H, W), RGB, [0, 1], contiguous, no gradient. No batch axis.
+`Flow`: torch float32 (2, H, W) in pixels, channel 0 is dx, channel 1 is dy, y down, backward:
+``out[:, y, x] = in[:, y + dy, x + dx]``.
+"""
+
+import hashlib
+import re
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamvid.errors import SettingsError
+
+Frame = Tensor
+Flow = Tensor
+Key = tuple[int, ...]
+
+LARGEST_SIDE = 16384
+
+
+class Size(NamedTuple):
+    """Height and width in pixels, in the order of a tensor's last two axes."""
+
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+class Clock(NamedTuple):
+    """Film time of a frame and the time since the frame before it, both in seconds."""
+
+    time: float
+    step: float
+
+
+def size_of(frame: Tensor) -> Size:
+    """The size of a frame, a flow or a batch of them."""
+    return Size(*frame.shape[-2:])
+
+
+def parsed_size(text: str, source: Size) -> Size:
+    """The size that ``"WxH"`` or ``"LONGER"`` asks for; the latter keeps the source's shape.
+
+    Raises `SettingsError` unless every side is a whole number from 1 to `LARGEST_SIDE`.
+    """
+    match = re.fullmatch(r"\s*(\d{1,9})(?:\s*[xX]\s*(\d{1,9}))?\s*", str(text))
+    if match:
+        first, second = match.groups()
+        if second:
+            size = Size(int(second), int(first))
+        else:
+            scale = int(first) / max(source)
+            size = Size(*(max(min(1, int(first)), round(side * scale)) for side in source))
+        if min(size) >= 1 and max(size) <= LARGEST_SIDE:
+            return size
+    raise SettingsError(
+        f"size: got {str(text)!r}, wanted WxH or the longer side in pixels, "
+        f"1 to {LARGEST_SIDE}, such as 640 or 640x360"
+    )
+
+
+def checked(frame: Tensor) -> Frame:
+    """`frame` itself where it is a `Frame`; a `TypeError` that says what is wrong where not."""
+    if frame.ndim != 3 or frame.shape[0] != 3 or frame.dtype != torch.float32:
+        raise TypeError(f"a frame is float32 (3, H, W), not {frame.dtype} {tuple(frame.shape)}")
+    return frame
+
+
+def from_pixels(pixels: np.ndarray, device: str | torch.device = "cpu") -> Frame:
+    """A frame from RGB pixels (H, W, 3), uint8 or uint16."""
+    whole = torch.from_numpy(np.ascontiguousarray(pixels.astype(np.int32))).to(device)
+    scaled = whole.permute(2, 0, 1).float() / np.iinfo(pixels.dtype).max
+    return checked(scaled.contiguous())
+
+
+def to_pixels(frame: Frame, depth: int = 8) -> np.ndarray:
+    """RGB pixels (H, W, 3) of a frame, rounded to uint8 or, with a depth of 16, uint16."""
+    top = 2**depth - 1
+    whole = checked(frame).clamp(0, 1).mul(top).round().permute(1, 2, 0).to(torch.int32)
+    return whole.cpu().numpy().astype(np.uint8 if depth == 8 else np.uint16)
+
+
+def quantised(frame: Frame, depth: int = 8) -> Frame:
+    """The frame as it will be read back after being written with `depth` bits a channel."""
+    top = 2**depth - 1
+    return checked(frame).clamp(0, 1).mul(top).round().div(top)
+
+
+def resized(image: Tensor, size: Size) -> Tensor:
+    """`image` (…, H, W) at another size, bilinear, corner pixels on corner pixels.
+
+    The same sampling as ``scipy.ndimage.zoom`` of order 1, which the 2015 notebook uses.
+    """
+    if size_of(image) == size:
+        return image
+    batch = image[None] if image.ndim == 3 else image
+    result = F.interpolate(batch, tuple(size), mode="bilinear", align_corners=True)
+    return result[0] if image.ndim == 3 else result
+
+
+def photographic(image: Tensor, size: Size) -> Tensor:
+    """`image` (3, H, W) at another size for looking at: bicubic, antialiased, within [0, 1]."""
+    if size_of(image) == size:
+        return image
+    result = F.interpolate(image[None], tuple(size), mode="bicubic", antialias=True)
+    return result[0].clamp(0, 1)
+
+
+def drawn(key: Key, low: int, high: int) -> int:
+    """A whole number from `low` to `high`, both included, that depends on `key` alone."""
+    digest = hashlib.blake2b(repr(tuple(key)).encode(), digest_size=8).digest()
+    return low + int.from_bytes(digest, "big") % (high - low + 1)
+
+
+def noise(size: Size, key: Key, *, exponent: float = 1.0, contrast: float = 0.15) -> Frame:
+    """Coloured noise whose amplitude falls as 1/frequency^exponent, around middle grey.
+
+    `contrast` is the standard deviation of each channel. Computed on the CPU, so that every
+    device starts from the same picture.
+    """
+    generator = torch.Generator().manual_seed(drawn(key, 0, 2**62))
+    white = torch.randn(3, *size, generator=generator)
+    rows = torch.fft.fftfreq(size.height)[:, None]
+    columns = torch.fft.rfftfreq(size.width)[None, :]
+    frequency = (rows**2 + columns**2).sqrt().clamp_min(1 / max(size))
+    spectrum = torch.fft.rfft2(white) / frequency**exponent
+    field = torch.fft.irfft2(spectrum, s=tuple(size))
+    field = field - field.mean((1, 2), keepdim=True)
+    return (0.5 + contrast * field / (field.std((1, 2), keepdim=True) + 1e-12)).clamp(0, 1)

@@ -1,0 +1,69 @@
+"""What there is to choose from, as tables for a person."""
+
+import inspect
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from dreamvid import presets, sinks
+from dreamvid.errors import SettingsError
+from dreamvid.motions import motions
+from dreamvid.networks import network, networks
+from dreamvid.objectives import objectives
+from dreamvid.registry import Registry, Within, did_you_mean, parameters
+
+REGISTRIES: dict[str, Registry] = {
+    "networks": networks,
+    "objectives": objectives,
+    "motions": motions,
+    "encoders": sinks.encoders,
+}
+
+
+def print_list(kind: str, name: str | None, weights: Path | None) -> None:
+    """Print one list to standard output; `name` is the network whose layers are asked for."""
+    kinds = [*REGISTRIES, "layers", "presets"]
+    if kind not in kinds:
+        raise SettingsError(f"no list {kind!r}{did_you_mean(kind, kinds)} ({', '.join(kinds)})")
+    table = Table(box=None, pad_edge=False)
+    if kind == "layers":
+        net = network(name or "pocket", weights=weights)
+        table.add_column("number", justify="right")
+        table.add_column("layer")
+        for number, layer in enumerate(net.layers, 1):
+            table.add_row(str(number), layer + ("  (favourite)" if layer == net.favourite else ""))
+    elif kind == "presets":
+        table.add_column("preset")
+        table.add_column("for")
+        for preset in presets.names():
+            table.add_row(preset, presets.about(preset))
+    else:
+        registry = REGISTRIES[kind]
+        table.add_column(kind[:-1])
+        table.add_column("does")
+        table.add_column("options")
+        for entry in registry.names():
+            table.add_row(entry, registry.summary(entry), options_of(registry[entry]))
+    console = (
+        Console(highlight=False, soft_wrap=True) if kind == "layers" else Console(highlight=False)
+    )
+    console.print(table)
+
+
+def options_of(function: Callable[..., Any]) -> str:
+    """A registered function's options with their defaults and ranges, in one line."""
+    texts = []
+    for name, parameter in parameters(function).items():
+        if parameter.default is inspect.Parameter.empty:
+            texts.append(name)
+            continue
+        text = f"{name}={parameter.default}"
+        if typing.get_origin(parameter.annotation) is typing.Annotated:
+            bounds = [x for x in typing.get_args(parameter.annotation) if isinstance(x, Within)]
+            text += f" ({bounds[0]})" if bounds else ""
+        texts.append(text)
+    return ", ".join(texts)

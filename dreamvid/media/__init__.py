@@ -1,0 +1,31 @@
+"""Pictures and films, in and out: the only door to ffmpeg and to image files."""
+
+from dreamvid.media.ffmpeg import Film, encode, frames_of, probe
+from dreamvid.media.pictures import (
+    LARGEST_PICTURE,
+    READ_FORMATS,
+    SMALLEST_SIDE,
+    WRITE_FORMATS,
+    read_picture,
+    read_png,
+    write_picture,
+)
+from dreamvid.media.publishing import published, storage_checked
+from dreamvid.media.words import read_metadata
+
+__all__ = [
+    "LARGEST_PICTURE",
+    "READ_FORMATS",
+    "SMALLEST_SIDE",
+    "WRITE_FORMATS",
+    "Film",
+    "encode",
+    "frames_of",
+    "probe",
+    "published",
+    "read_metadata",
+    "read_picture",
+    "read_png",
+    "storage_checked",
+    "write_picture",
+]

@@ -1,0 +1,100 @@
+"""What every network is: named activations in order of depth, and its own preprocessing."""
+
+import copy
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dreamvid.errors import NetworkError
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The affine map from a picture, RGB in [0, 1], to the units a network was trained in.
+
+    Convention: ``input = (picture · scale − mean) / std`` for each channel, ``mean`` and ``std``
+    given in the network's own channel order.
+    """
+
+    order: str = "RGB"
+    scale: float = 1.0
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    @property
+    def level(self) -> float:
+        """One 8-bit level of a picture in the network's units, averaged over the channels."""
+        return sum(self.scale / 255 / std for std in self.std) / 3
+
+    def to_input(self, pictures: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W), RGB in [0, 1], in the network's units and channel order."""
+        if self.order == "BGR":
+            pictures = pictures.flip(1)
+        return (pictures * self.scale - self._row(self.mean, pictures)) / self._row(
+            self.std, pictures
+        )
+
+    def to_pictures(self, inputs: Tensor) -> Tensor:
+        """The inverse of `to_input`."""
+        pictures = (
+            inputs * self._row(self.std, inputs) + self._row(self.mean, inputs)
+        ) / self.scale
+        return pictures.flip(1) if self.order == "BGR" else pictures
+
+    @staticmethod
+    def _row(values: tuple[float, float, float], like: Tensor) -> Tensor:
+        return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)
+
+
+class Network(nn.Module):
+    """A convolutional network as the dream sees it.
+
+    Subclasses set `name`, `layers` (every layer that can be dreamed, shallowest first) and
+    `preprocessing`, and write `activations`, a generator of (layer, activation) in that order.
+    Because nobody asks the generator for more than the deepest layer wanted, nothing past that
+    layer is computed.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    preprocessing: Preprocessing
+    favourite: str
+    """The layer that is dreamed of when none is asked for."""
+    smallest_side = 32
+    """The shortest side in pixels of a picture this network can take."""
+    landmark: str | None = None
+    """A parameter, as weights files name it, by which this network's weights are recognised."""
+    weights_path: Path | None = None
+    weights_sha256: str | None = None
+    """The whole SHA-256 of the weights file, set when weights are installed."""
+
+    def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield each layer's name and activation (N, C, h, w), shallowest first."""
+        raise NotImplementedError
+
+    def forward(self, inputs: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """The activations of `layers` for inputs (N, 3, H, W) in the network's own units.
+
+        Inputs of any floating type are taken; activations come in the parameters' type.
+        """
+        wanted, found = set(layers), {}
+        if unknown := wanted.difference(self.layers):
+            raise NetworkError(f"{self.name}: no layer {sorted(unknown)[0]!r}")
+        if not wanted:
+            return {}
+        inputs = inputs.to(next(self.parameters()).dtype)
+        for name, activation in self.activations(inputs):
+            if name in wanted:
+                found[name] = activation
+                if len(found) == len(wanted):
+                    break
+        return found
+
+
+def traced(network: Network) -> list[str]:
+    """The names `network.activations` yields, in order, found without computing anything."""
+    twin = copy.deepcopy(network).to("meta")
+    return [name for name, _ in twin.activations(torch.empty(1, 3, 64, 64, device="meta"))]

@@ -1,0 +1,157 @@
+"""BVLC GoogLeNet as Caffe runs it: the network of the 2015 pictures.
+
+Source: Szegedy et al., "Going deeper with convolutions", 2014, in the BVLC model zoo's form:
+input BGR, 0..255 minus (104, 116, 122); pooling rounds its output size up; local response
+normalisation over five channels with alpha 1e-4, beta 0.75, k 1. Layers carry Caffe's names, and
+each convolution's activation is taken after its ReLU, which Caffe computes in place.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dreamvid.errors import NetworkError
+from dreamvid.networks import weights as weights_files
+from dreamvid.networks.base import Network, Preprocessing, traced
+
+INCEPTION_WIDTHS = {
+    "3a": (192, 64, 96, 128, 16, 32, 32),
+    "3b": (256, 128, 128, 192, 32, 96, 64),
+    "4a": (480, 192, 96, 208, 16, 48, 64),
+    "4b": (512, 160, 112, 224, 24, 64, 64),
+    "4c": (512, 128, 128, 256, 24, 64, 64),
+    "4d": (512, 112, 144, 288, 32, 64, 64),
+    "4e": (528, 256, 160, 320, 32, 128, 128),
+    "5a": (832, 256, 160, 320, 32, 128, 128),
+    "5b": (832, 384, 192, 384, 48, 128, 128),
+}
+"""Channels of each block: in, 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5, pool_proj."""
+
+
+class _LocalResponse(torch.autograd.Function):
+    """Caffe's cross-channel normalisation with the channel sums as a banded 1x1 product."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, band: Tensor) -> Tensor:
+        scale = F.conv2d(x * x, band).add_(1)
+        power = _three_quarters(scale)
+        ctx.save_for_backward(x, band, scale, power)
+        return x * power
+
+    @staticmethod
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx, grad: Tensor
+    ) -> tuple[Tensor, None]:
+        x, band, scale, power = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            # A second derivative is wanted, so scale and power must be functions of x here.
+            scale = F.conv2d(x * x, band) + 1
+            power = scale.pow(-0.75)
+        grad = grad * power
+        spread = F.conv2d(grad * x / scale, band)
+        return torch.addcmul(grad, spread, x, value=-1.5), None
+
+
+def _three_quarters(scale: Tensor) -> Tensor:
+    """scale^-0.75 by two roots, which vectorise where a general power does not."""
+    root = scale.rsqrt()
+    return root.mul_(root.sqrt())
+
+
+@lru_cache
+def _band(
+    channels: int, size: int, alpha: float, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    index = torch.arange(channels, device=device)
+    near = (index[:, None] - index[None, :]).abs() <= size // 2
+    return near.to(dtype).mul(alpha / size)[:, :, None, None]
+
+
+def local_response(x: Tensor, size: int = 5, alpha: float = 1e-4) -> Tensor:
+    """Divide by (1 + alpha/size · Σ x²)^0.75, the sum over `size` neighbouring channels."""
+    band = _band(x.shape[1], size, alpha, x.dtype, x.device)
+    return _LocalResponse.apply(x, band)  # pyright: ignore[reportReturnType]
+
+
+def _pool(x: Tensor, stride: int) -> Tensor:
+    return F.max_pool2d(x, 3, stride, padding=1 if stride == 1 else 0, ceil_mode=True)
+
+
+class GoogLeNet(Network):
+    """GoogLeNet from `conv1/7x7_s2` to `inception_5b/output`."""
+
+    name = "googlenet"
+    preprocessing = Preprocessing("BGR", 255.0, (104.0, 116.0, 122.0), (1.0, 1.0, 1.0))
+    favourite = "inception_4c/output"
+    smallest_side = 32
+    landmark = "conv1/7x7_s2.weight"
+
+    def __init__(self) -> None:
+        super().__init__()
+        convolutions = {
+            "conv1/7x7_s2": nn.Conv2d(3, 64, 7, stride=2, padding=3),
+            "conv2/3x3_reduce": nn.Conv2d(64, 64, 1),
+            "conv2/3x3": nn.Conv2d(64, 192, 3, padding=1),
+        }
+        for block, widths in INCEPTION_WIDTHS.items():
+            inputs, one, reduce3, three, reduce5, five, projection = widths
+            for branch, convolution in {
+                "1x1": nn.Conv2d(inputs, one, 1),
+                "3x3_reduce": nn.Conv2d(inputs, reduce3, 1),
+                "3x3": nn.Conv2d(reduce3, three, 3, padding=1),
+                "5x5_reduce": nn.Conv2d(inputs, reduce5, 1),
+                "5x5": nn.Conv2d(reduce5, five, 5, padding=2),
+                "pool_proj": nn.Conv2d(inputs, projection, 1),
+            }.items():
+                convolutions[f"inception_{block}/{branch}"] = convolution
+        self.convolutions = nn.ModuleDict(convolutions)
+        self.layers = tuple(traced(self))
+
+    def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield Caffe's blobs in Caffe's order, without the dropped and the data layers."""
+        yield "conv1/7x7_s2", (x := self._convolved("conv1/7x7_s2", inputs))
+        yield "pool1/3x3_s2", (x := _pool(x, 2))
+        yield "pool1/norm1", (x := local_response(x))
+        yield "conv2/3x3_reduce", (x := self._convolved("conv2/3x3_reduce", x))
+        yield "conv2/3x3", (x := self._convolved("conv2/3x3", x))
+        yield "conv2/norm2", (x := local_response(x))
+        yield "pool2/3x3_s2", (x := _pool(x, 2))
+        for block in INCEPTION_WIDTHS:
+            prefix = f"inception_{block}/"
+            one = self._convolved(prefix + "1x1", x)
+            yield prefix + "1x1", one
+            yield prefix + "3x3_reduce", (three := self._convolved(prefix + "3x3_reduce", x))
+            yield prefix + "3x3", (three := self._convolved(prefix + "3x3", three))
+            yield prefix + "5x5_reduce", (five := self._convolved(prefix + "5x5_reduce", x))
+            yield prefix + "5x5", (five := self._convolved(prefix + "5x5", five))
+            yield prefix + "pool", (pooled := _pool(x, 1))
+            yield prefix + "pool_proj", (pooled := self._convolved(prefix + "pool_proj", pooled))
+            yield prefix + "output", (x := torch.cat([one, three, five, pooled], 1))
+            if block in ("3b", "4e"):
+                yield f"pool{block[0]}/3x3_s2", (x := _pool(x, 2))
+
+    def _convolved(self, name: str, x: Tensor) -> Tensor:
+        return F.relu_(self.convolutions[name](x))
+
+
+def googlenet(*, weights: Path | None = None) -> GoogLeNet:
+    """BVLC GoogLeNet, the network of the 2015 pictures; its weights file is given by the user."""
+    if weights is None:
+        raise NetworkError(
+            "googlenet: no weights; convert bvlc_googlenet.caffemodel of the BVLC model zoo "
+            "(github.com/BVLC/caffe/wiki/Model-Zoo) to .safetensors under Caffe's layer names "
+            "and pass it with --weights FILE"
+        )
+    with torch.device("meta"):
+        network = GoogLeNet()
+    # Caffe's file also holds the class heads, which no dream reaches.
+    return weights_files.install(
+        network,
+        weights_files.read(weights, "googlenet"),
+        prefix="convolutions.",
+        ignored=("loss1/", "loss2/", "loss3/"),
+    )

@@ -1,0 +1,162 @@
+"""The pocket network: small enough to live inside the package, trained to dream like its teacher.
+
+A stem of oriented filters, pooled to a quarter of the picture's size, then stages that each hand
+over the teacher's own activations: what one stage predicts is what the next one reads, and every
+stage is a dream layer whose L2 energy means what the teacher's means. A stage is a bottleneck of
+two or three depths (Szegedy's parallel branches, one feeding the next):
+
+    v = SiLU(reduce x)   t₁ = SiLU(conv3x3 v)   t₂ = SiLU(conv3x3 t₁)   y = ReLU(expand [v t₁ t₂])
+
+Sizes are halved by max pooling, never by strides past the stem, and contrast is evened out by
+GoogLeNet's local response normalisation: the input gradient has no checkerboard.
+"""
+
+import json
+from collections.abc import Collection, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dreamvid.errors import NetworkError
+from dreamvid.networks import weights as weights_files
+from dreamvid.networks.base import Network, Preprocessing
+from dreamvid.networks.googlenet import local_response
+
+STEM_BASIS = 32
+EMBEDDED = Path(__file__).with_name("pocket.safetensors")
+
+
+class Stage(NamedTuple):
+    """One stage: the layer it predicts and how it gets there."""
+
+    name: str
+    channels: int
+    width: int = 0
+    convolutions: int = 0
+    pooled: bool = False
+    normalised: bool = False
+
+
+STAGES = (
+    Stage("conv1", 64),
+    Stage("conv2", 192, 48, 1, normalised=True),
+    Stage("3a", 256, 64, 1, pooled=True, normalised=True),
+    Stage("3b", 480, 96, 1),
+    Stage("4a", 512, 112, 2, pooled=True),
+    Stage("4b", 512, 112, 2),
+    Stage("4c", 512, 112, 2),
+    Stage("4d", 528, 112, 2),
+)
+
+
+class Bottleneck(nn.Module):
+    """A stage's reduce, 3x3 convolutions and expand; (N, inputs, h, w) to (N, channels, h, w)."""
+
+    def __init__(self, inputs: int, stage: Stage) -> None:
+        super().__init__()
+        width, depths = stage.width, stage.convolutions
+        self.reduce = nn.Conv2d(inputs, width, 1)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(width, width, 3, padding=1) for _ in range(depths)
+        )
+        self.expand = nn.Conv2d(width * (depths + 1), stage.channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Every depth of the bottleneck, expanded together."""
+        depths = [F.silu(self.reduce(x))]
+        for convolution in self.convolutions:
+            depths.append(F.silu(convolution(depths[-1])))
+        return F.relu_(self.expand(torch.cat(depths, 1)))
+
+
+class Stem(nn.Module):
+    """Oriented 7x7 filters as mixtures of a smaller basis, pooled before the cheaper ReLU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.basis = nn.Conv2d(3, STEM_BASIS, 7, stride=2, padding=3, bias=False)
+        self.mix = nn.Conv2d(STEM_BASIS, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, channels, H/4, W/4)."""
+        return F.relu_(F.max_pool2d(self.mix(self.basis(x)), 3, 2, ceil_mode=True))
+
+
+class Pocket(Network):
+    """A stem and stages; `units` brings each layer's activation to the teacher's own scale."""
+
+    name = "pocket"
+    preprocessing = Preprocessing("BGR", 255.0, (104.0, 116.0, 122.0), (60.0, 60.0, 60.0))
+    favourite = "4c"
+    smallest_side = 32
+    landmark = "blocks.0.basis.weight"
+    units: Tensor
+
+    def __init__(self, stages: tuple[Stage, ...] = STAGES) -> None:
+        super().__init__()
+        self.stages = stages
+        self.layers = tuple(stage.name for stage in stages)
+        blocks: list[nn.Module] = [Stem(stages[0].channels)]
+        for before, stage in pairwise(stages):
+            blocks.append(Bottleneck(before.channels, stage))
+        self.blocks = nn.ModuleList(blocks)
+        self.register_buffer("units", torch.ones(len(stages)))
+
+    def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield each stage's activation in its own units, about 1 in size."""
+        x = inputs
+        for index in range(len(self.stages)):
+            x = self.stage(index, x)
+            yield self.stages[index].name, x
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """One stage alone, from the activation of the stage before (or the network's input)."""
+        stage = self.stages[index]
+        if stage.pooled:
+            x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+        if stage.normalised:
+            x = local_response(x, alpha=1e-4 * float(self.units[index - 1]) ** 2)
+        return self.blocks[index](x)
+
+    def forward(self, inputs: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """The activations of `layers` in the teacher's units; see `Network.forward`."""
+        found = super().forward(inputs, layers)
+        units = dict(zip(self.layers, self.units.tolist(), strict=True))
+        return {name: activation * units[name] for name, activation in found.items()}
+
+
+def pocket(*, weights: Path | None = None) -> Pocket:
+    """The network inside the package: small, fast, nothing to fetch."""
+    found = weights_files.read(weights or EMBEDDED, "pocket")
+    stages = _stages(found)
+    with torch.device("meta"):
+        network = Pocket(stages)
+    return weights_files.install(network, found)
+
+
+def _stages(found: weights_files.Weights) -> tuple[Stage, ...]:
+    """The stages a weights file was trained with: JSON in its metadata, otherwise `STAGES`."""
+    if "stages" not in found.metadata:
+        return STAGES
+    try:
+        stages = tuple(Stage(*row) for row in json.loads(found.metadata["stages"]))
+    except (ValueError, TypeError, RecursionError):
+        stages = ()
+    if not 1 <= len(stages) <= 64 or not all(_sane(stage) for stage in stages):
+        raise NetworkError(f"pocket: weights {found.path}: its stages are not ones of this network")
+    return stages
+
+
+def _sane(stage: Stage) -> bool:
+    """Whether a stage read from a file has the types and sizes of a real one."""
+    sizes = (stage.channels, stage.width, stage.convolutions)
+    return (
+        isinstance(stage.name, str)
+        and stage.name.isidentifier() | stage.name[:1].isdigit()
+        and all(type(size) is int and 0 <= size <= 4096 for size in sizes)
+        and type(stage.pooled) is type(stage.normalised) is bool
+    )

@@ -1,0 +1,214 @@
+"""Torchvision's convolutional classifiers, each under torchvision's own name for it.
+
+Layers are the nodes of the network's traced graph, in order. What is asked for is cut out of that
+graph, so nothing past the deepest layer is computed. Torchvision itself is imported only here,
+and only when one of its networks is asked for.
+"""
+
+import dataclasses
+import operator
+import re
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from dreamvid.errors import NetworkError
+from dreamvid.networks import weights as weights_files
+from dreamvid.networks.base import Network, Preprocessing
+
+RENAMED = {"torchvision_googlenet": "googlenet"}
+"""Our name for a network whose torchvision name is another network's here."""
+
+TRANSFORMERS = ("maxvit", "swin", "vit_")
+"""How the names begin of torchvision's networks that have no channels or take only one size."""
+
+WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
+
+IN_PLACE_OPERATORS: dict[Any, Callable[..., Any]] = {
+    operator.iadd: operator.add,
+    operator.imul: operator.mul,
+}
+
+
+def names() -> list[str]:
+    """Torchvision's convolutional classifiers.
+
+    Raises:
+        NetworkError: Torchvision cannot be imported.
+    """
+    models = _models()
+    ours = {theirs: ours for ours, theirs in RENAMED.items()}
+    theirs: list[str] = models.list_models(module=models)
+    return [ours.get(name, name) for name in theirs if not name.startswith(TRANSFORMERS)]
+
+
+def builder(name: str) -> Callable[..., Network]:
+    """The builder of one of `names`, with the same options as our own networks' builders."""
+
+    def build(*, weights: Path | None = None) -> Network:
+        return _built(name, weights)
+
+    build.__name__ = name
+    build.__doc__ = f"Torchvision's {RENAMED.get(name, name)}."
+    return build
+
+
+def _models() -> Any:
+    try:
+        import torchvision.models.feature_extraction
+    # A torchvision built for another torch fails in ways of its own: RuntimeError, OSError, ...
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120]
+        raise NetworkError(
+            f"torchvision cannot be imported ({reason}); install the release made for torch "
+            f"{torch.__version__}, or choose a network of our own"
+        ) from error
+    return torchvision.models
+
+
+class Classifier(Network):
+    """A torchvision model seen through cuts of its traced graph."""
+
+    def __init__(self, name: str, model: nn.Module, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.name = name
+        self.preprocessing = preprocessing
+        self.model = model.eval()
+        for module in model.modules():
+            if getattr(module, "inplace", False):
+                module.inplace = False  # pyright: ignore[reportArgumentType]
+        self._cuts: dict[tuple[str, ...], nn.Module] = {}
+        self.smallest_side, self.layers = self._explored()
+
+    def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield every layer's activation; computed together, unlike our own networks'."""
+        yield from self.forward(inputs, self.layers).items()
+
+    def forward(self, inputs: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """The activations of `layers`; see `Network.forward`."""
+        if unknown := set(layers).difference(self.layers):
+            raise NetworkError(f"{self.name}: no layer {sorted(unknown)[0]!r}")
+        if not layers:
+            return {}
+        wanted = tuple(layer for layer in self.layers if layer in layers)
+        if wanted not in self._cuts:
+            self._cuts[wanted] = self._cut(wanted)
+        return self._cuts[wanted](inputs.to(next(self.parameters()).dtype))
+
+    def _apply(self, *arguments: Any, **options: Any) -> "Classifier":
+        # A move to another device may replace tensors that the cuts still hold.
+        self._cuts.clear()
+        return super()._apply(*arguments, **options)
+
+    def _cut(self, layers: Collection[str]) -> nn.Module:
+        extraction = _models().feature_extraction
+        cut = extraction.create_feature_extractor(
+            self.model, {layer: layer for layer in layers}, suppress_diff_warning=True
+        ).eval()
+        # An activation handed back must not be overwritten by the operation that follows it.
+        for node in cut.graph.nodes:
+            _write_elsewhere(node)
+        cut.recompile()
+        return cut
+
+    def _explored(self) -> tuple[int, tuple[str, ...]]:
+        """The smallest picture this network takes, and its layers, found without computing."""
+        nodes = _models().feature_extraction.get_graph_node_names(self.model)[1][1:]
+        cut = self._cut(nodes)
+        for side in (16, 24, 32, 48, 64, 80, 96, 128, 192, 256):
+            try:
+                found = cut(torch.empty(1, 3, side, side + 8, device="meta"))
+            except (RuntimeError, ValueError, AssertionError):
+                continue
+            return side, tuple(node for node in nodes if isinstance(found[node], Tensor))
+        raise NetworkError(f"{self.name}: takes pictures of one size only, so it cannot be dreamed")
+
+
+def _write_elsewhere(node: fx.Node) -> None:
+    """Make a graph's operation write to memory of its own."""
+    if node.kwargs.get("inplace"):
+        node.update_kwarg("inplace", False)
+    if node.op == "call_function":
+        name = getattr(node.target, "__name__", "")
+        if node.target in IN_PLACE_OPERATORS:
+            node.target = IN_PLACE_OPERATORS[node.target]
+        elif name.endswith("_") and not name.startswith("_"):
+            node.target = getattr(torch, name[:-1])
+    elif node.op == "call_method" and re.fullmatch("[a-z].*[a-z0-9]_", str(node.target)):
+        node.target = str(node.target)[:-1]
+
+
+def _built(name: str, path: Path | None) -> Classifier:
+    published = _published(RENAMED.get(name, name))
+    path = path or _cached(name, published)
+    found = weights_files.read(path, name)
+    tensors = {_modern(key): tensor for key, tensor in found.tensors.items()}
+    model = _empty(name, 1000)
+    # A classifier trained on other classes differs only in its head, whose bias comes last.
+    last = list(model.state_dict())[-1]
+    classes = tensors[last].numel() if last in tensors else 1000
+    if classes != 1000 and 1 <= classes <= 100_000:
+        model = _empty(name, classes)
+    return weights_files.install(
+        Classifier(name, model, _preprocessing(RENAMED.get(name, name), published)),
+        dataclasses.replace(found, tensors=tensors),
+        prefix="model.",
+        ignored=("aux1.", "aux2.", "AuxLogits."),
+    )
+
+
+def _modern(key: str) -> str:
+    """A parameter's present name: the published densenets say norm.1 where the module says norm1.
+
+    >>> _modern("features.denseblock1.denselayer2.norm.1.weight")
+    'features.denseblock1.denselayer2.norm1.weight'
+    """
+    return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", key)
+
+
+def _empty(name: str, classes: int) -> nn.Module:
+    """The model on the meta device, without its auxiliary heads."""
+    options: dict[str, Any] = {"weights": None, "num_classes": classes}
+    if RENAMED.get(name, name) in WITH_AUXILIARY_HEADS:
+        options |= {"aux_logits": False, "init_weights": False, "transform_input": False}
+    models = _models()
+    try:
+        with torch.device("meta"):
+            return models.get_model(RENAMED.get(name, name), **options)
+    except (RuntimeError, NotImplementedError):
+        # Some constructors (regnet's) calculate with tensors, which meta tensors cannot.
+        return models.get_model(RENAMED.get(name, name), **options).to("meta")
+
+
+def _published(name: str) -> list[Any]:
+    """Torchvision's published weights of a model, the best first."""
+    known = _models().get_model_weights(name)
+    return sorted(known, key=lambda member: member is not known.DEFAULT)
+
+
+def _preprocessing(name: str, published: list[Any]) -> Preprocessing:
+    # The published weights of these two were trained on pictures in [-1, 1]; torchvision takes
+    # ImageNet's mean off outside the model and converts inside it (transform_input=True). Doing
+    # it once, here, is the same map, so the model is built with transform_input=False.
+    if name in WITH_AUXILIARY_HEADS:
+        return Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    transforms = published[0].transforms()
+    return Preprocessing(mean=tuple(transforms.mean), std=tuple(transforms.std))
+
+
+def _cached(name: str, published: list[Any]) -> Path:
+    """The published weights in torch's hub cache, or an error that says how to get them there."""
+    usual = published[0].transforms()
+    for member in published:
+        # Weights for other preprocessing are features without a head, not this classifier.
+        if member.transforms().mean != usual.mean:
+            continue
+        if path := weights_files.cached(Path(member.url).name, name):
+            return path
+    raise NetworkError(
+        f"{name}: no weights; save {published[0].url} in {weights_files.hub_folder()}, "
+        "or pass --weights FILE"
+    )

@@ -1,0 +1,56 @@
+"""Presets: small TOML files of settings with their reasons, shipped in `presets/`."""
+
+from pathlib import Path
+
+from dreamvid.errors import SettingsError
+from dreamvid.registry import did_you_mean
+from dreamvid.settings import Tree, read_tree
+
+ABOUT = "about"
+"""The one key of a preset that is no setting: a line for ``dreamvid list presets``."""
+
+
+def folder() -> Path:
+    """Where the presets lie: inside the installed package, or beside it in a checkout."""
+    here = Path(__file__).parent
+    return next(
+        (place for place in (here / "presets", here.parent / "presets") if place.is_dir()),
+        here / "presets",
+    )
+
+
+def names() -> list[str]:
+    """The presets that come with dreamvid, `default` first."""
+    found = sorted(path.stem for path in folder().glob("*.toml"))
+    return sorted(found, key=lambda name: name != "default")
+
+
+def load(name: str) -> Tree:
+    """The settings of a preset, by name or by the path of a ``.toml`` file."""
+    tree = _read(name)
+    tree.pop(ABOUT, None)
+    return tree
+
+
+def about(name: str) -> str:
+    """One line that says what a preset is for."""
+    return str(_read(name).get(ABOUT, ""))
+
+
+def _read(name: str) -> Tree:
+    path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
+    if not name.endswith(".toml") and name not in names():
+        raise SettingsError(
+            f"no preset {name!r}{did_you_mean(name, names())} (presets: {', '.join(names())})"
+        )
+    return read_file(path)
+
+
+def read_file(path: Path) -> Tree:
+    """The settings in a TOML or JSON file, or a `SettingsError` in one line."""
+    try:
+        with path.open("rb") as stream:
+            return read_tree(stream.read(2_000_000).decode("utf-8"), str(path))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SettingsError(f"{path}: {reason}; wanted a TOML file of settings") from None

@@ -1,0 +1,85 @@
+"""How a job's progress is shown: a bar on a terminal, plain lines elsewhere, or nothing."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+PLAIN_SECONDS = 10.0
+"""Time between two plain lines."""
+
+
+class Bar:
+    """A job's progress on standard error; a context manager."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.console = Console(stderr=True, highlight=False)
+        self.bar: Progress | None = None
+        self.done = self.total = 0
+        self.made = 0
+        self.began = self.told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def say(self, text: str) -> None:
+        """A line worth knowing."""
+        if not self.quiet:
+            self.console.print(text, markup=False, soft_wrap=True)
+
+    def begin(self, done: int, total: int) -> None:
+        """Frames `done` of `total` are there already."""
+        self.done, self.total, self.made = done, total, 0
+        self.began = self.told = time.monotonic()
+        if done:
+            self.say(f"{done} of {total} frames are there already")
+        if self.console.is_terminal and not self.quiet:
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[speed]}"),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self.bar.add_task("frames", total=total, completed=done, speed="")
+            self.bar.start()
+
+    def frame(self, index: int, notes: Mapping[str, Any]) -> None:
+        """Frame `index` is on disk."""
+        self.made += 1
+        now = time.monotonic()
+        rate = self.made / max(now - self.began, 1e-9)
+        if self.bar:
+            task = self.bar.task_ids[0]
+            self.bar.update(task, completed=index + 1, speed=f"{rate:.2f} fps")
+            if index + 1 == self.total:
+                self.bar.stop()
+        elif not self.quiet and (now - self.told > PLAIN_SECONDS or index + 1 == self.total):
+            self.told = now
+            left = (self.total - index - 1) / rate
+            self.say(f"frame {index + 1} of {self.total}, {rate:.2f} fps, {_clock(left)} left")
+
+
+def progress(quiet: bool) -> Bar:
+    """The progress that fits standard error."""
+    return Bar(quiet)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

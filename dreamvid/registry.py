@@ -1,0 +1,187 @@
+"""Registries: a name for a function, and its signature as the one schema of its options.
+
+The keyword-only parameters of a registered function are its options in TOML, its ``--set`` keys,
+its line in ``dreamvid list`` and the words of its errors. An option's type is read from its
+annotation; ``Annotated[float, Within(0, 1)]`` gives its range.
+"""
+
+import difflib
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+from dreamvid.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Within:
+    """The closed range a number lies in; with `above`, the lower end itself is shut out."""
+
+    low: float | Fraction = -math.inf
+    high: float | Fraction = math.inf
+    above: bool = False
+
+    def __contains__(self, value: float | Fraction) -> bool:
+        return (self.low < value if self.above else self.low <= value) and value <= self.high
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"above {float(self.low):g}" if self.above else f"{float(self.low):g} or more"
+        return f"{'above ' if self.above else ''}{float(self.low):g} to {float(self.high):g}"
+
+
+Positive = Annotated[float, Within(0, 1e9, above=True)]
+Fraction01 = Annotated[float, Within(0, 1)]
+Finite = Annotated[float, Within(-1e9, 1e9)]
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the nearest of `names`, or nothing where none is near."""
+    lowered = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.5)
+    return f"; did you mean {lowered[near[0]]!r}?" if near else ""
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The options of a registered function: its keyword-only parameters, in order."""
+    return {
+        name: parameter
+        for name, parameter in _signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function, eval_str=True)
+
+
+def checked_options(
+    function: Callable[..., Any], options: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """`options` with each value in its declared type; `SettingsError` names the first bad one."""
+    known = parameters(function)
+    result = {}
+    for name, value in options.items():
+        if name not in known:
+            raise SettingsError(
+                f"{where}.{name}: no such setting{did_you_mean(name, known)} "
+                f"({where} has {', '.join(known) or 'none'})"
+            )
+        result[name] = checked_value(value, known[name].annotation, f"{where}.{name}")
+    return result
+
+
+def checked_value(value: Any, annotation: Any, where: str) -> Any:
+    """`value` in the type and range that `annotation` declares, or a `SettingsError`."""
+    bounds: Within | None = None
+    if typing.get_origin(annotation) is Annotated:
+        annotation, *extras = typing.get_args(annotation)
+        bounds = next((extra for extra in extras if isinstance(extra, Within)), None)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Literal:
+        choices = typing.get_args(annotation)
+        if value in choices and type(value) in {type(choice) for choice in choices}:
+            return value
+        names = [str(choice) for choice in choices]
+        raise SettingsError(
+            f"{where}: got {value!r}, wanted {' or '.join(names)}{did_you_mean(value, names)}"
+        )
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in typing.get_args(annotation):
+            return None
+        choices = [choice for choice in typing.get_args(annotation) if choice is not type(None)]
+        for choice in choices[:-1]:
+            try:
+                return checked_value(value, choice, where)
+            except SettingsError:
+                continue
+        return checked_value(value, choices[-1], where)
+    if origin is tuple:
+        return _checked_tuple(value, typing.get_args(annotation), where)
+    if annotation is Fraction:
+        value = _as_fraction(value)
+    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if annotation is Path and isinstance(value, str):
+        value = Path(value)
+    if not isinstance(value, annotation) or (annotation is int and isinstance(value, bool)):
+        raise SettingsError(
+            f"{where}: got {value!r}, wanted {_worded(annotation)}{f', {bounds}' if bounds else ''}"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingsError(f"{where}: got {value!r}, wanted a finite number")
+    if bounds is not None and value not in bounds:
+        raise SettingsError(f"{where}: got {value!r}, wanted {bounds}")
+    return value
+
+
+def _as_fraction(value: Any) -> Any:
+    """29.97, "30000/1001" and 25 as exact fractions; anything else as it was."""
+    try:
+        return Fraction(str(value)) if isinstance(value, int | float | str) else value
+    except (ValueError, ZeroDivisionError):
+        return value
+
+
+def _checked_tuple(value: Any, kinds: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise SettingsError(f"{where}: got {value!r}, wanted a list")
+    if kinds[-1:] == (Ellipsis,):
+        kinds = (kinds[0],) * len(value)
+    if len(kinds) != len(value):
+        raise SettingsError(f"{where}: got {len(value)} values, wanted {len(kinds)}")
+    return tuple(
+        checked_value(item, kind, f"{where}[{index}]")
+        for index, (item, kind) in enumerate(zip(value, kinds, strict=True))
+    )
+
+
+def _worded(kind: type) -> str:
+    words = {
+        Fraction: "a rate such as 30 or 30000/1001",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+    }
+    return words.get(kind, kind.__name__.lower())
+
+
+class Registry:
+    """Functions of one kind, found by name.
+
+    >>> motions = Registry("motion")
+    >>> @motions.register
+    ... def zoom(points, *, rate: float = 1.2): ...
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._functions: dict[str, Callable[..., Any]] = {}
+
+    def register(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make `function` known by its own name; usable as a decorator."""
+        self._functions[function.__name__] = function
+        return function
+
+    def names(self) -> list[str]:
+        """The registered names, in the order they were written."""
+        return list(self._functions)
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        if name in self._functions:
+            return self._functions[name]
+        raise SettingsError(
+            f"no {self.kind} {name!r}{did_you_mean(name, self._functions)} "
+            f"({self.kind}s: {', '.join(self._functions)})"
+        )
+
+    def summary(self, name: str) -> str:
+        """The first line of a registered function's docstring."""
+        return (inspect.getdoc(self[name]) or "").partition("\n")[0]

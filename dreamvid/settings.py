@@ -1,0 +1,281 @@
+"""Every setting, its default and its range; and how presets, files and flags are laid over them.
+
+A tree of settings is a plain nested dict, as TOML or JSON gives it. Trees are laid over each
+other (defaults < preset < ``--config`` < flag < ``--set``) and checked once, by `settled`.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dreamvid.errors import SettingsError
+from dreamvid.registry import Positive, Within, checked_options, did_you_mean
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """Which network dreams, and of what."""
+
+    name: str = "pocket"
+    weights: Path | None = None
+    layers: tuple[str, ...] = ()
+    """Selectors: name, name=weight, name:channel, number or glob; none: the network's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OctaveSettings:
+    """The pyramid of sizes that a frame is dreamed at, smallest first."""
+
+    count: Annotated[int, Within(1, 20)] = 4
+    scale: Annotated[float, Within(1.01, 8)] = 1.4
+    carry: Literal["detail", "whole"] = "detail"
+    """What is carried up: the dreamed detail alone (2015), or the whole picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AscentSettings:
+    """Gradient ascent at each octave."""
+
+    iterations: Annotated[int, Within(0, 10000)] = 10
+    later: Annotated[int, Within(0, 10000)] | None = None
+    """Iterations on frames that start from a dream; as many as on the first when unset."""
+    step_size: Annotated[float, Within(-1000, 1000)] = 1.5
+    """In 8-bit levels, whatever the network's own units are."""
+    jitter: Annotated[int, Within(0, 1024)] = 32
+    """Largest roll before each step, in pixels."""
+    normalise: Literal["mean", "deviation", "none"] = "mean"
+    """By mean |g|, by the standard deviation of g, or not at all."""
+    smoothing: Annotated[float, Within(0, 64)] = 0.0
+    """Cascade Gaussian smoothing of the gradient: the cascade's first width; 0 is none."""
+    clamp: bool = True
+    """Keep every step within what a picture can hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmSettings:
+    """The film as a whole."""
+
+    frames: Annotated[int, Within(1, 10_000_000)] = 300
+    fps: Annotated[Fraction, Within(Fraction(1, 10), 1000)] = Fraction(30)
+    size: str | None = None
+    """WxH, or the longer side in pixels; none: 640 for a film, a picture's own for a picture."""
+    depth: Literal[8, 16] = 8
+    """Bits a channel of the frames on disk."""
+    seed: Annotated[int, Within(0, 2**63 - 1)] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSettings:
+    """Where and how precisely the dream is computed."""
+
+    device: str = "auto"
+    precision: Literal["auto", "fp64", "fp32", "bf16"] = "auto"
+    """Of the network: bf16 is fastest where the device has it, fp64 is for comparisons."""
+    threads: Annotated[int, Within(0, 1024)] = 0
+    """Processor threads; 0 is as many as there are cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings. `motion`, `objective` and `encode` hold options of registered functions."""
+
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    objective: Tree = field(default_factory=lambda: {"name": "energy"})
+    octaves: OctaveSettings = field(default_factory=OctaveSettings)
+    ascent: AscentSettings = field(default_factory=AscentSettings)
+    motion: Tree = field(default_factory=dict)
+    """Motions by name, in the order they are applied, each with its options."""
+    film: FilmSettings = field(default_factory=FilmSettings)
+    machine: MachineSettings = field(default_factory=MachineSettings)
+    encode: Tree = field(default_factory=dict)
+
+    def tree(self) -> Tree:
+        """The settings as a tree of plain JSON values, which `settled` takes back."""
+        return json.loads(json.dumps(asdict(self), default=str))
+
+    def changed(self, section: str, **values: Any) -> "Settings":
+        """A copy with some values of one section replaced."""
+        return replace(self, **{section: replace(getattr(self, section), **values)})
+
+
+SECTIONS: dict[str, Any] = {
+    "network": NetworkSettings,
+    "octaves": OctaveSettings,
+    "ascent": AscentSettings,
+    "film": FilmSettings,
+    "machine": MachineSettings,
+}
+OPEN_SECTIONS = ("objective", "motion", "encode")
+UNPAINTED = ("film.frames", "machine.device", "machine.threads", "network.weights", "encode")
+"""What changes no pixel of a frame, or is recorded in another way."""
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
+    """Two trees as one, `above` winning; a list of motions keeps only those, in that order."""
+    result = dict(below)
+    for name, value in above.items():
+        old = result.get(name, {})
+        if name == "motion" and isinstance(value, Sequence) and not isinstance(value, str):
+            result[name] = {motion: old.get(motion, {}) for motion in value}
+        elif isinstance(value, Mapping) and isinstance(old, Mapping):
+            result[name] = laid_over(old, value)
+        else:
+            result[name] = value
+    return result
+
+
+def settled(tree: Mapping[str, Any]) -> Settings:
+    """A tree as `Settings`; `SettingsError` names the first value that is not allowed."""
+    sections: Tree = {}
+    for name, values in tree.items():
+        if name not in SECTIONS and name not in OPEN_SECTIONS:
+            known = [*SECTIONS, *OPEN_SECTIONS]
+            raise SettingsError(
+                f"{name}: no such section{did_you_mean(name, known)} ({', '.join(known)})"
+            )
+        if not isinstance(values, Mapping):
+            raise SettingsError(f"{name}: got {values!r}, wanted a table of settings")
+        if name in SECTIONS:
+            options = checked_options(SECTIONS[name], values, name)
+            sections[name] = SECTIONS[name](**options)
+        else:
+            sections[name] = dict(values)
+    for name, options in sections.get("motion", {}).items():
+        if not isinstance(options, Mapping):
+            raise SettingsError(f"motion.{name}: got {options!r}, wanted a table of options")
+    if "objective" in sections:
+        sections["objective"].setdefault("name", "energy")
+    return Settings(**sections)
+
+
+FLAGS = {
+    "frames": "film.frames",
+    "fps": "film.fps",
+    "size": "film.size",
+    "depth": "film.depth",
+    "seed": "film.seed",
+    "network": "network.name",
+    "weights": "network.weights",
+    "layer": "network.layers",
+    "octaves": "octaves.count",
+    "iterations": "ascent.iterations",
+    "motion": "motion",
+    "device": "machine.device",
+    "precision": "machine.precision",
+}
+"""The flags that are settings, by their long names."""
+
+
+def flagged(flags: Mapping[str, Any]) -> Tree:
+    """The tree that flags make; those that are None were not given."""
+    tree: Tree = {}
+    for name, value in flags.items():
+        if name not in FLAGS:
+            raise SettingsError(f"no setting {name!r}{did_you_mean(name, FLAGS)}")
+        if value is None:
+            continue
+        section, _, key = FLAGS[name].partition(".")
+        if name == "motion" and isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        if name == "layer" and isinstance(value, str):
+            value = [value]
+        if name in ("size", "weights"):
+            value = str(value)
+        if key:
+            tree.setdefault(section, {})[key] = value
+        else:
+            tree[section] = value
+    return tree
+
+
+TEXTS = ("size", "weights", "network", "layer", "motion", "device", "precision")
+
+
+def valued(name: str, text: Any) -> Any:
+    """A flag's text as a value: TOML where the setting is no text itself."""
+    return text if name in TEXTS or not isinstance(text, str) else _toml_value(text)
+
+
+def assigned(assignments: Sequence[str]) -> Tree:
+    """The tree that ``--set section.key=value`` texts make; values are TOML, or else bare text."""
+    tree: Tree = {}
+    for text in assignments:
+        path, equals, value = text.partition("=")
+        keys = [key.strip() for key in path.split(".")]
+        if not equals or len(keys) < 2 or not all(keys):
+            raise SettingsError(f"--set: got {text!r}, wanted section.key=value")
+        branch = tree
+        for key in keys[:-1]:
+            branch = branch.setdefault(key, {})
+            if not isinstance(branch, dict):
+                raise SettingsError(f"--set: {text!r} is at odds with an assignment before it")
+        branch[keys[-1]] = _toml_value(value.strip())
+    return tree
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+
+
+def read_tree(text: str, where: str) -> Tree:
+    """A tree from TOML or JSON text; `where` names it in the error."""
+    if len(text) > 1_000_000:
+        raise SettingsError(
+            f"{where}: too long for settings ({len(text)} characters, 1000000 at most)"
+        )
+    try:
+        tree = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{where}: not TOML or JSON settings: {error}") from None
+    return tree
+
+
+def fingerprint(settings: Settings) -> str:
+    """A hash of everything that changes a frame's pixels."""
+    return hashlib.sha256(json.dumps(painted(settings), sort_keys=True).encode()).hexdigest()
+
+
+def painted(settings: Settings) -> dict[str, Any]:
+    """The settings that change a frame's pixels, flat, by dotted name."""
+
+    def flat(prefix: str, value: Any) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return {
+                k: v
+                for key, each in value.items()
+                for k, v in flat(f"{prefix}.{key}", each).items()
+            }
+        return {prefix: value}
+
+    tree = settings.tree()
+    # The order of motions matters, and a flat dict would lose it.
+    everything: dict[str, Any] = {"motion": list(tree["motion"])}
+    for name, value in tree.items():
+        everything |= flat(name, value)
+    return {
+        name: value
+        for name, value in everything.items()
+        if not any(name == key or name.startswith(key + ".") for key in UNPAINTED)
+    }
+
+
+__all__ = [
+    "Positive",
+    "Settings",
+    "Tree",
+    "assigned",
+    "fingerprint",
+    "laid_over",
+    "painted",
+    "settled",
+]

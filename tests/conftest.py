@@ -1,0 +1,42 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+# Two test processes that both spin on every core are many times slower than two that take one.
+torch.set_num_threads(1)
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def shared(name: str) -> Path:
+    """A file beside the project that is no part of it; skips the test where it is absent."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"needs {name}, which is not part of the project")
+    return path
+
+
+@pytest.fixture(scope="session")
+def googlenet_weights() -> Path:
+    return shared("weights/bvlc_googlenet.safetensors")
+
+
+@pytest.fixture
+def picture():
+    """A textured picture (3, 60, 92), no two corners alike."""
+    generator = torch.Generator().manual_seed(3)
+    rows = torch.linspace(0, 1, 60)[:, None]
+    columns = torch.linspace(0, 1, 92)[None, :]
+    smooth = torch.stack([rows * columns.sqrt(), (1 - rows) * columns, rows.expand(60, 92)])
+    return (0.8 * smooth + 0.2 * torch.rand(3, 60, 92, generator=generator)).clamp(0, 1)
+
+
+def run_cli(*arguments: object, **options) -> "subprocess.CompletedProcess[str]":
+    """`dreamvid ARGUMENTS` in a process of its own."""
+    command = [sys.executable, "-m", "dreamvid", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=300, **options
+    )

@@ -1,0 +1,182 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import run_cli
+
+from dreamvid import media
+from dreamvid.errors import JobLockedError, ResumeError
+from dreamvid.films import settings_for
+from dreamvid.job import Job, Manifest
+from dreamvid.settings import assigned
+
+SMALL = ("--size", "96x64", "--octaves", "2", "--iterations", "2", "--quiet")
+
+
+@pytest.fixture
+def job(tmp_path, picture):
+    manifest = Manifest("zoom", settings_for("default"), tmp_path / "a.mp4", {"sha256": ""}, "", {})
+    return Job.create(tmp_path / "a.mp4.dream", manifest, picture)
+
+
+@pytest.fixture
+def seed(tmp_path, picture):
+    path = tmp_path / "seed.png"
+    media.write_picture(picture, path)
+    return path
+
+
+def test_a_job_comes_back(job, picture):
+    again = Job.open(job.folder)
+    assert again.manifest == job.manifest
+    job.write(0, picture, {"gain": 1.5})
+    assert again.finished() == 1
+    assert torch.equal(again.read(0), media.read_png(job.frame_path(0)))
+    assert again.entries()[0]["gain"] == 1.5
+
+
+def test_frames_past_the_first_bad_one_are_made_again(job, picture):
+    for index in range(6):
+        job.write(index, picture, {})
+    path = job.frame_path(3)
+    path.write_bytes(path.read_bytes()[:-20])
+    (job.frames / ".000007.png.part").write_bytes(b"x")
+    assert job.finished() == 3
+    assert sorted(each.name for each in job.frames.iterdir()) == [
+        f"{index:06d}.png" for index in range(3)
+    ]
+    assert sorted(job.entries()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda text: text[:-9],
+        lambda text: text + '{"index": 2, "sha',
+        lambda text: "\x00" * 40 + "\n" + text,
+        lambda text: text + "[1, 2]\n3\nnull\n",
+    ],
+)
+def test_a_torn_journal_costs_no_more_than_its_torn_lines(job, picture, harm):
+    for index in range(2):
+        job.write(index, picture, {})
+    job.journal.write_text(harm(job.journal.read_text()))
+    assert job.finished() >= 1
+    job.write(job.finished(), picture, {})
+    assert job.finished() >= 2
+
+
+def test_a_frame_of_another_job_is_no_frame(job, picture):
+    job.write(0, picture, {})
+    media.write_picture(picture.flip(2), job.frame_path(0))
+    assert job.finished() == 0
+
+
+def test_two_runs_of_one_job(job):
+    with job.locked(), pytest.raises(JobLockedError, match="another run"), job.locked():
+        pass
+
+
+def test_changed_settings_are_listed(job):
+    changed = settings_for("default", assigned=assigned(["ascent.step_size=9", "motion.pan.x=1"]))
+    with pytest.raises(ResumeError) as caught:
+        job.must_fit(changed)
+    assert "ascent.step_size 1.5 -> 9.0" in str(caught.value)
+    assert "motion.pan.x" in str(caught.value)
+    job.must_fit(settings_for("default", assigned=assigned(["film.frames=7"])))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1}', "null"])
+def test_a_torn_manifest(job, text):
+    (job.folder / "job.json").write_text(text)
+    with pytest.raises(ResumeError, match=r"job\.json"):
+        Job.open(job.folder)
+
+
+def test_only_jobs_are_removed(tmp_path, job):
+    other = tmp_path / "holiday"
+    other.mkdir()
+    (other / "photo.jpg").write_bytes(b"x")
+    with pytest.raises(ResumeError, match="not a job folder"):
+        Job.remove(other)
+    assert (other / "photo.jpg").exists()
+    Job.remove(job.folder)
+    assert not job.folder.exists()
+
+
+def test_a_job_can_be_made_longer_and_encoded_again(seed, tmp_path):
+    out = tmp_path / "film.mp4"
+    assert run_cli("zoom", seed, "-o", out, "--frames", 3, *SMALL).returncode == 0
+    folder = Path(f"{out}.dream")
+    before = [path.read_bytes() for path in sorted((folder / "frames").iterdir())]
+    longer = run_cli("resume", folder, "--frames", 5, "--overwrite", "--quiet")
+    assert longer.returncode == 0, longer.stderr
+    after = [path.read_bytes() for path in sorted((folder / "frames").iterdir())]
+    assert after[:3] == before
+    assert len(list(media.frames_of(out))) == 5
+    again = run_cli("encode", folder, "-o", tmp_path / "film.gif", "--quiet")
+    assert again.returncode == 0, again.stderr
+    assert len(list(media.frames_of(tmp_path / "film.gif"))) == 5
+    done = run_cli("resume", folder, "--frames", 5)
+    assert done.returncode == 0
+    assert "nothing left to do" in done.stderr
+
+
+def test_stopping_tells_how_to_go_on(seed, tmp_path):
+    out = tmp_path / "film.mp4"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dreamvid", "zoom", seed, "-o", out, "--frames", "500", *SMALL],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_frames(Path(f"{out}.dream"), 2)
+    process.send_signal(signal.SIGTERM)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert f"dreamvid resume {out}.dream" in message
+    assert not out.exists()
+
+
+def wait_for_frames(folder, count):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if len(list(folder.glob("frames/[0-9]*.png"))) >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{folder}: no {count} frames within two minutes")
+
+
+def test_killed_five_times_and_resumed_it_is_the_unbroken_film(seed, tmp_path):
+    """Every frame and the decoded film equal those of a run that was never killed."""
+    whole, broken = tmp_path / "whole.mp4", tmp_path / "broken.mp4"
+    frames = ("--frames", "40", *SMALL)
+    unbroken = run_cli("zoom", seed, "-o", whole, *frames)
+    assert unbroken.returncode == 0, unbroken.stderr
+    folder = Path(f"{broken}.dream")
+    chance = random.Random(os.environ.get("DREAMVID_TEST_SEED", "5"))
+    command = [sys.executable, "-m", "dreamvid"]
+    arguments = ["zoom", str(seed), "-o", str(broken), *frames]
+    for kill in range(5):
+        process = subprocess.Popen([*command, *arguments])
+        wait_for_frames(folder, min(39, 7 * kill + 3))
+        time.sleep(chance.uniform(0, 0.15))
+        process.kill()
+        process.wait()
+        arguments = ["resume", str(folder), "--quiet"]
+    finished = run_cli("resume", folder, "--quiet")
+    assert finished.returncode in (0, 2), finished.stderr
+    for index in range(40):
+        name = f"frames/{index:06d}.png"
+        assert (folder / name).read_bytes() == (Path(f"{whole}.dream") / name).read_bytes(), index
+    assert broken.read_bytes() == whole.read_bytes() or all(
+        (a == b).all() for a, b in zip(media.frames_of(broken), media.frames_of(whole), strict=True)
+    )
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    assert [json.loads(line)["index"] for line in lines] == list(range(40))

@@ -1,0 +1,168 @@
+import math
+from fractions import Fraction
+
+import pytest
+import torch
+
+from dreamvid.carry import Step, by_motion
+from dreamvid.errors import SettingsError
+from dreamvid.frames import Clock, Size
+from dreamvid.motions import composed, flow_of, motions
+from dreamvid.warp import grid, warp
+
+SIZE = Size(60, 92)
+STILL = {
+    "hold": {},
+    "zoom": {"rate": 1.0},
+    "spin": {"rate": 0.0},
+    "pan": {"x": 0.0, "y": 0.0},
+    "shear": {"x": 0.0, "y": 0.0},
+}
+MOVING = {
+    "hold": {},
+    "zoom": {"rate": 1.7, "centre": [0.3, 0.6]},
+    "spin": {"rate": 50.0, "centre": [0.3, 0.6]},
+    "pan": {"x": 0.2, "y": -0.1},
+    "shear": {"x": 0.3, "y": 0.2},
+}
+
+
+def disc(x, y):
+    """A white disc around (x, y) on black."""
+    px, py = grid(SIZE)
+    return torch.clamp(4 - ((px - x) ** 2 + (py - y) ** 2).sqrt(), 0, 1).expand(3, -1, -1)
+
+
+def middle_of(frame):
+    px, py = grid(SIZE)
+    weight = frame[0] / frame[0].sum()
+    return (px * weight).sum().item(), (py * weight).sum().item()
+
+
+def moved(name, options, x, y, seconds=1.0):
+    flow = flow_of(composed({name: options}), Clock(0.0, seconds), SIZE)
+    return middle_of(warp(disc(x, y), flow))
+
+
+def test_the_tables_name_every_motion():
+    assert set(STILL) == set(MOVING) == set(motions.names())
+
+
+@pytest.mark.parametrize("name", motions.names())
+def test_at_rest_nothing_moves(name, picture):
+    flow = flow_of(composed({name: STILL[name]}), Clock(1.0, 1 / 30), SIZE)
+    assert flow.abs().max() <= 1e-6 * max(SIZE)
+    torch.testing.assert_close(warp(picture, flow), picture, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", motions.names())
+@pytest.mark.parametrize("fps", [24, 60])
+def test_the_frame_rate_changes_no_speed(name, fps):
+    motion = composed({name: MOVING[name]})
+
+    def after_two_seconds(rate):
+        points = grid(SIZE)
+        for index in range(2 * rate, 0, -1):
+            points = motion(points, Clock(index / rate, 1 / rate), SIZE)
+        return points
+
+    torch.testing.assert_close(after_two_seconds(fps), after_two_seconds(30), atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("name", set(motions.names()) - {"hold"})
+def test_motions_move(name):
+    flow = flow_of(composed({name: MOVING[name]}), Clock(0.0, 1 / 30), SIZE)
+    assert flow.abs().max() > 0.05
+
+
+def test_convention_pan_moves_content_right_and_down():
+    assert moved("pan", {"x": 0.25, "y": 0.1}, 50, 20) == pytest.approx((73, 26), abs=0.05)
+
+
+def test_convention_zoom_moves_content_away_from_the_centre():
+    x, y = moved("zoom", {"rate": 2.0, "centre": [0.0, 0.0]}, 20, 10)
+    assert (x, y) == pytest.approx((40, 20), abs=0.3)
+
+
+def test_convention_the_centre_is_given_x_first():
+    still = (0.75 * 91, 0.25 * 59)
+    x, y = moved("zoom", {"rate": 1.5, "centre": [0.75, 0.25]}, *still)
+    assert (x, y) == pytest.approx(still, abs=0.1)
+
+
+def test_convention_spin_is_clockwise_as_seen():
+    # A quarter turn takes what lies right of the centre below it.
+    x, y = moved("spin", {"rate": 90.0}, 45.5 + 15, 29.5)
+    assert (x, y) == pytest.approx((45.5, 29.5 + 15), abs=0.2)
+
+
+def test_convention_shear_slides_lower_rows_right():
+    x, y = moved("shear", {"x": 0.5, "y": 0.0}, 45.5, 29.5 + 10)
+    assert (x, y) == pytest.approx((50.5, 39.5), abs=0.2)
+    x, y = moved("shear", {"x": 0.0, "y": 0.5}, 45.5 + 10, 29.5)
+    assert (x, y) == pytest.approx((55.5, 34.5), abs=0.2)
+
+
+def test_convention_a_flow_points_to_where_content_was():
+    flow = torch.zeros(2, *SIZE)
+    flow[0] = 3
+    x, y = middle_of(warp(disc(40, 30), flow))
+    assert (x, y) == pytest.approx((37, 30), abs=1e-3)
+
+
+def test_a_composition_is_its_parts_in_order():
+    clock = Clock(0.0, 1.0)
+    both = composed({"pan": {"x": 0.2, "y": 0.0}, "spin": {"rate": 90.0}})
+    points = both(grid(SIZE), clock, SIZE)
+    pan, spin = (composed({n: o}) for n, o in (("pan", {"x": 0.2, "y": 0}), ("spin", {"rate": 90})))
+    expected = pan(spin(grid(SIZE), clock, SIZE), clock, SIZE)
+    torch.testing.assert_close(points, expected)
+    # Panned first, a point right of the centre ends up further below it.
+    assert middle_of(warp(disc(45.5, 29.5), flow_of(both, clock, SIZE))) == pytest.approx(
+        (45.5, 29.5 + 0.2 * 92), abs=0.3
+    )
+
+
+def test_the_border_is_reflected():
+    frame = torch.zeros(3, *SIZE)
+    frame[:, :, :5] = 1
+    flow = torch.zeros(2, *SIZE)
+    flow[0] = -8
+    shifted = warp(frame, flow)
+    # Column 8 shows column 0, and column 0 shows its mirror image, column 8.
+    assert shifted[:, :, 4:13].min() > 0.999
+    assert shifted[:, :, :3].max() < 0.001
+
+
+def test_warping_is_bicubic():
+    """Half a pixel of bicubic shift keeps a fine grating that bilinear would flatten."""
+    columns = torch.arange(92.0)
+    grating = (0.5 + 0.4 * torch.sin(columns * math.pi * 0.6)).expand(3, 60, 92).contiguous()
+    flow = torch.zeros(2, *SIZE)
+    flow[0] = 0.5
+    exact = 0.5 + 0.4 * torch.sin((columns + 0.5) * math.pi * 0.6)
+    error = (warp(grating, flow)[0, 30, 5:-5] - exact[5:-5]).abs().max()
+    assert error < 0.12
+
+
+def test_the_first_frame_is_the_source(picture):
+    carry = by_motion(composed({"zoom": {"rate": 2.0}}), Fraction(30))
+    assert carry(Step(0, picture, None, None)) is picture
+    later = carry(Step(1, picture, picture, picture))
+    assert not torch.equal(later, picture)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"zom": {}}, "did you mean 'zoom'"),
+        ({"zoom": {"rate": 0}}, r"motion\.zoom\.rate"),
+        ({"zoom": {"rate": -1}}, r"motion\.zoom\.rate"),
+        ({"zoom": {"rate": float("nan")}}, "finite"),
+        ({"zoom": {"center": [0.5, 0.5]}}, "did you mean 'centre'"),
+        ({"pan": {"x": "left"}}, "a number"),
+    ],
+)
+def test_bad_motions(options, words):
+    with pytest.raises(SettingsError, match=words):
+        composed(options)

@@ -1,0 +1,143 @@
+from fractions import Fraction
+from typing import Annotated, Literal
+
+import pytest
+
+from dreamvid import presets
+from dreamvid.errors import SettingsError
+from dreamvid.films import settings_for
+from dreamvid.registry import Registry, Within, checked_options, checked_value
+from dreamvid.settings import assigned, fingerprint, flagged, laid_over, settled
+
+
+def test_later_layers_win():
+    settings = settings_for(
+        "default",
+        flags=flagged({"iterations": 7, "frames": None}),
+        assigned=assigned(["ascent.step_size=2.5", "film.fps='24000/1001'"]),
+    )
+    assert settings.ascent.iterations == 7
+    assert settings.ascent.step_size == 2.5
+    assert settings.film.fps == Fraction(24000, 1001)
+    assert settings.film.frames == 300
+
+
+def test_a_tree_comes_back():
+    settings = settings_for("deep", assigned=assigned(["film.fps=29.97"]))
+    assert settled(settings.tree()) == settings
+    assert fingerprint(settled(settings.tree())) == fingerprint(settings)
+
+
+def test_motions_by_flag_keep_their_order_and_options():
+    tree = {"motion": {"zoom": {"rate": 2.0}, "spin": {}}}
+    assert list(laid_over(tree, {"motion": ["pan", "zoom"]})["motion"].items()) == [
+        ("pan", {}),
+        ("zoom", {"rate": 2.0}),
+    ]
+
+
+def test_the_fingerprint_is_of_pixels_alone():
+    plain = settings_for("default")
+    for same in ("film.frames=5", "encode.crf=30", "machine.device='cpu'", "machine.threads=3"):
+        assert fingerprint(settings_for("default", assigned=assigned([same]))) == fingerprint(plain)
+    for other in ("film.seed=5", "ascent.jitter=3", "motion.zoom.rate=1.3", "film.fps=25"):
+        changed = settings_for("default", assigned=assigned([other]))
+        assert fingerprint(changed) != fingerprint(plain)
+
+
+def test_the_order_of_motions_is_in_the_fingerprint():
+    first = settled({"motion": {"zoom": {}, "spin": {}}})
+    second = settled({"motion": {"spin": {}, "zoom": {}}})
+    assert fingerprint(first) != fingerprint(second)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("film.frames=0", "film.frames: got 0, wanted 1 to"),
+        ("film.frames=1.5", "a whole number"),
+        ("film.frames=true", "a whole number"),
+        ("film.fps=0", "film.fps"),
+        ("film.fps=nan", "film.fps"),
+        ("film.fps='1/0'", "film.fps"),
+        ("film.seed=-1", "film.seed"),
+        ("film.depth=12", "8 or 16"),
+        ("ascent.stepsize=1", "did you mean 'step_size'"),
+        ("ascnt.step_size=1", "did you mean 'ascent'"),
+        ("ascent.step_size=nan", "finite"),
+        ("ascent.normalise='meen'", "did you mean 'mean'"),
+        ("octaves.count=0", "1 to 20"),
+        ("octaves=3", "section.key=value"),
+        ("frames", "section.key=value"),
+        ("film.size.x=1", "film.size"),
+        ("network.layers=3", "a list"),
+        ("motion.zoom=3", "motion.zoom"),
+    ],
+)
+def test_bad_settings_are_named(assignment, words):
+    with pytest.raises(SettingsError) as caught:
+        settings_for("default", assigned=assigned([assignment]))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_every_preset_settles_and_says_what_it_is_for(name):
+    assert presets.about(name)
+    assert settings_for(name)
+
+
+def test_the_default_preset_comes_first():
+    assert presets.names()[0] == "default"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[film]\nframes = ", "not TOML"),
+        (b"[film]\nframes = 'x'", "film.frames"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"x = 1\n" * 200_000, "too long"),
+        (b"[flim]\nframes = 1", "did you mean 'film'"),
+    ],
+)
+def test_bad_preset_files(tmp_path, content, words):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        settings_for(str(path))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_presets_suggest_the_nearest():
+    with pytest.raises(SettingsError, match="did you mean 'google-2015'"):
+        settings_for("google2015")
+    with pytest.raises(SettingsError, match="No such file"):
+        settings_for("nowhere.toml")
+
+
+def test_a_registered_function_is_its_own_schema():
+    registry = Registry("thing")
+
+    @registry.register
+    def wave(
+        points, *, height: Annotated[float, Within(0, 2)] = 1.0, kind: Literal["a", "b"] = "a"
+    ):
+        """Wave about."""
+
+    assert registry.summary("wave") == "Wave about."
+    assert checked_options(wave, {"height": 2}, "thing.wave") == {"height": 2.0}
+    for options in ({"height": 3}, {"kind": "c"}, {"points": 1}):
+        with pytest.raises(SettingsError, match=r"thing\.wave"):
+            checked_options(wave, options, "thing.wave")
+    with pytest.raises(SettingsError, match="did you mean 'wave'"):
+        registry["wav"]
+
+
+def test_values_are_read_by_their_annotation():
+    assert checked_value([1, 2], tuple[float, float], "x") == (1.0, 2.0)
+    assert checked_value(None, int | None, "x") is None
+    assert checked_value("30000/1001", Fraction, "x") == Fraction(30000, 1001)
+    with pytest.raises(SettingsError, match="got 3 values, wanted 2"):
+        checked_value([1, 2, 3], tuple[float, float], "x")
