@@ -48,9 +48,13 @@ class EncodeError(DreamvidError):
 
 
 class Stopped(BaseException):
-    """A signal asked a run to stop; the frames it finished are whole in the job's folder."""
+    """A signal asked a run to stop; what it finished is whole in its folder.
 
-    def __init__(self, signal: int, folder: Path) -> None:
-        super().__init__(signal, folder)
+    `remedy` says how to go on where that is not by ``dreamvid resume FOLDER``.
+    """
+
+    def __init__(self, signal: int, folder: Path, remedy: str | None = None) -> None:
+        super().__init__(signal, folder, remedy)
         self.signal = signal
         self.folder = folder
+        self.remedy = remedy or f"`dreamvid resume {folder}`"

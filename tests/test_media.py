@@ -19,9 +19,9 @@ import torch
 from PIL import Image, ImageCms
 
 from dreamvid import media
-from dreamvid.media import words
 from dreamvid.errors import DreamvidError, EncodeError, MediaError, StorageError
 from dreamvid.frames import Size, quantised, to_pixels
+from dreamvid.media import words
 
 SIZE = Size(34, 48)
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-f", "mp4")

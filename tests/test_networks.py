@@ -88,6 +88,10 @@ def test_layers_are_unique_and_ordered(net):
         assert counts == sorted(set(counts))
 
 
+def test_the_favourite_is_a_layer_of_pictures(net):
+    assert net(pictures(net), [net.favourite])[net.favourite].ndim == 4
+
+
 def test_own_layers_are_those_that_are_yielded(googlenet):
     assert tuple(traced(googlenet)) == googlenet.layers
 

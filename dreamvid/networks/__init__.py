@@ -17,7 +17,7 @@ from dreamvid.networks import torchvision as _torchvision
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.registry import Registry, did_you_mean
 
-__all__ = ["Network", "Preprocessing", "network", "networks"]
+__all__ = ["Network", "Preprocessing", "has_bfloat16", "network", "networks"]
 
 Precision = Literal["auto", "fp64", "fp32", "bf16"]
 
@@ -77,11 +77,11 @@ def network(
 
 def _dtype(device: torch.device, precision: Precision) -> torch.dtype:
     if precision == "auto":
-        return torch.bfloat16 if _has_bfloat16(device) else torch.float32
+        return torch.bfloat16 if has_bfloat16(device) else torch.float32
     return {"fp64": torch.float64, "fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
-def _has_bfloat16(device: torch.device) -> bool:
+def has_bfloat16(device: torch.device) -> bool:
     """Whether `device` multiplies bfloat16 itself, rather than by conversion."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

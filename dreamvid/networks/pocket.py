@@ -91,7 +91,6 @@ class Pocket(Network):
 
     name = "pocket"
     preprocessing = Preprocessing("BGR", 255.0, (104.0, 116.0, 122.0), (60.0, 60.0, 60.0))
-    favourite = "4c"
     smallest_side = 32
     landmark = "blocks.0.basis.weight"
     units: Tensor
@@ -100,6 +99,8 @@ class Pocket(Network):
         super().__init__()
         self.stages = stages
         self.layers = tuple(stage.name for stage in stages)
+        # The deepest stage sees the rarest things; the one before it dreams more readily.
+        self.favourite = self.layers[max(0, len(stages) - 2)]
         blocks: list[nn.Module] = [Stem(stages[0].channels)]
         for before, stage in pairwise(stages):
             blocks.append(Bottleneck(before.channels, stage))
@@ -135,7 +136,8 @@ def pocket(*, weights: Path | None = None) -> Pocket:
     stages = _stages(found)
     with torch.device("meta"):
         network = Pocket(stages)
-    return weights_files.install(network, found)
+    # A file that `dreamvid train` made also holds the class head, which no dream reaches.
+    return weights_files.install(network, found, ignored=("head.",))
 
 
 def _stages(found: weights_files.Weights) -> tuple[Stage, ...]:

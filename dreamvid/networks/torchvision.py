@@ -81,7 +81,7 @@ class Classifier(Network):
             if getattr(module, "inplace", False):
                 module.inplace = False  # pyright: ignore[reportArgumentType]
         self._cuts: dict[tuple[str, ...], nn.Module] = {}
-        self.smallest_side, self.layers = self._explored()
+        self.smallest_side, self.layers, self.favourite = self._explored()
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield every layer's activation; computed together, unlike our own networks'."""
@@ -114,8 +114,11 @@ class Classifier(Network):
         cut.recompile()
         return cut
 
-    def _explored(self) -> tuple[int, tuple[str, ...]]:
-        """The smallest picture this network takes, and its layers, found without computing."""
+    def _explored(self) -> tuple[int, tuple[str, ...], str]:
+        """The smallest picture this network takes, its layers, and one that shows objects.
+
+        Found without computing anything.
+        """
         nodes = _models().feature_extraction.get_graph_node_names(self.model)[1][1:]
         cut = self._cut(nodes)
         for side in (16, 24, 32, 48, 64, 80, 96, 128, 192, 256):
@@ -123,7 +126,10 @@ class Classifier(Network):
                 found = cut(torch.empty(1, 3, side, side + 8, device="meta"))
             except (RuntimeError, ValueError, AssertionError):
                 continue
-            return side, tuple(node for node in nodes if isinstance(found[node], Tensor))
+            layers = tuple(node for node in nodes if isinstance(found[node], Tensor))
+            pictures = [layer for layer in layers if found[layer].ndim == 4]
+            # Two thirds of the way up most classifiers see parts of things.
+            return side, layers, pictures[len(pictures) * 2 // 3]
         raise NetworkError(f"{self.name}: takes pictures of one size only, so it cannot be dreamed")
 
 

@@ -3,25 +3,36 @@
 Three things are matched. First each stage alone, fed with the teacher's own activations, so that
 every stage is a shallow regression. Then the teacher's activations are faded out for the
 student's own: an abrupt change would wreck what was learned. Then also the *direction* of the
-dream gradient, smoothed at several widths, because a dream follows gradients, not activations. The pictures are a pool in motion: crops of photographs and coloured noise that
-are pushed along dream gradients again and again, so that the student meets what it will meet when
-it dreams (the idea of dataset aggregation, Ross et al. 2011).
+dream gradient, smoothed at several widths, because a dream follows gradients, not activations.
+The pictures are a pool in motion: crops of photographs and coloured noise that are pushed along
+dream gradients again and again, so that the student meets what it will meet when it dreams (the
+idea of dataset aggregation, Ross et al. 2011).
 """
 
 import csv
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import io
+import math
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamvid.frames import Size, noise, photographic
+from dreamvid import networks
+from dreamvid.distil.pool import Pool, to_bytes
+from dreamvid.errors import NetworkError, ResumeError, SettingsError
+from dreamvid.media import published, storage_checked
 from dreamvid.networks.base import Network
 from dreamvid.networks.pocket import Pocket
+from dreamvid.registry import Fraction01, Positive, Within, checked_value, did_you_mean
+from dreamvid.settings import assigned
+
+CHECKPOINT, TABLE = "checkpoint.pt", "losses.csv"
+EVERY = 250
+"""Steps between checkpoints."""
 
 SMOOTHINGS = (0.0, 1.0, 2.0, 4.0)
 """Standard deviations in pixels at which the two dream gradients are compared."""
@@ -30,80 +41,55 @@ SMOOTHINGS = (0.0, 1.0, 2.0, 4.0)
 class Recipe(NamedTuple):
     """The numbers of a distillation; the defaults made the network in the package."""
 
-    steps: int = 12500
-    batch: int = 16
-    side: int = 112
-    learning_rate: float = 2e-3
-    alone: float = 0.24
+    steps: Annotated[int, Within(1, 10_000_000)] = 12500
+    batch: Annotated[int, Within(1, 1024)] = 16
+    side: Annotated[int, Within(32, 1024)] = 112
+    learning_rate: Positive = 2e-3
+    alone: Fraction01 = 0.24
     """Share of the steps in which every stage learns alone, from the teacher's activations."""
-    handover: float = 0.08
+    handover: Fraction01 = 0.08
     """Share of the steps, after those, in which the student's own activations take over."""
-    direction: float = 1.0
+    direction: Annotated[float, Within(0, 1000)] = 1.0
     """Weight of one minus the cosine between the two dream gradients, from then on."""
-    pool: int = 2000
-    fresh: int = 2
+    pool: Annotated[int, Within(1, 1_000_000)] = 2000
+    fresh: Annotated[int, Within(0, 1024)] = 2
     """Pictures of each batch that are replaced by new crops."""
-    seed: int = 0
+    seed: Annotated[int, Within(0, 2**63 - 1)] = 0
 
 
-@dataclass
-class Pool:
-    """Pictures (count, 3, side, side) in [0, 1] that drift along dream gradients."""
+def recipe_of(options: Mapping[str, Any]) -> Recipe:
+    """The default recipe with `options` in it; `SettingsError` names the first bad one."""
+    fields = typing.get_type_hints(Recipe, include_extras=True)
+    checked = {}
+    for name, value in options.items():
+        if name not in fields:
+            raise SettingsError(
+                f"recipe.{name}: no such setting{did_you_mean(name, fields)} "
+                f"(recipe has {', '.join(fields)})"
+            )
+        checked[name] = checked_value(value, fields[name], f"recipe.{name}")
+    recipe = Recipe(**checked)
+    if not recipe.fresh <= recipe.batch <= recipe.pool:
+        raise SettingsError(
+            f"recipe: got fresh {recipe.fresh}, batch {recipe.batch} and pool {recipe.pool}, "
+            "wanted fresh at most batch and batch at most pool"
+        )
+    return recipe
 
-    photographs: list[Tensor]
-    count: int
-    side: int
-    generator: torch.Generator
-    pictures: Tensor = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.pictures = torch.empty(self.count, 3, self.side, self.side)
-        for index in range(self.count):
-            self.pictures[index] = self.fresh()
+def recipe_assigned(texts: Sequence[str]) -> dict[str, Any]:
+    """The options of a recipe that ``--set name=value`` texts make; values are TOML."""
+    for text in texts:
+        if "=" not in text:
+            raise SettingsError(f"--set: got {text!r}, wanted name=value, as in pool=500")
+    return assigned([f"recipe.{text}" for text in texts]).get("recipe", {})
 
-    def fresh(self) -> Tensor:
-        """A crop of a photograph at a random scale, sometimes noisy, or coloured noise."""
-        if self._uniform(0, 1) < 0.08:
-            key = (int(self._uniform(0, 2**31)),)
-            exponent, contrast = self._uniform(0.3, 1.4), self._uniform(0.03, 0.25)
-            return noise(Size(self.side, self.side), key, exponent=exponent, contrast=contrast)
-        photograph = self.photographs[int(self._uniform(0, len(self.photographs)))]
-        height, width = photograph.shape[1:]
-        crop = round(self.side * 2 ** self._uniform(-0.5, 1.2))
-        crop = min(crop, height, width)
-        top = int(self._uniform(0, height - crop + 1))
-        left = int(self._uniform(0, width - crop + 1))
-        picture = photograph[:, top : top + crop, left : left + crop].float() / 255
-        picture = photographic(picture, Size(self.side, self.side))
-        if self._uniform(0, 1) < 0.5:
-            picture = picture.flip(2)
-        if self._uniform(0, 1) < 0.5:
-            sigma = self._uniform(0, 0.06)
-            picture = picture + sigma * torch.randn(picture.shape, generator=self.generator)
-        return picture.clamp(0, 1)
 
-    def draw(self, batch: int, fresh: int) -> Tensor:
-        """Indices of a batch, the first `fresh` of which have just been replaced by new crops."""
-        chosen = torch.randperm(self.count, generator=self.generator)[:batch]
-        for index in chosen[:fresh].tolist():
-            self.pictures[index] = self.fresh()
-        return chosen
-
-    def push(self, chosen: Tensor, gradients: Tensor) -> None:
-        """Step the chosen pictures along gradients, by 1 to 8 levels each; some are zoomed."""
-        steps = 2 ** torch.empty(len(chosen), 1, 1, 1).uniform_(0, 3, generator=self.generator)
-        scale = gradients.abs().mean((1, 2, 3), keepdim=True) + 1e-20
-        moved = self.pictures[chosen] + steps / 255 * gradients / scale
-        if self._uniform(0, 1) < 0.25:
-            inner = round(self.side / self._uniform(1.02, 1.2))
-            top = int(self._uniform(0, self.side - inner + 1))
-            left = int(self._uniform(0, self.side - inner + 1))
-            crop = moved[:, :, top : top + inner, left : left + inner]
-            moved = F.interpolate(crop, (self.side, self.side), mode="bilinear", align_corners=True)
-        self.pictures[chosen] = moved.clamp(0, 1)
-
-    def _uniform(self, low: float, high: float) -> float:
-        return low + (high - low) * torch.rand((), generator=self.generator).item()
+def in_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether a student is computed in bfloat16; ``auto`` is wherever `device` is made for it."""
+    if checked_value(precision, Literal["auto", "bf16", "fp32"], "precision") != "auto":
+        return precision == "bf16"
+    return networks.has_bfloat16(device)
 
 
 def smoothed(gradient: Tensor, sigma: float) -> Tensor:
@@ -204,6 +190,9 @@ class Distillation:
         targets = self.teacher(theirs, self.layers)
         energy = targets[self.layers[dreamed]].pow(2).sum() / 2
         (their_gradient,) = torch.autograd.grad(energy, theirs)
+        order = self.student.preprocessing.order
+        if self.teacher.preprocessing.order != order:
+            their_gradient = their_gradient.flip(1)
         targets = {name: value.detach() for name, value in targets.items()}
 
         mine = self.student.preprocessing.to_input(pictures).requires_grad_(direction > 0)
@@ -230,14 +219,14 @@ class Distillation:
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimiser.step()
         self._follow()
-        if self.teacher.preprocessing.order == "BGR":
+        if order == "BGR":
             gradient = gradient.flip(1)
         self.pool.push(chosen, gradient.cpu())
         self.step += 1
         return {name: value.item() for name, value in losses.items()}
 
     def _dream_layer(self) -> int:
-        """The stage whose dream this step follows: half of the time the fourth from the top."""
+        """The stage whose dream this step follows: half of the time the last but one."""
         count = len(self.student.stages)
         if torch.rand((), generator=self.pool.generator) < 0.5:
             return max(0, count - 2)
@@ -293,56 +282,80 @@ class Distillation:
             "recipe": tuple(self.recipe),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`, whatever device it was saved on."""
         self.step = state["step"]
         self.student.load_state_dict(state["student"])
-        self.average = state["average"]
+        self.average = {name: value.to(self.device) for name, value in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
-        self.weights = state["weights"]
-        self.pool.pictures = state["pool"].float() / 255
+        self.weights = {name: value.to(self.device) for name, value in state["weights"].items()}
+        self.pool.restore(state["pool"])
         self.pool.generator.set_state(state["generator"])
 
 
-def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures in [0, 1] as uint8."""
-    return pictures.mul(255).round().to(torch.uint8)
-
-
 def run(
-    distillation: Distillation, folder: Path, *, every: int = 250
+    distillation: Distillation,
+    folder: Path,
+    *,
+    every: int = EVERY,
+    saved: Callable[[], object] = lambda: None,
 ) -> Iterator[dict[str, float]]:
     """Train to the recipe's last step, yielding each step's losses.
 
     `folder` holds `checkpoint.pt`, replaced by rename every `every` steps, and `losses.csv`. A
-    folder with a checkpoint is gone on with from there, rows past it dropped.
+    folder with a checkpoint is gone on with from there, rows past it dropped. `saved` is called
+    after each checkpoint.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, table = folder / "checkpoint.pt", folder / "losses.csv"
+    with storage_checked(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, table = folder / CHECKPOINT, folder / TABLE
     if checkpoint.exists():
-        distillation.restore(torch.load(checkpoint, weights_only=True))
+        distillation.restore(read_checkpoint(checkpoint))
     columns = [*(stage.name for stage in distillation.student.stages), "direction"]
     rows = table.read_text().splitlines()[1 : distillation.step + 1] if table.exists() else []
-    with table.open("w", newline="") as stream:
-        stream.writelines(row + "\n" for row in [",".join(["step", *columns]), *rows])
-        writer = csv.writer(stream)
+    with published(table) as part:
+        part.write_text("".join(row + "\n" for row in [",".join(["step", *columns]), *rows]))
+    with storage_checked(folder), table.open("a", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
         while distillation.step < distillation.recipe.steps:
             losses = distillation.advance()
+            _must_be_finite(losses, distillation.step)
             row = [f"{losses[name]:.5f}" if name in losses else "" for name in columns]
             writer.writerow([distillation.step, *row])
             if distillation.step % every == 0 or distillation.step == distillation.recipe.steps:
                 stream.flush()
-                replaced(checkpoint, lambda path: torch.save(distillation.state(), path))
+                save_checkpoint(distillation, checkpoint)
+                saved()
             yield losses
 
 
-def replaced(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside `path` under another name, sync it and rename it over `path`."""
-    part = path.with_name(path.name + ".part")
+def save_checkpoint(distillation: Distillation, path: Path) -> None:
+    """Write the state to `path` by rename, and go on with exactly what was written."""
+    state = distillation.state()
+    # torch reports a full disk as an error of its own; a plain write says what is wrong.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with published(path) as part:
+        part.write_bytes(buffer.getbuffer())
+    # The pool is saved with 8 bits. Rounded here too, a resumed run equals an unbroken one.
+    distillation.pool.restore(state["pool"])
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The state in a checkpoint, or a `ResumeError` in one line."""
     try:
-        write(part)
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    # Damaged files raise nearly anything: EOFError, KeyError, RuntimeError, UnpicklingError...
+    except Exception as error:
+        reason = str(error).partition("\n")[0][:80]
+        raise ResumeError(
+            f"{path}: damaged, or no checkpoint ({reason}); start anew with --overwrite"
+        ) from error
+
+
+def _must_be_finite(losses: Mapping[str, float], step: int) -> None:
+    if bad := [name for name, value in losses.items() if not math.isfinite(value)]:
+        raise NetworkError(
+            f"step {step}: the error of {bad[0]} is not finite; "
+            "begin anew with --overwrite and a smaller --set learning_rate"
+        )
