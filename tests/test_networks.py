@@ -14,7 +14,7 @@ from dreamvid.networks import network, networks
 from dreamvid.networks.base import traced
 from dreamvid.networks.googlenet import INCEPTION_WIDTHS, GoogLeNet, local_response
 from dreamvid.networks.pocket import Pocket
-from dreamvid.networks.torchvision import Classifier, _modern, _preprocessing, _published
+from dreamvid.networks.torchvision import Classifier, _modern, preprocessing_of
 
 ROOT = Path(__file__).parents[1]
 BVLC = ROOT.parent / "shared" / "weights" / "bvlc_googlenet.safetensors"
@@ -219,7 +219,7 @@ def test_the_published_densenets_names_are_brought_up_to_date():
     [("vgg16", 0.485), ("efficientnet_v2_l", 0.5), ("inception_v3", 0.5), ("googlenet", 0.5)],
 )
 def test_preprocessing_is_that_of_the_published_weights(name, mean):
-    assert _preprocessing(name, _published(name)).mean[0] == mean
+    assert preprocessing_of(name).mean[0] == mean
 
 
 def test_googlenet_under_torchvisions_own_name():

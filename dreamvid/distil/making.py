@@ -12,12 +12,10 @@
 """
 
 import copy
-import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +33,9 @@ from dreamvid.distil.student import (
     write_student,
 )
 from dreamvid.distil.training import CHECKPOINT, EVERY, TABLE, Distillation, Recipe, run
-from dreamvid.errors import JobLockedError, MediaError, NetworkError, ResumeError, Stopped
+from dreamvid.errors import MediaError, NetworkError, ResumeError, Stopped
 from dreamvid.media import published, storage_checked
+from dreamvid.media.locking import LOCK, locked
 from dreamvid.networks import network
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network
@@ -44,12 +43,11 @@ from dreamvid.networks.pocket import Pocket
 from dreamvid.sinks import check_place
 
 SUFFIX = ".training"
-MANIFEST, LATEST, CURVES, SAMPLES, LOCK = (
+MANIFEST, LATEST, CURVES, SAMPLES = (
     "recipe.json",
     "latest.safetensors",
     "losses.png",
     "samples",
-    "lock",
 )
 OURS = {CHECKPOINT, TABLE, MANIFEST, LATEST, CURVES, SAMPLES, LOCK}
 SAMPLED_EVERY = 4
@@ -132,7 +130,7 @@ def make(
         judged = _judged(held, photographs, progress)
         with storage_checked(folder):
             folder.mkdir(exist_ok=True)
-        with locked(folder):
+        with storage_checked(folder), locked(folder):
             if not resume:
                 _begin(folder, manifest)
             student = Pocket(stages).to(device).to(memory_format=torch.channels_last)
@@ -279,19 +277,6 @@ def _is_ours(path: Path) -> bool:
 
 def _is_begun(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the training folder alone, or raise `JobLockedError`."""
-    with storage_checked(folder), (folder / LOCK).open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JobLockedError(
-                f"{folder}: another run is at work here; wait for it or stop it"
-            ) from None
-        yield
 
 
 def _train(

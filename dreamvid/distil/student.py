@@ -7,11 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from dreamvid.errors import NetworkError
-from dreamvid.media import published
+from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import chosen
 from dreamvid.networks.pocket import STAGES, Pocket, Stage
@@ -159,15 +158,4 @@ def write_student(
         for name, value in state.items()
     }
     metadata = {"network": "pocket", "stages": json.dumps(stages), **about}
-    with published(path) as part:
-        part.write_bytes(_in_order(save(tensors, metadata)))
-
-
-def _in_order(data: bytes) -> bytes:
-    """A safetensors file with its metadata sorted: the library leaves their order to chance."""
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[8 + length :]
+    weights_files.write(path, tensors, metadata)

@@ -148,18 +148,17 @@ def _write_elsewhere(node: fx.Node) -> None:
 
 
 def _built(name: str, path: Path | None) -> Classifier:
-    published = _published(RENAMED.get(name, name))
-    path = path or _cached(name, published)
+    path = path or _cached(name)
     found = weights_files.read(path, name)
     tensors = {_modern(key): tensor for key, tensor in found.tensors.items()}
-    model = _empty(name, 1000)
+    model = empty_model(name, 1000)
     # A classifier trained on other classes differs only in its head, whose bias comes last.
     last = list(model.state_dict())[-1]
     classes = tensors[last].numel() if last in tensors else 1000
     if classes != 1000 and 1 <= classes <= 100_000:
-        model = _empty(name, classes)
+        model = empty_model(name, classes)
     return weights_files.install(
-        Classifier(name, model, _preprocessing(RENAMED.get(name, name), published)),
+        Classifier(name, model, preprocessing_of(name)),
         dataclasses.replace(found, tensors=tensors),
         prefix="model.",
         ignored=("aux1.", "aux2.", "AuxLogits."),
@@ -175,38 +174,54 @@ def _modern(key: str) -> str:
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", key)
 
 
-def _empty(name: str, classes: int) -> nn.Module:
-    """The model on the meta device, without its auxiliary heads."""
-    options: dict[str, Any] = {"weights": None, "num_classes": classes}
-    if RENAMED.get(name, name) in WITH_AUXILIARY_HEADS:
-        options |= {"aux_logits": False, "init_weights": False, "transform_input": False}
-    models = _models()
+def new_model(name: str, classes: int) -> nn.Module:
+    """The model with random weights for so many classes, without its auxiliary heads."""
+    return _model(name, classes, init_weights=True)
+
+
+def empty_model(name: str, classes: int) -> nn.Module:
+    """The model on the meta device, without memory and without its auxiliary heads."""
     try:
         with torch.device("meta"):
-            return models.get_model(RENAMED.get(name, name), **options)
+            return _model(name, classes, init_weights=False)
     except (RuntimeError, NotImplementedError):
         # Some constructors (regnet's) calculate with tensors, which meta tensors cannot.
-        return models.get_model(RENAMED.get(name, name), **options).to("meta")
+        return _model(name, classes, init_weights=False).to("meta")
 
 
-def _published(name: str) -> list[Any]:
+def _model(name: str, classes: int, *, init_weights: bool) -> nn.Module:
+    theirs = RENAMED.get(name, name)
+    options: dict[str, Any] = {"weights": None, "num_classes": classes}
+    if theirs in WITH_AUXILIARY_HEADS:
+        options |= {"aux_logits": False, "init_weights": init_weights, "transform_input": False}
+    return _models().get_model(theirs, **options)
+
+
+def sketch(name: str, classes: int = 1000) -> Classifier:
+    """The network without memory: enough to know its layers and smallest side."""
+    return Classifier(name, empty_model(name, classes), preprocessing_of(name))
+
+
+def published_weights(name: str) -> list[Any]:
     """Torchvision's published weights of a model, the best first."""
-    known = _models().get_model_weights(name)
+    known = _models().get_model_weights(RENAMED.get(name, name))
     return sorted(known, key=lambda member: member is not known.DEFAULT)
 
 
-def _preprocessing(name: str, published: list[Any]) -> Preprocessing:
+def preprocessing_of(name: str) -> Preprocessing:
+    """The preprocessing that the published weights of a model were trained with."""
     # The published weights of these two were trained on pictures in [-1, 1]; torchvision takes
     # ImageNet's mean off outside the model and converts inside it (transform_input=True). Doing
     # it once, here, is the same map, so the model is built with transform_input=False.
-    if name in WITH_AUXILIARY_HEADS:
+    if RENAMED.get(name, name) in WITH_AUXILIARY_HEADS:
         return Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-    transforms = published[0].transforms()
+    transforms = published_weights(name)[0].transforms()
     return Preprocessing(mean=tuple(transforms.mean), std=tuple(transforms.std))
 
 
-def _cached(name: str, published: list[Any]) -> Path:
+def _cached(name: str) -> Path:
     """The published weights in torch's hub cache, or an error that says how to get them there."""
+    published = published_weights(name)
     usual = published[0].transforms()
     for member in published:
         # Weights for other preprocessing are features without a head, not this classifier.

@@ -1,11 +1,12 @@
-"""Reading weights files, which are untrusted: nothing is copied that does not fit.
+"""Weights files: writing our own, and reading any, which are untrusted.
 
 A file is read as tensors and text only (never as pickled code), and compared with the network,
-built without memory on the meta device, before a value is copied.
+built without memory on the meta device, before a value is copied: nothing is that does not fit.
 """
 
 import dataclasses
 import hashlib
+import json
 import re
 import zipfile
 from collections.abc import Mapping
@@ -15,9 +16,11 @@ from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from dreamvid.errors import NetworkError
+from dreamvid.media import published
 from dreamvid.networks.base import Network
 
 SIZE_CAP = 3 * 2**30
@@ -180,6 +183,29 @@ def _owner(weights: Weights) -> str | None:
             return kind.name
     hint = weights.metadata.get("network", "")
     return hint if hint.isidentifier() and len(hint) < 40 else None
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a .safetensors file, whole or not at all; the same content gives the same bytes.
+
+    Args:
+        path: Ends in .safetensors; replaced where it exists.
+        tensors: On the CPU and contiguous.
+        metadata: What the file says of itself.
+
+    Raises:
+        StorageError: The disk is full, read-only or broken, or the folder is gone.
+    """
+    data = memoryview(save(dict(tensors), dict(metadata)))
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(bytes(data[8 : 8 + length]))
+    # The library leaves the order of the metadata to chance.
+    header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with published(path) as part, part.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        stream.write(data[8 + length :])
 
 
 def cached(file: str, name: str) -> Path | None:
