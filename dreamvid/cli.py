@@ -1,7 +1,6 @@
 """The command line: flags in, one line out where something is wrong. Thin."""
 
 import os
-import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Dream films: DeepDream on every frame, each frame fed back, the result a film.",
@@ -282,7 +281,7 @@ def distil(
     with films.stoppable(target), distilling.Bar(quiet) as progress:
         if check:
             found = distilling.check(check, taught, images, layers=layers, progress=progress)
-            sys.stdout.write(f"{found}\n")
+            _tell(f"{found}\n")
             return
         found = distilling.make(
             taught,
@@ -424,22 +423,36 @@ def _progress(quiet: bool) -> "Bar":
 
 
 def _print(path: Path) -> None:
-    sys.stdout.write(f"{path}\n")
+    _tell(f"{path}\n")
+
+
+def _tell(text: str) -> None:
+    """Write to standard output, whose reader may have gone: what was made is made."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.buffer.write(os.fsencode(text))
+        sys.stdout.buffer.flush()
+    except OSError:
+        # Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"dreamvid {__version__}\n")
+        _tell(f"dreamvid {__version__}\n")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        _tell(context.get_help() + "\n")
 
 
 def main() -> None:
@@ -450,12 +463,6 @@ def main() -> None:
         status = _fail(str(error), error.exit_status)
     except Stopped as stopped:
         status = _fail(f"stopped; go on with {stopped.remedy}", 128 + stopped.signal)
-    except KeyboardInterrupt:
-        status = _fail("stopped", 128 + signal.SIGINT)
-    except BrokenPipeError:
-        # The reader of standard output has gone; nothing is left to tell it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 128 + signal.SIGPIPE
     except Exception as error:
         # Usage errors come from typer, whose own class for them has moved between versions.
         if not hasattr(error, "format_message"):

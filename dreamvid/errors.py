@@ -4,6 +4,7 @@ Each message is one line that names the thing, what was got, what is allowed and
 command line catches them once, prints that line and leaves with the error's ``exit_status``.
 """
 
+import shlex
 from pathlib import Path
 
 
@@ -57,4 +58,4 @@ class Stopped(BaseException):
         super().__init__(signal, folder, remedy)
         self.signal = signal
         self.folder = folder
-        self.remedy = remedy or f"`dreamvid resume {folder}`"
+        self.remedy = remedy or f"`dreamvid resume {shlex.quote(str(folder))}`"

@@ -3,10 +3,12 @@
 import json
 import os
 import platform
+import shlex
 import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -21,8 +23,9 @@ from dreamvid import media, presets, sinks
 from dreamvid.carry import Carry, by_motion
 from dreamvid.dreamer import Dreamer
 from dreamvid.errors import MediaError, ResumeError, SettingsError, Stopped
-from dreamvid.frames import parsed_size, photographic, quantised, size_of
+from dreamvid.frames import covered, parsed_size, quantised, size_of
 from dreamvid.job import SUFFIX, Job, Manifest
+from dreamvid.media.locking import locked
 from dreamvid.motions import composed
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
@@ -82,30 +85,43 @@ def settings_for(
 
 
 def read_config(path: Path | None) -> Tree:
-    """The settings in a TOML or JSON file, in a job's folder or in a film that dreamvid made."""
+    """The settings in a TOML or JSON file, in a job's folder or in a film that dreamvid made.
+
+    Of a job and a film, those that make the dream: neither the shape of its seed nor how and
+    where it was encoded.
+    """
     if path is None:
         return {}
-    if path.is_dir():
-        return Job.open(path).manifest.settings.tree()
-    if path.suffix.lower() in (".toml", ".json", ".txt", ""):
+    if path.suffix.lower() in (".toml", ".json", ".txt", "") and not path.is_dir():
         tree = presets.read_file(path)
         tree.pop(presets.ABOUT, None)
-        return tree.get("settings", tree)
-    comment = media.read_metadata(path).get("comment", "")
+        return tree
     try:
-        return json.loads(comment)["settings"]
-    except (ValueError, KeyError, TypeError):
-        raise SettingsError(f"{path}: holds no dreamvid settings") from None
+        if path.is_dir():
+            tree = Job.open(path).manifest.settings.tree()
+        else:
+            tree = json.loads(media.read_metadata(path)["comment"])["settings"]
+        tree = {name: dict(values) for name, values in tree.items()}
+    except (MediaError, ValueError, KeyError, TypeError, AttributeError):
+        raise SettingsError(
+            f"{path}: holds no dreamvid settings; wanted a TOML file, a job folder or a film"
+        ) from None
+    tree.pop("encode", None)
+    tree.pop("machine", None)
+    tree.get("film", {}).pop("size", None)
+    return tree
 
 
 def dreamer_for(settings: Settings) -> Dreamer:
     """The dreamer that `settings` describe, on its device, its threads set."""
-    threads = settings.machine.threads or os.cpu_count() or 1
-    torch.set_num_threads(threads)
+    torch.set_num_threads(settings.machine.threads or os.cpu_count() or 1)
+    device = device_for(settings.machine.device)
+    if device.type == "mps" and settings.machine.precision == "fp64":
+        raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")
     net = network(
         settings.network.name,
         weights=settings.network.weights,
-        device=device_for(settings.machine.device),
+        device=device,
         precision=settings.machine.precision,
     )
     layers = settings.network.layers or (net.favourite,)
@@ -113,10 +129,12 @@ def dreamer_for(settings: Settings) -> Dreamer:
 
 
 def device_for(name: str) -> torch.device:
-    """The device of that name; ``auto`` takes a GPU where there is one."""
+    """The device of that name; ``auto`` takes an NVIDIA GPU where there is one."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("no such device")
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -134,14 +152,17 @@ def image(seed: Path, out: Path, settings: Settings, *, overwrite: bool = False)
         raise MediaError(
             f"{out}: no picture format {out.suffix!r}, wanted {', '.join(media.WRITE_FORMATS)}"
         )
+    if settings.film.depth != 8 and out.suffix.lower() != ".png":
+        raise MediaError(f"{out}: only PNG has {settings.film.depth} bits a channel; write a .png")
     sinks.check_place(out, overwrite)
     _must_differ(seed, out)
+    composed(settings.motion)
     picture = media.read_picture(seed)
-    size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
+    size = parsed_size(str(settings.film.size), size_of(picture)) if settings.film.size else None
     dreamer = dreamer_for(settings)
     dreamer.check(size or size_of(picture), seed=size_of(picture))
     if size:
-        picture = photographic(picture, size)
+        picture = covered(picture, size)
     frame = dreamer(picture.to(_device_of(dreamer.network)), key=(settings.film.seed, 0))
     media.write_picture(frame, out, settings.film.depth, {"comment": described("image", settings)})
     return out
@@ -161,15 +182,18 @@ def zoom(
     Everything that can be wrong with the input or the settings is found before the job folder
     is made.
     """
+    progress = progress or Silence()
     folder = job or out.with_name(out.name + SUFFIX)
     sinks.check_output(out, overwrite)
+    sinks.encoding_for(out, settings.encode)
     _must_differ(seed, out)
     picture = media.read_picture(seed)
     if not settings.motion:
-        settings = settled(laid_over(settings.tree(), {"motion": DEFAULT_MOTION}))
-    size = parsed_size(settings.film.size or FILM_SIDE, size_of(picture))
+        settings = replace(settings, motion=DEFAULT_MOTION)
+    if settings.network.weights:
+        settings = settings.changed("network", weights=settings.network.weights.absolute())
+    size = parsed_size(str(settings.film.size or FILM_SIDE), size_of(picture))
     settings = settings.changed("film", size=str(size))
-    sinks.encoding_for(out, settings.encode)
     composed(settings.motion)
     dreamer = dreamer_for(settings)
     dreamer.check(size, seed=size_of(picture))
@@ -181,67 +205,100 @@ def zoom(
         weights_sha256=dreamer.network.weights_sha256 or "",
         machine=this_machine(dreamer.network),
     )
-    if folder.exists() and not overwrite:
-        existing = Job.open(folder)
-        existing.must_fit(settings)
-        if existing.manifest.source["sha256"] != manifest.source["sha256"]:
-            raise ResumeError(f"{folder}: made from another picture; start anew with --overwrite")
-        return run(existing, frames=settings.film.frames, dreamer=dreamer, progress=progress)
-    Job.remove(folder)
-    start = quantised(photographic(picture, size), settings.film.depth)
-    created = Job.create(folder, manifest, start)
-    return run(created, dreamer=dreamer, overwrite=overwrite, progress=progress)
+    Job.claim(folder, seed, out)
+    with stoppable(folder, "the same command again"), locked(folder):
+        if (folder / "job.json").exists() and not overwrite:
+            made = Job.open(folder)
+            made.must_fit(settings)
+            if made.manifest.source["sha256"] != manifest.source["sha256"]:
+                raise ResumeError(
+                    f"{folder}: made from another picture; start anew with --overwrite"
+                )
+        else:
+            start = quantised(covered(picture, size), settings.film.depth)
+            made = Job.create(folder, manifest, start)
+    run = Run(made, out=out, settings=settings, overwrite=overwrite, progress=progress)
+    return run.finish(dreamer)
 
 
-def run(
-    job: Job,
-    *,
-    frames: int | None = None,
-    dreamer: Dreamer | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> Path:
-    """Make the frames that `job` still lacks, then its film; return where the film is."""
-    progress = progress or Silence()
-    manifest = job.manifest
-    settings = manifest.settings
-    total = frames or settings.film.frames
-    with stoppable(job.folder), job.locked():
-        done = job.finished()
-        if done < total:
-            dreamer = dreamer or dreamer_for(settings)
-            _must_be_same(manifest, dreamer.network, progress)
-            progress.begin(done, total)
-            device = _device_of(dreamer.network)
-            source = Still(job.read_source().to(device))
-            carry = carry_for(settings)
-            previous = job.read(done - 1).to(device) if done else None
-            made = dreamed(
-                source,
-                carry,
-                dreamer,
-                seed=settings.film.seed,
-                depth=settings.film.depth,
-                start=done,
-                previous=previous,
-            )
+@dataclass
+class Run:
+    """A job at work: what it was made for, and what is asked of it this time."""
+
+    job: Job
+    out: Path
+    settings: Settings
+    """Like the job's own in all that is painted; frames and encoding may differ."""
+    overwrite: bool
+    progress: Progress
+
+    @property
+    def remedy(self) -> str:
+        """The command that goes on with just this run."""
+        manifest = self.job.manifest
+        if self.out.absolute() != manifest.out or self.settings.encode != manifest.settings.encode:
+            return "the same command again"
+        words = ["dreamvid", "resume", str(self.job.folder)]
+        if self.settings.film.frames != manifest.settings.film.frames:
+            words += ["--frames", str(self.settings.film.frames)]
+        if self.out.exists():
+            words += ["--overwrite"]
+        return f"`{shlex.join(words)}`"
+
+    def finish(self, dreamer: Dreamer | None = None) -> Path:
+        """Make the frames that are still lacking, then the film; return where the film is."""
+        sinks.check_output(self.out, self.overwrite)
+        total = self.settings.film.frames
+        with stoppable(self.job.folder, self.remedy), self.job.locked():
+            done = self.job.finished()
+            if done < total:
+                self.job.trim(done)
+                self._dream(done, dreamer or dreamer_for(self.job.manifest.settings))
+            return self.encode(total)
+
+    def _dream(self, done: int, dreamer: Dreamer) -> None:
+        job, film = self.job, self.settings.film
+        _must_be_same(job.manifest, dreamer.network, self.progress)
+        self.progress.begin(done, film.frames)
+        device = _device_of(dreamer.network)
+        made = dreamed(
+            Still(job.read_source().to(device)),
+            carry_for(job.manifest.settings),
+            dreamer,
+            seed=film.seed,
+            depth=film.depth,
+            start=done,
+            previous=job.read(done - 1).to(device) if done else None,
+        )
+        began = time.monotonic()
+        for index, frame in islice(made, film.frames - done):
+            report = dreamer.report
+            if report.skipped:
+                self.progress.say(
+                    f"frame {index}: {report.skipped} of {report.skipped + report.steps} steps "
+                    "skipped, gradient not finite"
+                )
+            notes = {
+                "seconds": round(time.monotonic() - began, 3),
+                "gain": report.gain if report.steps else None,
+                "skipped": report.skipped,
+            }
+            job.write(index, frame, notes)
+            self.progress.frame(index, notes)
             began = time.monotonic()
-            for index, frame in islice(made, total - done):
-                report = dreamer.report
-                if report.skipped:
-                    progress.say(
-                        f"frame {index}: {report.skipped} of "
-                        f"{report.skipped + report.steps} steps skipped, gradient not finite"
-                    )
-                notes = {
-                    "seconds": round(time.monotonic() - began, 3),
-                    "gain": report.gain if report.steps else None,
-                    "skipped": report.skipped,
-                }
-                job.write(index, frame, notes)
-                progress.frame(index, notes)
-                began = time.monotonic()
-        return _encode(job, manifest.out, total, overwrite, progress)
+
+    def encode(self, total: int) -> Path:
+        """Make a film of the first `total` frames."""
+        settings = self.settings.changed("film", frames=total)
+        sinks.encode_film(
+            (self.job.read(index) for index in range(total)),
+            self.out,
+            settings.film.fps,
+            options=settings.encode,
+            metadata={"comment": described(self.job.manifest.kind, settings)},
+            say=self.progress.say,
+        )
+        return self.out
 
 
 def resume(
@@ -253,15 +310,14 @@ def resume(
 ) -> Path:
     """Go on with a job, to another length if one is given; return where its film is."""
     progress = progress or Silence()
-    total = frames or job.manifest.settings.film.frames
-    if job.manifest.out.exists() and not overwrite:
-        with job.locked():
-            done = job.finished()
-        if done >= total:
-            progress.say(f"nothing left to do: {done} frames and the film are there")
-            return job.manifest.out
-        raise MediaError(f"{job.manifest.out}: exists already; pass --overwrite to replace it")
-    return run(job, frames=total, overwrite=overwrite, progress=progress)
+    settings = job.manifest.settings
+    if frames:
+        settings = settings.changed("film", frames=frames)
+    out = job.manifest.out
+    if not overwrite and out.exists() and _frames_told(out) == settings.film.frames:
+        progress.say(f"nothing left to do: the film of {settings.film.frames} frames is there")
+        return out
+    return Run(job, out, settings, overwrite, progress).finish()
 
 
 def encode(
@@ -272,45 +328,49 @@ def encode(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Encode a job's finished frames, again or in another format; return where the film is."""
-    out = out or job.manifest.out
+    """Encode a job's finished frames, again or in another format; return where the film is.
+
+    The job's own encoder options hold where the format is the same. A film of fewer frames than
+    the job is to have never takes the name of the whole one.
+    """
+    progress = progress or Silence()
+    manifest = job.manifest
+    out = out or manifest.out
     sinks.check_output(out, overwrite)
-    with stoppable(job.folder), job.locked():
-        done = job.finished()
-        if not done:
-            raise ResumeError(f"{job.folder}: no frame is finished; `dreamvid resume` it first")
-        return _encode(job, out, done, overwrite, progress or Silence(), options)
+    same = sinks.encoder_for(out) == sinks.encoder_for(manifest.out)
+    chosen = {**(manifest.settings.encode if same else {}), **(options or {})}
+    sinks.encoding_for(out, chosen)
+    with stoppable(job.folder, "the same command again"), job.locked():
+        done, total = job.finished(), manifest.settings.film.frames
+        if not done or (done < total and out.absolute() == manifest.out):
+            raise ResumeError(
+                f"{job.folder}: {done} of {total} frames are finished; "
+                "`dreamvid resume` it first, or encode to another name with -o"
+            )
+        if done < total:
+            progress.say(f"{done} of {total} frames are finished and encoded")
+        settings = replace(manifest.settings, encode=chosen)
+        return Run(job, out, settings, overwrite, progress).encode(done)
 
 
-def _encode(
-    job: Job,
-    out: Path,
-    total: int,
-    overwrite: bool,
-    progress: Progress,
-    options: Tree | None = None,
-) -> Path:
-    settings = job.manifest.settings
-    sinks.check_output(out, overwrite)
-    sinks.encode_film(
-        (job.read(index) for index in range(total)),
-        out,
-        settings.film.fps,
-        options={**settings.encode, **(options or {})},
-        metadata={"comment": described(job.manifest.kind, settings)},
-        say=progress.say,
-    )
-    return out
-
-
-def _must_differ(seed: Path, out: Path) -> None:
-    if out.exists() and seed.exists() and out.samefile(seed):
-        raise MediaError(f"{out}: is the seed itself; choose another name for the result")
+def _frames_told(film: Path) -> int | None:
+    """How many frames a film of ours says it has."""
+    if film.is_dir():
+        return len(list(film.glob("*.png")))
+    try:
+        return int(json.loads(media.read_metadata(film)["comment"])["settings"]["film"]["frames"])
+    except (MediaError, ValueError, KeyError, TypeError):
+        return None
 
 
 def carry_for(settings: Settings) -> Carry:
     """The carry that `settings` describe."""
     return by_motion(composed(settings.motion), settings.film.fps)
+
+
+def _must_differ(seed: Path, out: Path) -> None:
+    if out.exists() and seed.exists() and out.samefile(seed):
+        raise MediaError(f"{out}: is the seed itself; choose another name for the result")
 
 
 def described(kind: str, settings: Settings) -> str:
@@ -339,10 +399,11 @@ def _must_be_same(manifest: Manifest, net: Network, progress: Progress) -> None:
     """Refuse other weights; warn of another machine."""
     now = net.weights_sha256 or ""
     if now != manifest.weights_sha256:
+        with_version = manifest.machine.get("dreamvid", "the version it was begun with")
         raise ResumeError(
             f"{net.name}: the weights are not those the job began with "
             f"(SHA-256 {now[:12]}…, then {manifest.weights_sha256[:12]}…); "
-            "put the old file back or start anew with --overwrite"
+            f"put the old file back (dreamvid {with_version}), or start anew with --overwrite"
         )
     here = this_machine(net)
     for name, then in manifest.machine.items():
@@ -358,7 +419,7 @@ def _device_of(net: Network) -> torch.device:
 
 
 @contextmanager
-def stoppable(folder: Path) -> Iterator[None]:
+def stoppable(folder: Path, remedy: str | None = None) -> Iterator[None]:
     """Turn the first SIGINT or SIGTERM into `Stopped`; a second one leaves at once.
 
     Outside the main thread, where Python allows no signal handlers, nothing changes.
@@ -367,7 +428,7 @@ def stoppable(folder: Path) -> Iterator[None]:
     def stop(number: int, _: object) -> None:
         for each in handled:
             signal.signal(each, signal.SIG_DFL)
-        raise Stopped(number, folder)
+        raise Stopped(number, folder, remedy)
 
     handled = (signal.SIGINT, signal.SIGTERM)
     before: dict[int, Any] = {}

@@ -113,6 +113,16 @@ def photographic(image: Tensor, size: Size) -> Tensor:
     return result[0].clamp(0, 1)
 
 
+def covered(image: Tensor, size: Size) -> Tensor:
+    """`image` (3, H, W) brought to fill `size`: its middle, where the shapes differ."""
+    height, width = size_of(image)
+    scale = max(size.height / height, size.width / width)
+    rows = min(height, max(1, round(size.height / scale)))
+    columns = min(width, max(1, round(size.width / scale)))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return photographic(image[:, top : top + rows, left : left + columns], size)
+
+
 def drawn(key: Key, low: int, high: int) -> int:
     """A whole number from `low` to `high`, both included, that depends on `key` alone."""
     digest = hashlib.blake2b(repr(tuple(key)).encode(), digest_size=8).digest()

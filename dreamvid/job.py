@@ -12,10 +12,10 @@
 A frame counts when the journal holds the hash of its file, and so do all frames before it.
 """
 
-import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,13 +23,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from dreamvid.errors import JobLockedError, ResumeError
+from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.frames import Frame
 from dreamvid.media import published, read_png, storage_checked, write_picture
-from dreamvid.settings import Settings, fingerprint, painted, settled
+from dreamvid.media.locking import LOCK, locked
+from dreamvid.settings import Settings, painted, settled
 
 FORMAT = 1
 SUFFIX = ".dream"
+UNBORN = {LOCK, "frames", "source.png"}
+"""What a job folder may hold before it has a manifest."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,6 @@ class Manifest:
             "source": dict(self.source),
             "weights_sha256": self.weights_sha256,
             "machine": dict(self.machine),
-            "fingerprint": fingerprint(self.settings),
             "settings": self.settings.tree(),
         }
 
@@ -65,9 +67,9 @@ class Manifest:
             kind=tree["kind"],
             settings=settled(tree["settings"]),
             out=Path(tree["out"]),
-            source=tree["source"],
+            source=dict(tree["source"]),
             weights_sha256=tree["weights_sha256"],
-            machine=tree["machine"],
+            machine=dict(tree["machine"]),
         )
 
 
@@ -81,20 +83,44 @@ class Job:
         self.journal = folder / "journal.jsonl"
         self.source = folder / "source.png"
 
+    @staticmethod
+    def claim(folder: Path, seed: Path, out: Path) -> None:
+        """See that `folder` is a job's or can become one, and make it.
+
+        Raises:
+            ResumeError: something else lies there, or it would be mixed up with `seed` or `out`.
+            StorageError: it cannot be made.
+        """
+        folder = folder.absolute()
+        if folder == out.absolute():
+            raise ResumeError(f"{folder}: is the name of the film too; choose another with --job")
+        if folder in seed.absolute().parents:
+            raise ResumeError(f"{folder}: holds the seed {seed.name}; choose another with --job")
+        try:
+            if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
+                raise ResumeError(
+                    f"{folder}: not a job folder; remove it yourself or choose another with --job"
+                )
+            if not folder.parent.is_dir():
+                raise ResumeError(f"{folder}: there is no folder {folder.parent}; make it first")
+            with storage_checked(folder):
+                folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ResumeError(f"{folder}: cannot be a job folder ({error.strerror})") from None
+
     @classmethod
     def create(cls, folder: Path, manifest: Manifest, source: Frame) -> Self:
-        """A new job; `ResumeError` where the folder exists."""
-        if folder.exists():
-            raise ResumeError(
-                f"{folder}: exists already; go on with `dreamvid resume {folder}`, "
-                "or start anew with --overwrite"
-            )
+        """A new job in a folder that was claimed and is locked; any older job there is removed."""
         job = cls(folder, manifest)
         with storage_checked(folder):
-            job.frames.mkdir(parents=True)
             try:
+                # The old manifest goes first and the new one comes last: a folder that has one
+                # is a whole job.
+                (folder / "job.json").unlink(missing_ok=True)
+                job.journal.unlink(missing_ok=True)
+                shutil.rmtree(job.frames, ignore_errors=True)
+                job.frames.mkdir()
                 write_picture(source, job.source, manifest.settings.film.depth)
-                # The manifest comes last: a folder that has one is a whole job.
                 with published(folder / "job.json") as part:
                     part.write_text(json.dumps(manifest.tree(), indent=1))
             except BaseException:
@@ -107,7 +133,7 @@ class Job:
         """An existing job, or a `ResumeError` that says why it is none."""
         try:
             tree = json.loads((folder / "job.json").read_text("utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ResumeError(f"{folder}: not a job folder (no job.json in it)") from None
         except (OSError, ValueError, RecursionError) as error:
             raise ResumeError(f"{folder}/job.json: cannot be read: {error}") from None
@@ -115,37 +141,16 @@ class Job:
             raise ResumeError(f"{folder}/job.json: not a manifest of format {FORMAT}")
         try:
             manifest = Manifest.from_tree(tree)
+        except SettingsError as error:
+            raise ResumeError(f"{folder}/job.json: {error}") from None
         except (KeyError, TypeError, AttributeError) as error:
             raise ResumeError(f"{folder}/job.json: damaged ({error!r})") from None
         return cls(folder, manifest)
 
-    @classmethod
-    def remove(cls, folder: Path) -> None:
-        """Delete a job folder, and nothing that is not one."""
-        if not folder.exists():
-            return
-        if folder.is_symlink() or not ((folder / "job.json").exists() or _is_torn(folder)):
-            raise ResumeError(f"{folder}: not a job folder; remove it yourself or use --job")
-        with cls.locked_folder(folder):
-            shutil.rmtree(folder)
-
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the job alone, or raise `JobLockedError`."""
-        with self.locked_folder(self.folder):
-            yield
-
-    @staticmethod
-    @contextmanager
-    def locked_folder(folder: Path) -> Iterator[None]:
-        """Hold `folder` alone, or raise `JobLockedError`."""
-        with storage_checked(folder), (folder / "lock").open("a") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise JobLockedError(
-                    f"{folder}: another run is at work here; wait for it or stop it"
-                ) from None
+        with locked(self.folder):
             yield
 
     def must_fit(self, settings: Settings) -> None:
@@ -167,19 +172,24 @@ class Job:
         return self.frames / f"{index:06d}.png"
 
     def finished(self) -> int:
-        """How many frames from the first on are whole; what lies past them is removed."""
+        """How many frames from the first on are whole. Changes nothing."""
         entries = self.entries()
         count = 0
         while count in entries and _sha256(self.frame_path(count)) == entries[count]["sha256"]:
             count += 1
+        return count
+
+    def trim(self, count: int) -> None:
+        """Remove what lies past the first `count` frames: torn or stale frames and lines."""
+        entries = self.entries()
         with storage_checked(self.folder):
             for path in self.frames.iterdir():
-                if not (path.stem.isdigit() and path.suffix == ".png" and int(path.stem) < count):
+                stale = re.fullmatch(r"\d{6,}\.png", path.name) and int(path.stem) >= count
+                if stale or re.fullmatch(r"\.\d{6,}\.png\.part", path.name):
                     path.unlink()
             kept = [json.dumps(entries[index]) + "\n" for index in range(count)]
             with published(self.journal) as part:
                 part.write_text("".join(kept))
-        return count
 
     def entries(self) -> dict[int, dict[str, Any]]:
         """The journal's lines by frame; lines that are torn or foreign are left out."""
@@ -189,7 +199,7 @@ class Job:
             try:
                 entry = json.loads(line)
                 entries[int(entry["index"])] = {**entry, "sha256": str(entry["sha256"])}
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
         return entries
 
@@ -212,15 +222,16 @@ class Job:
         return read_png(self.frame_path(index))
 
 
-def _is_torn(folder: Path) -> bool:
-    """Whether `folder` is a job that was killed before its manifest was written."""
-    return {path.name for path in folder.iterdir()} <= {"frames", "source.png", "lock"} | {
-        path.name for path in folder.glob(".*.part")
-    }
+def _is_ours(folder: Path) -> bool:
+    """Whether `folder` is a job, one that was killed before its manifest was written, or empty."""
+    names = {path.name for path in folder.iterdir() if not path.name.endswith(".part")}
+    return "job.json" in names or not names or (LOCK in names and names <= UNBORN)
 
 
 def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+    """The hash of a file, or nothing where there is none."""
+    with storage_checked(path):
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        except (FileNotFoundError, IsADirectoryError):
+            return ""

@@ -13,8 +13,10 @@ from dreamvid import presets, sinks
 from dreamvid.errors import SettingsError
 from dreamvid.motions import motions
 from dreamvid.networks import network, networks
+from dreamvid.networks.googlenet import GoogLeNet
 from dreamvid.objectives import objectives
 from dreamvid.registry import Registry, Within, did_you_mean, parameters
+from dreamvid.settings import SECTIONS
 
 REGISTRIES: dict[str, Registry] = {
     "networks": networks,
@@ -26,16 +28,23 @@ REGISTRIES: dict[str, Registry] = {
 
 def print_list(kind: str, name: str | None, weights: Path | None) -> None:
     """Print one list to standard output; `name` is the network whose layers are asked for."""
-    kinds = [*REGISTRIES, "layers", "presets"]
+    kinds = [*REGISTRIES, "layers", "presets", "settings"]
     if kind not in kinds:
         raise SettingsError(f"no list {kind!r}{did_you_mean(kind, kinds)} ({', '.join(kinds)})")
+    if name and kind != "layers":
+        raise SettingsError(f"list {kind}: got {name!r} too; only `list layers` takes a network")
     table = Table(box=None, pad_edge=False)
     if kind == "layers":
-        net = network(name or "pocket", weights=weights)
+        net = GoogLeNet() if name == "googlenet" else network(name or "pocket", weights=weights)
         table.add_column("number", justify="right")
         table.add_column("layer")
         for number, layer in enumerate(net.layers, 1):
             table.add_row(str(number), layer + ("  (favourite)" if layer == net.favourite else ""))
+    elif kind == "settings":
+        table.add_column("section")
+        table.add_column("settings")
+        for section, schema in SECTIONS.items():
+            table.add_row(section, options_of(schema))
     elif kind == "presets":
         table.add_column("preset")
         table.add_column("for")

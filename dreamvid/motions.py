@@ -15,12 +15,14 @@ import torch
 from torch import Tensor
 
 from dreamvid.frames import Clock, Flow, Size
-from dreamvid.registry import Finite, Registry, Within, checked_options
+from dreamvid.registry import Registry, Within, checked_options
 from dreamvid.warp import grid
 
 motions = Registry("motion")
 Motion = Callable[[Tensor, Clock, Size], Tensor]
 Place = Annotated[float, Within(-10, 11)]
+Slide = Annotated[float, Within(-100, 100)]
+Turn = Annotated[float, Within(-36000, 36000)]
 
 
 def _middle(size: Size, centre: tuple[float, float], points: Tensor) -> Tensor:
@@ -56,7 +58,7 @@ def spin(
     clock: Clock,
     size: Size,
     *,
-    rate: Finite = 12.0,
+    rate: Turn = 12.0,
     centre: tuple[Place, Place] = (0.5, 0.5),
 ) -> Tensor:
     """Turn `rate` degrees a second about `centre`, clockwise as seen."""
@@ -69,7 +71,7 @@ def spin(
 
 
 @motions.register
-def pan(points: Tensor, clock: Clock, size: Size, *, x: Finite = 0.1, y: Finite = 0.0) -> Tensor:
+def pan(points: Tensor, clock: Clock, size: Size, *, x: Slide = 0.1, y: Slide = 0.0) -> Tensor:
     """Move the content by `x` widths to the right and `y` heights down a second."""
     shift = torch.tensor([x * size.width, y * size.height], device=points.device) * clock.step
     return points - shift[:, None, None]
@@ -81,8 +83,8 @@ def shear(
     clock: Clock,
     size: Size,
     *,
-    x: Finite = 0.1,
-    y: Finite = 0.0,
+    x: Slide = 0.1,
+    y: Slide = 0.0,
     centre: tuple[Place, Place] = (0.5, 0.5),
 ) -> Tensor:
     """Slide rows by `x` of their height and columns by `y` of their width a second."""

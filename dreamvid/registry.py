@@ -8,6 +8,7 @@ annotation; ``Annotated[float, Within(0, 1)]`` gives its range.
 import difflib
 import inspect
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -36,9 +37,9 @@ class Within:
         return f"{'above ' if self.above else ''}{float(self.low):g} to {float(self.high):g}"
 
 
+RATE = re.compile(r"\d{1,12}(\.\d{0,30})?(/\d{1,12})?|\.\d{1,30}")
 Positive = Annotated[float, Within(0, 1e9, above=True)]
 Fraction01 = Annotated[float, Within(0, 1)]
-Finite = Annotated[float, Within(-1e9, 1e9)]
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
@@ -124,7 +125,9 @@ def checked_value(value: Any, annotation: Any, where: str) -> Any:
 def _as_fraction(value: Any) -> Any:
     """29.97, "30000/1001" and 25 as exact fractions; anything else as it was."""
     try:
-        return Fraction(str(value)) if isinstance(value, int | float | str) else value
+        # Fraction("1e9999999") would take for ever.
+        exact = isinstance(value, int | float | str) and RATE.fullmatch(str(value).strip())
+        return Fraction(str(value)) if exact else value
     except (ValueError, ZeroDivisionError):
         return value
 
@@ -175,7 +178,7 @@ class Registry:
         return list(self._functions)
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        if name in self._functions:
+        if isinstance(name, str) and name in self._functions:
             return self._functions[name]
         raise SettingsError(
             f"no {self.kind} {name!r}{did_you_mean(name, self._functions)} "

@@ -4,7 +4,6 @@ A tree of settings is a plain nested dict, as TOML or JSON gives it. Trees are l
 other (defaults < preset < ``--config`` < flag < ``--set``) and checked once, by `settled`.
 """
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dreamvid.errors import SettingsError
-from dreamvid.registry import Positive, Within, checked_options, did_you_mean
+from dreamvid.registry import Within, checked_options, did_you_mean
 
 Tree = dict[str, Any]
 
@@ -64,7 +63,7 @@ class FilmSettings:
 
     frames: Annotated[int, Within(1, 10_000_000)] = 300
     fps: Annotated[Fraction, Within(Fraction(1, 10), 1000)] = Fraction(30)
-    size: str | None = None
+    size: int | str | None = None
     """WxH, or the longer side in pixels; none: 640 for a film, a picture's own for a picture."""
     depth: Literal[8, 16] = 8
     """Bits a channel of the frames on disk."""
@@ -123,7 +122,7 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     for name, value in above.items():
         old = result.get(name, {})
         if name == "motion" and isinstance(value, Sequence) and not isinstance(value, str):
-            result[name] = {motion: old.get(motion, {}) for motion in value}
+            result[name] = {str(motion): old.get(str(motion), {}) for motion in value}
         elif isinstance(value, Mapping) and isinstance(old, Mapping):
             result[name] = laid_over(old, value)
         else:
@@ -183,10 +182,10 @@ def flagged(flags: Mapping[str, Any]) -> Tree:
             continue
         section, _, key = FLAGS[name].partition(".")
         if name == "motion" and isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()]
+            value = [part.strip() for part in value.split(",") if part.strip()] or ["hold"]
         if name == "layer" and isinstance(value, str):
             value = [value]
-        if name in ("size", "weights"):
+        if name == "weights":
             value = str(value)
         if key:
             tree.setdefault(section, {})[key] = value
@@ -223,7 +222,7 @@ def assigned(assignments: Sequence[str]) -> Tree:
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
 
 
@@ -238,11 +237,6 @@ def read_tree(text: str, where: str) -> Tree:
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{where}: not TOML or JSON settings: {error}") from None
     return tree
-
-
-def fingerprint(settings: Settings) -> str:
-    """A hash of everything that changes a frame's pixels."""
-    return hashlib.sha256(json.dumps(painted(settings), sort_keys=True).encode()).hexdigest()
 
 
 def painted(settings: Settings) -> dict[str, Any]:
@@ -267,15 +261,3 @@ def painted(settings: Settings) -> dict[str, Any]:
         for name, value in everything.items()
         if not any(name == key or name.startswith(key + ".") for key in UNPAINTED)
     }
-
-
-__all__ = [
-    "Positive",
-    "Settings",
-    "Tree",
-    "assigned",
-    "fingerprint",
-    "laid_over",
-    "painted",
-    "settled",
-]

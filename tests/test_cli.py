@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import run_cli
 
 import dreamvid
 from dreamvid import media
-from dreamvid.frames import Size, photographic
+from dreamvid.frames import Size, covered, photographic
 
 SMALL = ("--octaves", "2", "--iterations", "2", "--quiet")
 SEED = Path(__file__).parents[1] / "samples" / "seed.jpg"
@@ -32,6 +33,7 @@ def test_help_is_quick_and_loads_no_torch():
     print(f"dreamvid --help: {seconds:.2f} s of CPU time")
     assert result.returncode == 0
     assert "zoom" in result.stdout
+    assert seconds < 0.3
     code = "import sys; sys.argv[1:] = ['--help']\ntry: import dreamvid.__main__\n"
     code += "except SystemExit: sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
@@ -76,7 +78,7 @@ def test_a_film_remembers_its_settings(seed, tmp_path):
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     again = tmp_path / "again.mp4"
-    copied = run_cli("zoom", seed, "-o", again, "--config", out, "--quiet")
+    copied = run_cli("zoom", seed, "-o", again, "--config", out, "--size", "96x64", "--quiet")
     assert copied.returncode == 0, copied.stderr
     for index in range(2):
         name = f"frames/{index:06d}.png"
@@ -130,7 +132,7 @@ def test_the_python_doors(seed, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind", ["networks", "objectives", "motions", "presets", "encoders", "layers"]
+    "kind", ["networks", "objectives", "motions", "presets", "encoders", "layers", "settings"]
 )
 def test_lists(kind):
     result = run_cli("list", kind)
@@ -138,6 +140,28 @@ def test_lists(kind):
     assert len(result.stdout.splitlines()) > 1
     named = {"networks": "googlenet", "motions": "zoom", "presets": "google-2015"}
     assert named.get(kind, "") in result.stdout
+
+
+def test_a_reader_that_has_gone_changes_nothing(seed, tmp_path):
+    for number, redirection in enumerate((">&-", "> /dev/full", "| true")):
+        out = tmp_path / f"dream{number}.png"
+        command = f"{sys.executable} -m dreamvid image {seed} -o {out} --octaves 1 --iterations 1"
+        result = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {command} {redirection}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (result.returncode, result.stderr) == (0, ""), redirection
+        assert out.exists()
+
+
+def test_a_seed_of_another_shape_is_cropped_not_squashed(tmp_path):
+    wide = torch.zeros(3, 64, 192)
+    wide[:, :, 64:128] = 1
+    covered_middle = covered(wide, Size(96, 96))
+    assert covered_middle.min() > 0.99
+    assert torch.equal(covered(wide, Size(64, 192)), wide)
 
 
 @pytest.fixture
@@ -191,6 +215,14 @@ BAD = {
     "itself": (["good.png", "-o", "good.png", "--overwrite"], "good.png"),
     "flag": (["good.png", "--frame-rate", "3"], "--frame-rate"),
     "config": (["good.png", "--config", "text.jpg"], "text.jpg"),
+    "objective": (["good.png", "--set", "objective.name=[]"], "objective"),
+    "a long number": (["good.png", "--frames", "9" * 5000], "film.frames"),
+    "a huge rate": (["good.png", "--fps", ".1e99999999"], "film.fps"),
+    "no such device": (["good.png", "--device", "meta"], "machine.device"),
+    "job under a file": (["good.png", "--job", "good.png/x"], "good.png"),
+    "job is a file": (["good.png", "--job", "whole.jpg", "--overwrite"], "whole.jpg"),
+    "job is the film": (["good.png", "-o", "c.mp4", "--job", "c.mp4"], "--job"),
+    "long job name": (["good.png", "--job", "j" * 300], "jjj"),
 }
 
 

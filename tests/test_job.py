@@ -23,7 +23,9 @@ SMALL = ("--size", "96x64", "--octaves", "2", "--iterations", "2", "--quiet")
 @pytest.fixture
 def job(tmp_path, picture):
     manifest = Manifest("zoom", settings_for("default"), tmp_path / "a.mp4", {"sha256": ""}, "", {})
-    return Job.create(tmp_path / "a.mp4.dream", manifest, picture)
+    folder = tmp_path / "a.mp4.dream"
+    Job.claim(folder, tmp_path / "seed.png", manifest.out)
+    return Job.create(folder, manifest, picture)
 
 
 @pytest.fixture
@@ -49,6 +51,8 @@ def test_frames_past_the_first_bad_one_are_made_again(job, picture):
     path.write_bytes(path.read_bytes()[:-20])
     (job.frames / ".000007.png.part").write_bytes(b"x")
     assert job.finished() == 3
+    assert len(list(job.frames.iterdir())) == 7, "counting must remove nothing"
+    job.trim(3)
     assert sorted(each.name for each in job.frames.iterdir()) == [
         f"{index:06d}.png" for index in range(3)
     ]
@@ -69,6 +73,7 @@ def test_a_torn_journal_costs_no_more_than_its_torn_lines(job, picture, harm):
         job.write(index, picture, {})
     job.journal.write_text(harm(job.journal.read_text()))
     assert job.finished() >= 1
+    job.trim(job.finished())
     job.write(job.finished(), picture, {})
     assert job.finished() >= 2
 
@@ -100,15 +105,57 @@ def test_a_torn_manifest(job, text):
         Job.open(job.folder)
 
 
-def test_only_jobs_are_removed(tmp_path, job):
+@pytest.mark.parametrize("name", ["photo.jpg", "source.png", "frames"])
+def test_only_jobs_are_claimed(tmp_path, name):
     other = tmp_path / "holiday"
     other.mkdir()
-    (other / "photo.jpg").write_bytes(b"x")
+    (other / name).write_bytes(b"x")
     with pytest.raises(ResumeError, match="not a job folder"):
-        Job.remove(other)
-    assert (other / "photo.jpg").exists()
-    Job.remove(job.folder)
-    assert not job.folder.exists()
+        Job.claim(other, tmp_path / "seed.png", tmp_path / "a.mp4")
+    assert (other / name).exists()
+    with pytest.raises(ResumeError, match="holds the seed"):
+        Job.claim(other, other / name, tmp_path / "a.mp4")
+    with pytest.raises(ResumeError, match="name of the film"):
+        Job.claim(other, tmp_path / "seed.png", other)
+    with pytest.raises(ResumeError, match="no folder"):
+        Job.claim(tmp_path / "no" / "where", tmp_path / "seed.png", tmp_path / "a.mp4")
+
+
+def test_encoding_removes_nothing_and_never_poses_as_whole(seed, tmp_path):
+    out = tmp_path / "film.mp4"
+    assert run_cli("zoom", seed, "-o", out, "--frames", 3, *SMALL).returncode == 0
+    folder = Path(f"{out}.dream")
+    with (folder / "frames" / "000001.png").open("ab") as torn:
+        torn.write(b"x")
+    (folder / "frames" / "notes.txt").write_text("mine")
+    before = sorted(path.name for path in (folder / "frames").iterdir())
+    refused = run_cli("encode", folder, "--overwrite")
+    assert refused.returncode == 2
+    assert "1 of 3 frames" in refused.stderr
+    part = run_cli("encode", folder, "-o", tmp_path / "part.gif", "--set", "encode.dither='none'")
+    assert part.returncode == 0, part.stderr
+    assert len(list(media.frames_of(tmp_path / "part.gif"))) == 1
+    assert sorted(path.name for path in (folder / "frames").iterdir()) == before
+    again = run_cli("resume", folder, "--overwrite", "--quiet")
+    assert again.returncode == 0, again.stderr
+    assert (folder / "frames" / "notes.txt").exists()
+    assert len(list(media.frames_of(out))) == 3
+
+
+def test_the_same_job_for_another_film(seed, tmp_path):
+    """A second output name and encoder options are taken, and the first film stays."""
+    first, second = tmp_path / "first.mp4", tmp_path / "second.mp4"
+    job = ("--job", tmp_path / "job")
+    options = ("--frames", 2, *SMALL)
+    made = run_cli("zoom", seed, "-o", first, *job, *options, "--set", "encode.crf=20")
+    assert made.returncode == 0, made.stderr
+    bytes_before = first.read_bytes()
+    other = run_cli("zoom", seed, "-o", second, *job, *options, "--set", "encode.crf=45")
+    assert other.stdout == f"{second}\n", other.stderr
+    assert second.stat().st_size < first.stat().st_size
+    assert first.read_bytes() == bytes_before
+    gif = run_cli("encode", tmp_path / "job", "-o", tmp_path / "film.gif", "--quiet")
+    assert gif.returncode == 0, gif.stderr
 
 
 def test_a_job_can_be_made_longer_and_encoded_again(seed, tmp_path):
@@ -140,8 +187,25 @@ def test_stopping_tells_how_to_go_on(seed, tmp_path):
     process.send_signal(signal.SIGTERM)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert f"dreamvid resume {out}.dream" in message
+    assert f"dreamvid resume {out}.dream`" in message
     assert not out.exists()
+
+
+def test_stopping_a_longer_run_tells_the_longer_length(seed, tmp_path):
+    out = tmp_path / "film.mp4"
+    assert run_cli("zoom", seed, "-o", out, "--frames", 2, *SMALL).returncode == 0
+    folder = Path(f"{out}.dream")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dreamvid", "resume", folder, "--frames", "500", "--overwrite"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_frames(folder, 4)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"dreamvid resume {folder} --frames 500 --overwrite`" in message
+    assert len(list(media.frames_of(out))) == 2
 
 
 def wait_for_frames(folder, count):
@@ -171,7 +235,7 @@ def test_killed_five_times_and_resumed_it_is_the_unbroken_film(seed, tmp_path):
         process.wait()
         arguments = ["resume", str(folder), "--quiet"]
     finished = run_cli("resume", folder, "--quiet")
-    assert finished.returncode in (0, 2), finished.stderr
+    assert finished.returncode == 0, finished.stderr
     for index in range(40):
         name = f"frames/{index:06d}.png"
         assert (folder / name).read_bytes() == (Path(f"{whole}.dream") / name).read_bytes(), index
