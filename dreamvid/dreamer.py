@@ -1,5 +1,6 @@
 """The dreamer: one frame through all its octaves."""
 
+import os
 from collections.abc import Sequence
 
 import torch
@@ -8,8 +9,9 @@ from torch import Tensor
 from dreamvid.ascent import Report, ascended
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Frame, Key, Size, checked, size_of
+from dreamvid.networks import network
 from dreamvid.networks.base import Network
-from dreamvid.networks.layers import Choice
+from dreamvid.networks.layers import Choice, chosen
 from dreamvid.objectives import gain_of
 from dreamvid.octaves import climbed, octave_sizes
 from dreamvid.settings import Settings
@@ -102,3 +104,37 @@ class Dreamer:
                 f"is {smallest}, and {self.network.name} needs {self.network.smallest_side} "
                 "pixels a side; use fewer octaves or a larger size"
             )
+
+
+def dreamer_for(settings: Settings) -> Dreamer:
+    """The dreamer that `settings` describe, on its device, its threads set."""
+    torch.set_num_threads(settings.machine.threads or os.cpu_count() or 1)
+    device = device_for(settings.machine.device)
+    if device.type == "mps" and settings.machine.precision == "fp64":
+        raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")
+    net = network(
+        settings.network.name,
+        weights=settings.network.weights,
+        device=device,
+        precision=settings.machine.precision,
+    )
+    layers = settings.network.layers or (net.favourite,)
+    return Dreamer(net, chosen(net.layers, layers, net.name), settings)
+
+
+def device_for(name: str) -> torch.device:
+    """The device of that name; ``auto`` takes an NVIDIA GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("no such device")
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise SettingsError(
+            f"machine.device: {name!r} cannot be used here ({reason}); "
+            "wanted auto, cpu, cuda, cuda:N or mps"
+        ) from None
+    return device

@@ -1,71 +1,23 @@
-"""Making things: a film from a job, a picture from a seed. What both doors open onto."""
+"""Making things out of a seed: a film, a picture. What both doors open onto."""
 
 import json
-import os
-import platform
-import shlex
-import signal
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
 
-import imageio_ffmpeg
-import numpy
-import torch
-
-import dreamvid
 from dreamvid import media, presets, sinks
-from dreamvid.carry import Carry, by_motion
-from dreamvid.dreamer import Dreamer
-from dreamvid.errors import MediaError, ResumeError, SettingsError, Stopped
+from dreamvid.dreamer import dreamer_for
+from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.frames import covered, parsed_size, quantised, size_of
 from dreamvid.job import SUFFIX, Job, Manifest
 from dreamvid.media.locking import locked
 from dreamvid.motions import composed
-from dreamvid.networks import network
-from dreamvid.networks.base import Network
-from dreamvid.networks.layers import chosen
-from dreamvid.pipeline import dreamed
+from dreamvid.runs import Progress, Run, Silence, described, device_of, stoppable, this_machine
 from dreamvid.settings import Settings, Tree, laid_over, settled
-from dreamvid.sources import Still
 
 FILM_SIDE = "640"
 """The longer side of a film for which no size is asked."""
 DEFAULT_MOTION: Tree = {"zoom": {}}
-
-
-class Progress(Protocol):
-    """Who is told how a job goes."""
-
-    def say(self, text: str) -> None:
-        """A line worth knowing."""
-        ...
-
-    def begin(self, done: int, total: int) -> None:
-        """Frames `done` of `total` are there already."""
-        ...
-
-    def frame(self, index: int, notes: Mapping[str, Any]) -> None:
-        """Frame `index` is on disk."""
-        ...
-
-
-class Silence:
-    """A `Progress` that tells nobody."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-    def begin(self, done: int, total: int) -> None:
-        """Nothing."""
-
-    def frame(self, index: int, notes: Mapping[str, Any]) -> None:
-        """Nothing."""
 
 
 def settings_for(
@@ -112,40 +64,6 @@ def read_config(path: Path | None) -> Tree:
     return tree
 
 
-def dreamer_for(settings: Settings) -> Dreamer:
-    """The dreamer that `settings` describe, on its device, its threads set."""
-    torch.set_num_threads(settings.machine.threads or os.cpu_count() or 1)
-    device = device_for(settings.machine.device)
-    if device.type == "mps" and settings.machine.precision == "fp64":
-        raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")
-    net = network(
-        settings.network.name,
-        weights=settings.network.weights,
-        device=device,
-        precision=settings.machine.precision,
-    )
-    layers = settings.network.layers or (net.favourite,)
-    return Dreamer(net, chosen(net.layers, layers, net.name), settings)
-
-
-def device_for(name: str) -> torch.device:
-    """The device of that name; ``auto`` takes an NVIDIA GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
-            raise RuntimeError("no such device")
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        raise SettingsError(
-            f"machine.device: {name!r} cannot be used here ({reason}); "
-            "wanted auto, cpu, cuda, cuda:N or mps"
-        ) from None
-    return device
-
-
 def image(seed: Path, out: Path, settings: Settings, *, overwrite: bool = False) -> Path:
     """Dream one picture, at its own size unless one is asked for, and return where it is."""
     if out.suffix.lower() not in media.WRITE_FORMATS:
@@ -163,7 +81,7 @@ def image(seed: Path, out: Path, settings: Settings, *, overwrite: bool = False)
     dreamer.check(size or size_of(picture), seed=size_of(picture))
     if size:
         picture = covered(picture, size)
-    frame = dreamer(picture.to(_device_of(dreamer.network)), key=(settings.film.seed, 0))
+    frame = dreamer(picture.to(device_of(dreamer.network)), key=(settings.film.seed, 0))
     media.write_picture(frame, out, settings.film.depth, {"comment": described("image", settings)})
     return out
 
@@ -221,224 +139,6 @@ def zoom(
     return run.finish(dreamer)
 
 
-@dataclass
-class Run:
-    """A job at work: what it was made for, and what is asked of it this time."""
-
-    job: Job
-    out: Path
-    settings: Settings
-    """Like the job's own in all that is painted; frames and encoding may differ."""
-    overwrite: bool
-    progress: Progress
-
-    @property
-    def remedy(self) -> str:
-        """The command that goes on with just this run."""
-        manifest = self.job.manifest
-        if self.out.absolute() != manifest.out or self.settings.encode != manifest.settings.encode:
-            return "the same command again"
-        words = ["dreamvid", "resume", str(self.job.folder)]
-        if self.settings.film.frames != manifest.settings.film.frames:
-            words += ["--frames", str(self.settings.film.frames)]
-        if self.out.exists():
-            words += ["--overwrite"]
-        return f"`{shlex.join(words)}`"
-
-    def finish(self, dreamer: Dreamer | None = None) -> Path:
-        """Make the frames that are still lacking, then the film; return where the film is."""
-        sinks.check_output(self.out, self.overwrite)
-        total = self.settings.film.frames
-        with stoppable(self.job.folder, self.remedy), self.job.locked():
-            done = self.job.finished()
-            if done < total:
-                self.job.trim(done)
-                self._dream(done, dreamer or dreamer_for(self.job.manifest.settings))
-            return self.encode(total)
-
-    def _dream(self, done: int, dreamer: Dreamer) -> None:
-        job, film = self.job, self.settings.film
-        _must_be_same(job.manifest, dreamer.network, self.progress)
-        self.progress.begin(done, film.frames)
-        device = _device_of(dreamer.network)
-        made = dreamed(
-            Still(job.read_source().to(device)),
-            carry_for(job.manifest.settings),
-            dreamer,
-            seed=film.seed,
-            depth=film.depth,
-            start=done,
-            previous=job.read(done - 1).to(device) if done else None,
-        )
-        began = time.monotonic()
-        for index, frame in islice(made, film.frames - done):
-            report = dreamer.report
-            if report.skipped:
-                self.progress.say(
-                    f"frame {index}: {report.skipped} of {report.skipped + report.steps} steps "
-                    "skipped, gradient not finite"
-                )
-            notes = {
-                "seconds": round(time.monotonic() - began, 3),
-                "gain": report.gain if report.steps else None,
-                "skipped": report.skipped,
-            }
-            job.write(index, frame, notes)
-            self.progress.frame(index, notes)
-            began = time.monotonic()
-
-    def encode(self, total: int) -> Path:
-        """Make a film of the first `total` frames."""
-        settings = self.settings.changed("film", frames=total)
-        sinks.encode_film(
-            (self.job.read(index) for index in range(total)),
-            self.out,
-            settings.film.fps,
-            options=settings.encode,
-            metadata={"comment": described(self.job.manifest.kind, settings)},
-            say=self.progress.say,
-        )
-        return self.out
-
-
-def resume(
-    job: Job,
-    *,
-    frames: int | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> Path:
-    """Go on with a job, to another length if one is given; return where its film is."""
-    progress = progress or Silence()
-    settings = job.manifest.settings
-    if frames:
-        settings = settings.changed("film", frames=frames)
-    out = job.manifest.out
-    if not overwrite and out.exists() and _frames_told(out) == settings.film.frames:
-        progress.say(f"nothing left to do: the film of {settings.film.frames} frames is there")
-        return out
-    return Run(job, out, settings, overwrite, progress).finish()
-
-
-def encode(
-    job: Job,
-    out: Path | None = None,
-    *,
-    options: Tree | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> Path:
-    """Encode a job's finished frames, again or in another format; return where the film is.
-
-    The job's own encoder options hold where the format is the same. A film of fewer frames than
-    the job is to have never takes the name of the whole one.
-    """
-    progress = progress or Silence()
-    manifest = job.manifest
-    out = out or manifest.out
-    sinks.check_output(out, overwrite)
-    same = sinks.encoder_for(out) == sinks.encoder_for(manifest.out)
-    chosen = {**(manifest.settings.encode if same else {}), **(options or {})}
-    sinks.encoding_for(out, chosen)
-    with stoppable(job.folder, "the same command again"), job.locked():
-        done, total = job.finished(), manifest.settings.film.frames
-        if not done or (done < total and out.absolute() == manifest.out):
-            raise ResumeError(
-                f"{job.folder}: {done} of {total} frames are finished; "
-                "`dreamvid resume` it first, or encode to another name with -o"
-            )
-        if done < total:
-            progress.say(f"{done} of {total} frames are finished and encoded")
-        settings = replace(manifest.settings, encode=chosen)
-        return Run(job, out, settings, overwrite, progress).encode(done)
-
-
-def _frames_told(film: Path) -> int | None:
-    """How many frames a film of ours says it has."""
-    if film.is_dir():
-        return len(list(film.glob("*.png")))
-    try:
-        return int(json.loads(media.read_metadata(film)["comment"])["settings"]["film"]["frames"])
-    except (MediaError, ValueError, KeyError, TypeError):
-        return None
-
-
-def carry_for(settings: Settings) -> Carry:
-    """The carry that `settings` describe."""
-    return by_motion(composed(settings.motion), settings.film.fps)
-
-
 def _must_differ(seed: Path, out: Path) -> None:
     if out.exists() and seed.exists() and out.samefile(seed):
         raise MediaError(f"{out}: is the seed itself; choose another name for the result")
-
-
-def described(kind: str, settings: Settings) -> str:
-    """What a film's metadata says of how it was made; ``--config FILM`` reads it back."""
-    about = {"dreamvid": dreamvid.__version__, "kind": kind, "settings": settings.tree()}
-    return json.dumps(about, separators=(",", ":"))
-
-
-def this_machine(net: Network) -> dict[str, Any]:
-    """What must be the same for a resumed job to equal an unbroken one byte for byte."""
-    parameter = next(net.parameters())
-    device = parameter.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {
-        "dreamvid": dreamvid.__version__,
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-        "ffmpeg": imageio_ffmpeg.__version__,
-        "device": f"{device.type} {name}",
-        "precision": str(parameter.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _must_be_same(manifest: Manifest, net: Network, progress: Progress) -> None:
-    """Refuse other weights; warn of another machine."""
-    now = net.weights_sha256 or ""
-    if now != manifest.weights_sha256:
-        with_version = manifest.machine.get("dreamvid", "the version it was begun with")
-        raise ResumeError(
-            f"{net.name}: the weights are not those the job began with "
-            f"(SHA-256 {now[:12]}…, then {manifest.weights_sha256[:12]}…); "
-            f"put the old file back (dreamvid {with_version}), or start anew with --overwrite"
-        )
-    here = this_machine(net)
-    for name, then in manifest.machine.items():
-        if here.get(name) != then:
-            progress.say(
-                f"{name} was {then} when the job began and is {here.get(name)} now: "
-                "the film goes on, but not byte for byte as it would have"
-            )
-
-
-def _device_of(net: Network) -> torch.device:
-    return next(net.parameters()).device
-
-
-@contextmanager
-def stoppable(folder: Path, remedy: str | None = None) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into `Stopped`; a second one leaves at once.
-
-    Outside the main thread, where Python allows no signal handlers, nothing changes.
-    """
-
-    def stop(number: int, _: object) -> None:
-        for each in handled:
-            signal.signal(each, signal.SIG_DFL)
-        raise Stopped(number, folder, remedy)
-
-    handled = (signal.SIGINT, signal.SIGTERM)
-    before: dict[int, Any] = {}
-    try:
-        for each in handled:
-            before[each] = signal.signal(each, stop)
-    except ValueError:
-        pass
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

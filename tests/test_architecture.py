@@ -14,7 +14,8 @@ LEVELS = [
     {"carry", "distil", "train"},
     {"pipeline"},
     {"job"},
-    {"films", "progress"},
+    {"runs", "progress"},
+    {"films"},
     {"listing", "__init__"},
     {"cli", "__main__"},
 ]

@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from dreamvid.ascent import Report, ascended, jitter
-from dreamvid.films import dreamer_for, settings_for
+from dreamvid.dreamer import dreamer_for
+from dreamvid.films import settings_for
 from dreamvid.frames import Size, photographic, quantised
 from dreamvid.media import read_picture
 

@@ -1,0 +1,174 @@
+"""Commands that make films and pictures, and lists."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamvid.cli.app import app, number_from, print_path, progress_for, settings_from
+from dreamvid.cli.options import (
+    Assign,
+    Config,
+    Depth,
+    Device,
+    Fps,
+    Frames,
+    Iterations,
+    JobFolder,
+    Layer,
+    Length,
+    MotionNames,
+    NetworkName,
+    Octaves,
+    Out,
+    Overwrite,
+    Precision,
+    Preset,
+    Quiet,
+    Seed,
+    SeedNumber,
+    Weights,
+)
+from dreamvid.errors import SettingsError
+
+
+@app.command()
+def zoom(
+    seed: Seed,
+    out: Out = None,
+    frames: Frames = None,
+    fps: Fps = None,
+    size: Length = None,
+    preset: Preset = "default",
+    config: Config = None,
+    assign: Assign = None,
+    network: NetworkName = None,
+    weights: Weights = None,
+    layer: Layer = None,
+    octaves: Octaves = None,
+    iterations: Iterations = None,
+    motion: MotionNames = None,
+    seed_number: SeedNumber = None,
+    device: Device = None,
+    precision: Precision = None,
+    depth: Depth = None,
+    job: JobFolder = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a film that falls into a still."""
+    flags = {
+        "frames": frames,
+        "fps": fps,
+        "size": size,
+        "network": network,
+        "weights": weights,
+        "layer": layer,
+        "octaves": octaves,
+        "iterations": iterations,
+        "motion": motion,
+        "seed": seed_number,
+        "device": device,
+        "precision": precision,
+        "depth": depth,
+    }
+    settings = settings_from(preset, config, flags, assign)
+    films = import_module("dreamvid.films")
+    target = out or Path(f"{seed.stem}-zoom.mp4")
+    with progress_for(quiet) as progress:
+        made = films.zoom(seed, target, settings, job=job, overwrite=overwrite, progress=progress)
+    print_path(made)
+
+
+@app.command()
+def image(
+    seed: Seed,
+    out: Out = None,
+    size: Length = None,
+    preset: Preset = "default",
+    config: Config = None,
+    assign: Assign = None,
+    network: NetworkName = None,
+    weights: Weights = None,
+    layer: Layer = None,
+    octaves: Octaves = None,
+    iterations: Iterations = None,
+    seed_number: SeedNumber = None,
+    device: Device = None,
+    precision: Precision = None,
+    depth: Depth = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Dream one picture."""
+    flags = {
+        "size": size,
+        "network": network,
+        "weights": weights,
+        "layer": layer,
+        "octaves": octaves,
+        "iterations": iterations,
+        "seed": seed_number,
+        "device": device,
+        "precision": precision,
+        "depth": depth,
+    }
+    settings = settings_from(preset, config, flags, assign)
+    films = import_module("dreamvid.films")
+    print_path(
+        films.image(seed, out or Path(f"{seed.stem}-dream.png"), settings, overwrite=overwrite)
+    )
+
+
+@app.command()
+def resume(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="A job folder.")],
+    frames: Annotated[str | None, typer.Option(metavar="N", help="A new length in frames.")] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on where a job stopped."""
+    runs = import_module("dreamvid.runs")
+    opened = import_module("dreamvid.job").Job.open(job)
+    with progress_for(quiet) as progress:
+        made = runs.resume(
+            opened, frames=number_from("frames", frames), overwrite=overwrite, progress=progress
+        )
+    print_path(made)
+
+
+@app.command()
+def encode(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="A job folder.")],
+    out: Out = None,
+    assign: Assign = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Encode a job's frames again, in another format or quality."""
+    from dreamvid.settings import assigned
+
+    options = assigned(assign or [])
+    if foreign := set(options) - {"encode"}:
+        raise SettingsError(f"--set {min(foreign)}: only encode.* can change once frames are made")
+    runs = import_module("dreamvid.runs")
+    opened = import_module("dreamvid.job").Job.open(job)
+    with progress_for(quiet) as progress:
+        made = runs.encode(
+            opened, out, options=options.get("encode"), overwrite=overwrite, progress=progress
+        )
+    print_path(made)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str, typer.Argument(metavar="networks|layers|objectives|motions|presets|encoders")
+    ],
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NETWORK]", help="With layers: of which network.")
+    ] = None,
+    weights: Weights = None,
+) -> None:
+    """List what there is to choose from, with the options of each."""
+    import_module("dreamvid.listing").print_list(kind, name, weights)

@@ -1,0 +1,77 @@
+"""The flags that several commands share. Their texts are checked by the settings they set."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Seed = Annotated[Path, typer.Argument(metavar="SEED", help="A picture.")]
+Out = Annotated[
+    Path | None, typer.Option("-o", "--out", help="The result; its suffix chooses the format.")
+]
+Frames = Annotated[str | None, typer.Option(metavar="N", help="Length in frames. [300]")]
+Fps = Annotated[
+    str | None, typer.Option(metavar="RATE", help="Frames a second, 24 or 30000/1001. [30]")
+]
+Length = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="SIZE",
+        help="WxH, or the longer side in pixels. [640; pictures: their own]",
+    ),
+]
+Preset = Annotated[str, typer.Option(metavar="NAME", help="A preset, or a .toml file of settings.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Settings over the preset's: TOML, a job folder, or a film dreamvid made.",
+    ),
+]
+Assign = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="SECTION.KEY=VALUE", help="One setting over all others; repeatable."
+    ),
+]
+NetworkName = Annotated[
+    str | None,
+    typer.Option(
+        "--network", metavar="NAME", help="What dreams; see `dreamvid list networks`. [pocket]"
+    ),
+]
+Weights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The network's weights, .safetensors or .pth.")
+]
+Layer = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LAYER", help="NAME, NAME=WEIGHT, NAME:CHANNEL, a number or a glob; repeatable."
+    ),
+]
+Octaves = Annotated[str | None, typer.Option(metavar="N", help="Sizes a frame is dreamed at. [4]")]
+Iterations = Annotated[
+    str | None, typer.Option(metavar="N", help="Gradient steps at each octave. [10]")
+]
+MotionNames = Annotated[
+    str | None,
+    typer.Option("--motion", metavar="A,B", help="Motions in order; see `dreamvid list motions`."),
+]
+SeedNumber = Annotated[
+    str | None, typer.Option("--seed", metavar="N", help="Another number, another dream. [0]")
+]
+Device = Annotated[
+    str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps. [auto]")
+]
+Precision = Annotated[
+    str | None, typer.Option(metavar="KIND", help="auto, bf16, fp32 or fp64. [auto]")
+]
+Depth = Annotated[
+    str | None, typer.Option(metavar="BITS", help="8 or 16 bits a channel on disk. [8]")
+]
+JobFolder = Annotated[
+    Path | None, typer.Option("--job", metavar="DIR", help="The job folder. [OUT.dream]")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
