@@ -5,6 +5,7 @@ puffs, so they shade themselves; ``terrain`` draws ridged, domain-warped land in
 woods, cast shadows and haze; ``lake`` mirrors all that in ripples; ``meadow`` strokes grass,
 flowers and trees. Seeds are fixed, so every run paints the same picture, in some ten seconds.
 """
+
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def clouds(picture, heaps, height, size, seed):
     """Pile up cumulus ``heaps`` (x, base, width, tower), light them and lay them over the sky."""
     rng, dz, shape = np.random.default_rng(seed), 4, (height, W, 72)
     field, base = np.full(shape, -2 * size, np.float32), max(h[1] for h in heaps)
-    y, x, z = np.ogrid[0:height, 0:W, 0:72 * dz:dz]
+    y, x, z = np.ogrid[0:height, 0:W, 0 : 72 * dz : dz]
     for hx, hy, width, tower in heaps:
         for u in rng.normal(0, 0.42, int(26 * width / (width * 0.3 + tower * 0.5))):
             cy, cz = hy - tower * np.exp(-2.2 * u * u) * rng.uniform(0.1, 1), rng.uniform(104, 184)

@@ -5,9 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-# Two test processes that both spin on every core are many times slower than two that take one.
-torch.set_num_threads(1)
-
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -17,6 +14,12 @@ def shared(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"needs {name}, which is not part of the project")
     return path
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Dreamers take every core, and results to the last bit depend on the number of threads."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
