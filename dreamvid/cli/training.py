@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dreamvid.cli.app import app, fail, print_path, tell
+from dreamvid.cli.app import app, print_path, tell
 from dreamvid.cli.options import Device, Overwrite, Quiet, SeedNumber, Weights
-from dreamvid.errors import Stopped
 
 
 @app.command()
@@ -160,19 +159,15 @@ def train(
     training = import_module("dreamvid.train")
     dreamer, runs = import_module("dreamvid.dreamer"), import_module("dreamvid.runs")
     target = out or Path(f"{folder.resolve().name}-{network or 'pocket'}.safetensors")
-    try:
-        with runs.stoppable(target):
-            made = training.train(
-                folder,
-                target,
-                device=dreamer.device_for(device or "auto"),
-                resume=resume,
-                overwrite=overwrite,
-                teller=training.Teller(quiet),
-                **options,
-            )
-    except Stopped as stopped:
-        command = shlex.join(["dreamvid", "train", str(folder), "-o", str(target), "--resume"])
-        status = fail(f"stopped; go on with `{command}`", 128 + stopped.signal)
-        raise typer.Exit(status) from None
+    command = shlex.join(["dreamvid", "train", str(folder), "-o", str(target), "--resume"])
+    with runs.stoppable(target, f"`{command}`"):
+        made = training.train(
+            folder,
+            target,
+            device=dreamer.device_for(device or "auto"),
+            resume=resume,
+            overwrite=overwrite,
+            teller=training.Teller(quiet),
+            **options,
+        )
     print_path(made)
