@@ -4,6 +4,7 @@ from dreamvid.media.ffmpeg import Film, encode, frames_of, probe
 from dreamvid.media.pictures import (
     LARGEST_PICTURE,
     READ_FORMATS,
+    READ_SUFFIXES,
     SMALLEST_SIDE,
     WRITE_FORMATS,
     read_picture,
@@ -16,6 +17,7 @@ from dreamvid.media.words import read_metadata
 __all__ = [
     "LARGEST_PICTURE",
     "READ_FORMATS",
+    "READ_SUFFIXES",
     "SMALLEST_SIDE",
     "WRITE_FORMATS",
     "Film",
