@@ -1,6 +1,7 @@
 """Pictures and films, in and out: the only door to ffmpeg and to image files."""
 
-from dreamvid.media.ffmpeg import Film, encode, frames_of, probe
+from dreamvid.media.decoding import check_whole, decoded, frames_of
+from dreamvid.media.encoding import encode
 from dreamvid.media.pictures import (
     LARGEST_PICTURE,
     READ_FORMATS,
@@ -11,6 +12,7 @@ from dreamvid.media.pictures import (
     read_png,
     write_picture,
 )
+from dreamvid.media.probing import Film, probe
 from dreamvid.media.publishing import published, storage_checked
 from dreamvid.media.words import read_metadata
 
@@ -21,6 +23,8 @@ __all__ = [
     "SMALLEST_SIDE",
     "WRITE_FORMATS",
     "Film",
+    "check_whole",
+    "decoded",
     "encode",
     "frames_of",
     "probe",
