@@ -118,7 +118,7 @@ def _probed(path: Path, container: InputContainer) -> Film:
         depth=max((part.bits for part in parts), default=8),
         rotation=rotation,
         alpha=bool(decoder) or any(part.is_alpha for part in parts),
-        sound=sound.codec_context.name if sound and sound.codec_context else None,
+        sound=sound.codec_context.codec.canonical_name if sound and sound.codec_context else None,
         codec=context.name,
         decoder=decoder,
         container=container.format.name,
