@@ -91,7 +91,7 @@ def test_backward_flow_is_not_the_forward_flow_negated():
     assert link.trust[left].mean() < 0.6
     assert link.trust[5:20, 100:125].mean() > 0.95
     assert link.trust[40:56, 50:62].mean() > 0.9
-    assert 0 <= float(link.trust.min())
+    assert float(link.trust.min()) >= 0
     assert float(link.trust.max()) <= 1
 
 
