@@ -14,6 +14,7 @@ from dreamvid.media.pictures import (
 )
 from dreamvid.media.probing import Film, probe
 from dreamvid.media.publishing import published, storage_checked
+from dreamvid.media.sound import Sound, SoundFormat
 from dreamvid.media.words import read_metadata
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "SMALLEST_SIDE",
     "WRITE_FORMATS",
     "Film",
+    "Sound",
+    "SoundFormat",
     "check_whole",
     "decoded",
     "encode",

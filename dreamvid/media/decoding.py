@@ -23,12 +23,11 @@ from dreamvid.media.ffmpeg import (
     plain,
     started,
 )
-from dreamvid.media.opening import DEMUXERS, damaged, head_of
+from dreamvid.media.opening import DEMUXERS, EXACT_SEEKING, damaged, head_of
 from dreamvid.media.pictures import LARGEST_PICTURE
 from dreamvid.media.probing import Film
 from dreamvid.media.timing import placed
 
-EXACT_SEEKING = ("mov", "matroska")  # demuxers with an index that tells of every picture
 EARLY = Fraction(10)  # seconds: a picture is only as it should be once those it is made from are
 _STAMP = "picture "  # begins the line in which ffmpeg tells the time of a picture
 

@@ -1,14 +1,10 @@
 """Frames into a film, through a watched pipe."""
 
 import contextlib
-import errno
 import itertools
 import os
-import re
-import signal
-import subprocess
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,8 +12,17 @@ import numpy as np
 
 from dreamvid.errors import EncodeError
 from dreamvid.frames import Frame, Size, size_of, to_pixels
-from dreamvid.media.ffmpeg import QUIETLY, Watched, executable, killed, last_words, started
-from dreamvid.media.publishing import STORAGE_ERRORS, published, storage_error
+from dreamvid.media.ffmpeg import (
+    QUIETLY,
+    Watched,
+    executable,
+    is_progress,
+    last_words,
+    packets_in,
+    storage_reason,
+)
+from dreamvid.media.publishing import published, storage_error
+from dreamvid.media.sound import Sound, SoundFormat, add_sound
 from dreamvid.media.words import annotated
 
 
@@ -30,7 +35,10 @@ def encode(
     *,
     depth: int = 8,
     metadata: Mapping[str, str] | None = None,
+    sound: Sound | None = None,
+    sound_format: SoundFormat | None = None,
     threads: int = 2,
+    say: Callable[[str], None] = lambda line: None,
     stall_seconds: float = 60,
 ) -> int:
     """Write `frames` as a film to `path` and give back how many there were.
@@ -46,7 +54,10 @@ def encode(
         codec_arguments: ffmpeg's output options, with the container named by ``-f``.
         depth: bits a channel that ffmpeg is given, 8 or 16.
         metadata: words to keep in the film; ``comment`` survives in every format.
+        sound: what to lay under the film; it may be lost, which `say` is told, the film never.
+        sound_format: what the container takes; without it the film is silent.
         threads: of the encoder; the bytes depend on it.
+        say: takes a line that the user should know of.
         stall_seconds: how long ffmpeg may show no sign of life before it is stopped.
 
     Raises:
@@ -77,7 +88,16 @@ def encode(
         _check_count(part, count, path)
         if metadata and "comment" in metadata:
             annotated(part, size, metadata["comment"])
+        if sound and sound_format:
+            container = _pairs(codec_arguments, "-movflags", "-f")
+            add_sound(part, path, sound, sound_format, container, say, stall_seconds)
     return count
+
+
+def _pairs(arguments: Sequence[str], *names: str) -> list[str]:
+    """Those of ffmpeg's options that have one of `names`, with their values."""
+    pairs = itertools.pairwise(arguments)
+    return [item for name, value in pairs if name in names for item in (name, value)]
 
 
 def _raw(frame: np.ndarray | Frame, size: Size, depth: int, name: str) -> bytes:
@@ -104,7 +124,7 @@ class _Encoder(Watched):
         return self
 
     def _heard(self, line: str | None) -> None:
-        if line and not re.match(r"\w+=", line):  # a line of -progress, sent as a sign of life
+        if line and not is_progress(line):
             self.lines.append(line.strip())
 
     def _written(self) -> object:
@@ -142,12 +162,7 @@ class _Encoder(Watched):
                 "encode the frames again"
             )
         status = self.process.returncode
-        # Codecs say EPERM, which is -1, for any trouble of theirs.
-        numbers = (STORAGE_ERRORS | {errno.ENOENT}) - {errno.EPERM}
-        full = [os.strerror(number) for number in numbers]
-        reason = next((text for text in full for line in self.lines if text in line), None)
-        if status == -getattr(signal, "SIGXFSZ", 0):
-            reason = os.strerror(errno.EFBIG)
+        reason = storage_reason(list(self.lines), status)
         if reason:
             return storage_error(self.path, reason)
         words = last_words(list(self.lines), status)
@@ -158,29 +173,9 @@ class _Encoder(Watched):
 
 
 def _check_count(part: Path, count: int, path: Path) -> None:
-    found = _counted(part)
+    found = packets_in(part, "0:v")
     if found != count:
         raise EncodeError(
             f"{path}: ffmpeg wrote {found} of {count} frames; "
             "encode the frames again, or in another format"
         )
-
-
-def _counted(part: Path) -> int:
-    """How many frames a film holds, counted from its packets, not read from its header."""
-    source = ("-protocol_whitelist", "file", "-i", f"file:{part}", "-map", "0:v")
-    command = [executable(), "-nostdin", "-v", "level+error", *source]
-    command += ["-c", "copy", "-f", "framecrc", "-"]
-    process = started(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        lines, complaints = process.communicate(timeout=600)
-    except subprocess.TimeoutExpired as error:
-        raise EncodeError(f"{part}: ffmpeg hangs on its own film; encode it again") from error
-    finally:
-        killed(process)
-    if process.returncode:
-        words = last_words(complaints.decode(errors="replace").splitlines(), process.returncode)
-        raise EncodeError(f"{part}: ffmpeg cannot read its own film ({words}); encode it again")
-    return sum(not line.startswith(b"#") for line in lines.splitlines())

@@ -1,6 +1,7 @@
 """The ffmpeg process: started in a session of its own, listened to, watched, never outliving us."""
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -8,10 +9,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import imageio_ffmpeg
 
 from dreamvid.errors import EncodeError
+from dreamvid.media.publishing import STORAGE_ERRORS
 
 QUIETLY = ("-nostdin", "-nostats", "-v", "level+warning")
 
@@ -146,3 +149,41 @@ def last_words(lines: Sequence[str], status: int) -> str:
     telling = errors[:1] or [line for line in lines if line][-1:]
     words = [plain(line) for line in telling]
     return ": ".join([f"signal {-status}" if status < 0 else f"exit status {status}", *words])
+
+
+def is_progress(line: str) -> bool:
+    """Whether a line is one of ``-progress``, asked for as a sign of life."""
+    return bool(re.match(r"\w+=", line))
+
+
+def storage_reason(lines: Sequence[str], status: int) -> str | None:
+    """What the disk did to an ffmpeg that failed, None where it was something else."""
+    if status == -getattr(signal, "SIGXFSZ", 0):
+        return os.strerror(errno.EFBIG)
+    # Codecs say EPERM, which is -1, for any trouble of theirs.
+    numbers = (STORAGE_ERRORS | {errno.ENOENT}) - {errno.EPERM}
+    full = [os.strerror(number) for number in numbers]
+    return next((text for text in full for line in lines if text in line), None)
+
+
+def packets_in(film: Path, streams: str) -> int:
+    """How many packets are in the streams of a film of ours that an ffmpeg specifier selects.
+
+    Raises:
+        EncodeError: ffmpeg fails or hangs.
+    """
+    source = ("-protocol_whitelist", "file", "-i", f"file:{film}", "-map", streams)
+    command = [executable(), "-nostdin", "-v", "level+error", *source]
+    command += ["-c", "copy", "-f", "framecrc", "-"]
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    process = started(command, stdin=nothing, stdout=pipe, stderr=pipe)
+    try:
+        lines, complaints = process.communicate(timeout=600)
+    except subprocess.TimeoutExpired as error:
+        raise EncodeError(f"{film}: ffmpeg hangs on its own film; encode it again") from error
+    finally:
+        killed(process)
+    if process.returncode:
+        words = last_words(complaints.decode(errors="replace").splitlines(), process.returncode)
+        raise EncodeError(f"{film}: ffmpeg cannot read its own film ({words}); encode it again")
+    return sum(not line.startswith(b"#") for line in lines.splitlines())

@@ -12,6 +12,7 @@ DEMUXERS = (
     "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,vvc,m4v,av1,obu,ivf,vc1,flv,asf,ogg,"
     "mxf,dv,nut,rm,gif,apng,webp_anim,webp_pipe,png_pipe"
 )
+EXACT_SEEKING = ("mov", "matroska")  # those with an index that tells of every picture
 ONLY_FILMS = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
 
 

@@ -99,7 +99,7 @@ def _probed(path: Path, container: InputContainer) -> Film:
     context = stream.codec_context
     _check_pixels(path, Size(context.height, context.width))
     samples: list[VideoFrame] = []
-    timing = _timing(path, container, stream, samples)
+    timing, held = _timing(path, container, stream, samples)
     sample = samples[0] if samples else None
     rotation = round(sample.rotation) % 360 if sample else 0
     parts = av.VideoFormat(context.pix_fmt).components if context.pix_fmt else ()
@@ -107,7 +107,7 @@ def _probed(path: Path, container: InputContainer) -> Film:
     with_alpha = stream.metadata.get("alpha_mode") == "1"
     decoder = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(context.name) if with_alpha else None
     promised = (stream.duration or 0) * (stream.time_base or Fraction(0))
-    lacking = promised - timing.duration
+    lacking = promised - max(timing.duration, timing.last + held)
     return Film(
         **vars(timing),
         width=context.width,
@@ -118,7 +118,7 @@ def _probed(path: Path, container: InputContainer) -> Film:
         depth=max((part.bits for part in parts), default=8),
         rotation=rotation,
         alpha=bool(decoder) or any(part.is_alpha for part in parts),
-        sound=sound.codec_context.name if sound and sound.codec_context else None,
+        sound=sound.codec_context.codec.canonical_name if sound and sound.codec_context else None,
         codec=context.name,
         decoder=decoder,
         container=container.format.name,
@@ -152,8 +152,11 @@ def _shown_size(path: Path, stream: VideoStream, rotation: int) -> Size:
 
 def _timing(
     path: Path, container: InputContainer, stream: VideoStream, samples: list[VideoFrame]
-) -> Timing:
-    """The timing of all packets of `stream`; puts the first pictures into `samples`."""
+) -> tuple[Timing, Fraction]:
+    """The timing of all packets of `stream`, and for how long the last one says it is shown.
+
+    Puts the first pictures into `samples`.
+    """
     jumps = container.format.flags & _JUMPS
     base = stream.time_base or Fraction(1, 1000)
     ticks: list[int] = []
@@ -174,7 +177,9 @@ def _timing(
     if not ticks:
         raise MediaError(f"{path}: holds no frames, wanted at least one; fetch or save it again")
     guesses = (stream.guessed_rate, stream.average_rate, stream.base_rate)
-    return timing_of(ticks, held, base, guesses) if timed else even_timing(len(ticks), guesses)
+    if timed:
+        return timing_of(ticks, held, base, guesses), held * base
+    return even_timing(len(ticks), guesses), Fraction(0)
 
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
@@ -217,7 +222,7 @@ def _probed_webp(path: Path) -> Film:
     gaps = [later - earlier for earlier, later in itertools.pairwise(ticks) if later]
     usual = Fraction(1000, min(gaps)) if gaps and min(gaps) > 0 else None
     average = Fraction(1000 * len(gaps), ticks[-1]) if ticks[-1] else None
-    timing = timing_of(ticks[:-1], shown, Fraction(1, 1000), (average, usual))
+    timing = timing_of(ticks[:-1], shown, Fraction(1, 1000), (usual, average))
     return Film(
         **vars(timing),
         width=size.width,

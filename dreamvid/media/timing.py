@@ -42,8 +42,8 @@ class Timing:
     origin: Fraction
 
     def frames_at(self, rate: Fraction) -> int:
-        """How many frames the film has at another rate."""
-        return max(placed(self.last, rate) + 1, placed(self.duration, rate))
+        """How many frames the film has at another rate, as many as ffmpeg's fps filter makes."""
+        return self.frames if rate == self.rate else max(1, placed(self.duration, rate))
 
 
 def placed(time: Fraction, rate: Fraction) -> int:
