@@ -434,7 +434,7 @@ def test_a_missing_tail_is_told(tmp_path, kind):
     path.write_bytes(data[: len(data) * 6 // 10])
     film, frames, said = read(path)
     assert 15 <= len(frames) < 45
-    assert numbers(frames) == list(range(len(frames)))
+    assert numbers(frames[:-1]) == list(range(len(frames) - 1))  # the last is half a picture
     assert len(said) == 1
     assert "damaged" in said[0]
     assert str(len(frames)) in said[0]

@@ -27,10 +27,11 @@ def ffmpeg(*arguments):
 def clicking(path, *, seconds=4.0, shift=0.0, rate="25", film=4.0, codec=("-c:a", "aac")):
     """A film with a click at each whole second of film time; its sound lies `shift` later."""
     # A click is 20 ms of a tone; the sound's own time runs from `shift`.
-    clicks = f"aevalsrc='sin(2*PI*1000*t)*lt(mod(t+{shift}+0.0001,1),0.02)':s={HERTZ}:d={seconds}"
+    clicks = f"aevalsrc='sin(2*PI*1000*t)*lt(mod(t+{shift},1),0.02)':s={HERTZ}:d={seconds}"
     ffmpeg("-f", "lavfi", "-i", f"testsrc=size=64x48:rate={rate}:duration={film}",
-           "-itsoffset", shift, "-f", "lavfi", "-i", clicks, "-map", 0, "-map", 1, "-c:v", "libx264",
-           "-preset", "ultrafast", "-pix_fmt", "yuv420p", *codec, path)  # fmt: skip
+           "-itsoffset", shift, "-f", "lavfi", "-i", clicks, "-map", 0, "-map", 1,
+           "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
+           *codec, path)  # fmt: skip
     return path
 
 
@@ -66,7 +67,8 @@ def clicks_of(path):
             if now and not loud:
                 found.append(float(time - film.origin) + index / hertz)
             loud = now
-    return found
+    # A copied packet may reach a little beyond the film.
+    return [time for time in found if time < film.duration - Fraction(1, 20)]
 
 
 def packets(path, kind):
@@ -173,7 +175,7 @@ def test_surround_goes_into_webm(tmp_path):
 
 def test_the_rate_of_television_stays_exact_and_in_sync(tmp_path):
     rate = Fraction(24000, 1001)
-    source = clicking(tmp_path / "source.mp4", seconds=600, film=600, rate="24000/1001",
+    source = clicking(tmp_path / "source.mp4", seconds=300, film=300, rate="24000/1001",
                       codec=("-c:a", "aac", "-b:a", "32k"))  # fmt: skip
     film = media.probe(source)
     assert film.rate == rate
@@ -183,7 +185,7 @@ def test_the_rate_of_television_stays_exact_and_in_sync(tmp_path):
     times = [time for time, _ in packets(out, "video")]
     assert times[-1] == (film.frames - 1) / rate
     assert packets(out, "audio") == packets(source, "audio")
-    part = dreamt(source, tmp_path / "part.mp4", start=14000, count=100)
+    part = dreamt(source, tmp_path / "part.mp4", start=7000, count=100)
     begins = float(14000 / rate)
     assert clicks_of(part)[0] == pytest.approx(np.ceil(begins) - begins, abs=0.015)
 

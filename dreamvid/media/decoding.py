@@ -29,7 +29,9 @@ from dreamvid.media.probing import Film
 from dreamvid.media.timing import placed
 
 EARLY = Fraction(10)  # seconds: a picture is only as it should be once those it is made from are
-_STAMP = "picture "  # begins the line in which ffmpeg tells the time of a picture
+_STAMP = "dreamvid-picture"
+# ffmpeg writes the stamp of a picture at once, but its own lines in pieces: one may be in two.
+_STAMPED = re.compile(rf"(.*){_STAMP} (-?\d+) (\d+/\d+)\n", re.S)
 
 _FULL = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 _PQ, _HLG, _BT2020 = 16, 18, 9
@@ -200,17 +202,20 @@ class _Decoder(Watched):
 
     def pictures(self) -> Generator[Picture, None, None]:
         complaints: list[str] = []
-        number = 0
+        begun, number = "", 0
         self.waiting = True
         while (line := self.heard.get()) is not None:
-            if not line.startswith(_STAMP):
+            stamped = _STAMPED.fullmatch(line)
+            if not stamped:
+                line, begun = begun + line, ""
                 if is_complaint(line) or _TORN.search(line):
                     complaints.append(plain(line))
                 continue
+            piece, ticks, base = stamped.groups()
+            begun += piece
             pixels = self._read() if self.size else None
             if self.size and pixels is None:
                 continue  # ffmpeg is gone; its last words follow
-            ticks, base = line.split()[1:]
             time = int(ticks) * Fraction(base) - self.film.origin
             if not self.film.timed:
                 time = number / self.film.rate
@@ -264,7 +269,7 @@ def _command(
         *(("-c:v", film.decoder) if film.decoder else ()),
         *("-i", f"file:{path.absolute()}", "-map", f"0:{film.stream}", "-fps_mode", "passthrough"),
         *("-enc_time_base", "demux", "-stats_enc_pre", "pipe:2"),
-        *("-stats_enc_pre_fmt", _STAMP + "{pts} {tb}"),
+        *("-stats_enc_pre_fmt", _STAMP + " {pts} {tb}"),
         *(("-vf", ",".join(filters)) if filters else ()),
         *sink,
     ]

@@ -111,8 +111,7 @@ def _ways(sound: Sound, source: Film, form: SoundFormat) -> list[tuple[str, ...]
     whole = sound.start == 0 and sound.duration > source.duration - frame
     encoded = _encoded(sound, source, form)
     if whole and source.sound in form.copied and _begins(sound.path) >= source.origin - _EARLY:
-        # Half a frame more, so that rounding never takes the last packet.
-        end = sound.duration + frame / 2
+        end = sound.duration + Fraction(1, 1000)  # so that rounding never takes the last packet
         return [("-c:a", "copy", "-t", f"{float(end):.6f}"), encoded]
     return [encoded]
 
