@@ -1,6 +1,7 @@
 """Making things out of a seed: a film, a picture. What both doors open onto."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -221,7 +222,13 @@ def _made(
         else:
             made = Job.create(folder, manifest, start)
     run = Run(made, out, settings, overwrite, progress or Silence())
-    return run.finish(dreamer)
+    try:
+        return run.finish(dreamer)
+    except MediaError:
+        # An input that gives not one frame leaves no job either.
+        if not any(made.frames.iterdir()):
+            shutil.rmtree(folder)
+        raise
 
 
 def _must_differ(seed: Path, out: Path) -> None:

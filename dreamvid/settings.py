@@ -169,10 +169,18 @@ UNPAINTED = (
 
 
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
-    """Two trees as one, `above` winning; a list of motions keeps only those, in that order."""
+    """Two trees as one, `above` winning.
+
+    A list of motions keeps only those, in that order; another carry, flow method or objective
+    takes nothing over from the one before.
+    """
     result = dict(below)
     for name, value in above.items():
         old = result.get(name, {})
+        if name in NAMED_SECTIONS and isinstance(value, Mapping) and isinstance(old, Mapping):
+            usual = NAMED_SECTIONS[name]
+            if value.get("name", old.get("name", usual)) != old.get("name", usual):
+                old = {}
         if name == "motion" and isinstance(value, Sequence) and not isinstance(value, str):
             result[name] = {str(motion): old.get(str(motion), {}) for motion in value}
         elif isinstance(value, Mapping) and isinstance(old, Mapping):

@@ -10,6 +10,18 @@ from dreamvid.registry import Registry, Within, checked_options, checked_value
 from dreamvid.settings import assigned, flagged, laid_over, painted, settled
 
 
+def test_another_carry_takes_nothing_over():
+    below = {"carry": {"name": "flow", "damping": 0.8}, "flow": {"preset": "fast"}}
+    assert laid_over(below, {"carry": {"name": "blend"}})["carry"] == {"name": "blend"}
+    assert laid_over(below, {"carry": {"jitter": "free"}})["carry"] == {
+        "name": "flow",
+        "damping": 0.8,
+        "jitter": "free",
+    }
+    assert laid_over(below, {"flow": {"name": "dis"}})["flow"]["preset"] == "fast"
+    assert "preset" not in laid_over(below, {"flow": {"name": "farneback"}})["flow"]
+
+
 def test_later_layers_win():
     settings = settings_for(
         "default",

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -132,8 +131,8 @@ def test_a_film_that_was_killed_goes_on_byte_for_byte(clip, tmp_path):
     assert not (broken / "frames").exists()
     told = run_cli("resume", "frames.dream", cwd=broken)
     assert told.returncode == 0, told.stderr
-    names = sorted(os.listdir(whole / "frames"))
-    assert names == sorted(os.listdir(broken / "frames"))
+    names = sorted(path.name for path in (whole / "frames").iterdir())
+    assert names == sorted(path.name for path in (broken / "frames").iterdir())
     for name in names:
         assert (whole / "frames" / name).read_bytes() == (broken / "frames" / name).read_bytes()
 
@@ -172,7 +171,7 @@ def test_what_is_wrong_is_told_before_anything_is_made(clip, tmp_path, flags, wo
 
 def test_a_damaged_film_comes_out_short_and_is_refused_when_strict(clip, tmp_path):
     data = clip.read_bytes()
-    (tmp_path / "torn.mp4").write_bytes(data[: len(data) * 2 // 3])
+    (tmp_path / "torn.mp4").write_bytes(data[: -len(data) // 6])
     strict = run_cli("video", "torn.mp4", "--strict", *SMALL, cwd=tmp_path)
     assert strict.returncode == 2
     assert len(strict.stderr.splitlines()) == 1
@@ -183,6 +182,17 @@ def test_a_damaged_film_comes_out_short_and_is_refused_when_strict(clip, tmp_pat
     assert 1 <= film.frames < 8
     assert "torn.mp4" in told.stderr
     assert f"the input ends after {film.frames} of 8 frames" in told.stderr
+
+
+def test_nothing_is_left_of_a_film_that_does_not_decode(clip, tmp_path):
+    data = bytearray(clip.read_bytes())
+    start = data.index(b"mdat") + 4
+    data[start:] = bytes(len(data) - start)
+    (tmp_path / "empty.mp4").write_bytes(data)
+    told = run_cli("video", "empty.mp4", *SMALL, cwd=tmp_path)
+    assert told.returncode == 2
+    assert "not a frame of it decodes" in told.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.mp4"]
 
 
 def test_sound_is_kept(tmp_path):
