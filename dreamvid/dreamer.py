@@ -11,7 +11,7 @@ from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Frame, Key, Size, checked, size_of
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
-from dreamvid.networks.layers import Choice, chosen
+from dreamvid.networks.layers import Choice
 from dreamvid.objectives import gain_of
 from dreamvid.octaves import climbed, octave_sizes
 from dreamvid.settings import Settings
@@ -114,12 +114,11 @@ def dreamer_for(settings: Settings) -> Dreamer:
         raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")
     net = network(
         settings.network.name,
-        weights=settings.network.weights,
+        weights=settings.network.weights or (),
         device=device,
         precision=settings.machine.precision,
     )
-    layers = settings.network.layers or (net.favourite,)
-    return Dreamer(net, chosen(net.layers, layers, net.name), settings)
+    return Dreamer(net, net.choices(settings.network.layers), settings)
 
 
 def device_for(name: str) -> torch.device:

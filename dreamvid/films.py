@@ -12,6 +12,7 @@ from dreamvid.frames import covered, parsed_size, quantised, size_of
 from dreamvid.job import SUFFIX, Job, Manifest
 from dreamvid.media.locking import locked
 from dreamvid.motions import composed
+from dreamvid.networks import absolute_weights
 from dreamvid.runs import Progress, Run, Silence, described, device_of, stoppable, this_machine
 from dreamvid.settings import Settings, Tree, laid_over, settled
 
@@ -108,8 +109,7 @@ def zoom(
     picture = media.read_picture(seed)
     if not settings.motion:
         settings = replace(settings, motion=DEFAULT_MOTION)
-    if settings.network.weights:
-        settings = settings.changed("network", weights=settings.network.weights.absolute())
+    settings = settings.changed("network", weights=absolute_weights(settings.network))
     size = parsed_size(str(settings.film.size or FILM_SIDE), size_of(picture))
     settings = settings.changed("film", size=str(size))
     composed(settings.motion)

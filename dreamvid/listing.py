@@ -2,8 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,8 +11,7 @@ from rich.table import Table
 from dreamvid import presets, sinks
 from dreamvid.errors import SettingsError
 from dreamvid.motions import motions
-from dreamvid.networks import network, networks
-from dreamvid.networks.googlenet import GoogLeNet
+from dreamvid.networks import Network, network, networks, published, sketch
 from dreamvid.objectives import objectives
 from dreamvid.registry import Registry, Within, did_you_mean, parameters
 from dreamvid.settings import SECTIONS
@@ -26,7 +24,7 @@ REGISTRIES: dict[str, Registry] = {
 }
 
 
-def print_list(kind: str, name: str | None, weights: Path | None) -> None:
+def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
     """Print one list to standard output; `name` is the network whose layers are asked for."""
     kinds = [*REGISTRIES, "layers", "presets", "settings"]
     if kind not in kinds:
@@ -35,11 +33,8 @@ def print_list(kind: str, name: str | None, weights: Path | None) -> None:
         raise SettingsError(f"list {kind}: got {name!r} too; only `list layers` takes a network")
     table = Table(box=None, pad_edge=False)
     if kind == "layers":
-        net = GoogLeNet() if name == "googlenet" else network(name or "pocket", weights=weights)
-        table.add_column("number", justify="right")
-        table.add_column("layer")
-        for number, layer in enumerate(net.layers, 1):
-            table.add_row(str(number), layer + ("  (favourite)" if layer == net.favourite else ""))
+        name = name or "pocket"
+        _add_layers(table, network(name, weights=weights) if weights else sketch(name))
     elif kind == "settings":
         table.add_column("section")
         table.add_column("settings")
@@ -61,6 +56,34 @@ def print_list(kind: str, name: str | None, weights: Path | None) -> None:
         Console(highlight=False, soft_wrap=True) if kind == "layers" else Console(highlight=False)
     )
     console.print(table)
+
+
+def print_weights() -> None:
+    """Print every published weights file: whose it is, its licence and what is here."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("network", "licence", "SHA-256", "here"):
+        table.add_column(title)
+    table.add_column("from", overflow="fold")
+    for entry in published.table():
+        here = "yes" if entry.path else "no"
+        table.add_row(entry.network, entry.source.licence, entry.known, here, entry.source.url)
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _add_layers(table: Table, net: Network) -> None:
+    """A row for each layer: its number where it has one, its name and its other names."""
+    numbers = net.numbers()
+    others: dict[str, list[str]] = {}
+    for other, layer in net.aliases.items():
+        others.setdefault(layer, []).append(other)
+    table.add_column("number", justify="right")
+    table.add_column("layer")
+    if others:
+        table.add_column("also called")
+    for layer in net.layers:
+        mark = "  (favourite)" if layer == net.favourite else ""
+        cells = [str(numbers.get(layer, "")), layer + mark]
+        table.add_row(*cells, *([", ".join(others.get(layer, []))] if others else []))
 
 
 def options_of(function: Callable[..., Any]) -> str:

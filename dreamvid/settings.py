@@ -23,9 +23,14 @@ class NetworkSettings:
     """Which network dreams, and of what."""
 
     name: str = "pocket"
-    weights: Path | None = None
+    """A network, or several that dream together, parted by commas."""
+    weights: str | tuple[str, ...] | None = ()
+    """Weights files: FILE, or NETWORK=FILE for several networks; none: each network's own."""
     layers: tuple[str, ...] = ()
-    """Selectors: name, name=weight, name:channel, number or glob; none: the network's own."""
+    """Selectors: name, name=weight, name:channel, number or glob; none: the network's own.
+
+    With several networks, each begins with its network's name and a slash.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +191,7 @@ def flagged(flags: Mapping[str, Any]) -> Tree:
         if name == "layer" and isinstance(value, str):
             value = [value]
         if name == "weights":
-            value = str(value)
+            value = [str(each) for each in ([value] if isinstance(value, str | Path) else value)]
         if key:
             tree.setdefault(section, {})[key] = value
         else:

@@ -1,14 +1,16 @@
 """What every network is: named activations in order of depth, and its own preprocessing."""
 
 import copy
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
 from dreamvid.errors import NetworkError
+from dreamvid.networks.layers import Choice, chosen
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,16 @@ class Network(nn.Module):
     preprocessing: Preprocessing
     favourite: str
     """The layer that is dreamed of when none is asked for."""
+    aliases: Mapping[str, str] = MappingProxyType({})
+    """Other names that layers go by, in other programs or in short."""
+    numbered: tuple[str, ...] | None = None
+    """The layers that numbers count, where those are not all of them."""
+    first_number = 1
+    """The number of the first of them."""
+    head: str | None = None
+    """The layer of class scores (N, classes) before any softmax, where the weights have one."""
+    classes: tuple[str, ...] = ()
+    """The names of the head's classes in order, where they are known."""
     smallest_side = 32
     """The shortest side in pixels of a picture this network can take."""
     landmark: str | None = None
@@ -74,6 +86,20 @@ class Network(nn.Module):
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield each layer's name and activation (N, C, h, w), shallowest first."""
         raise NotImplementedError
+
+    def numbers(self) -> dict[str, int]:
+        """The layers that have a number, and it."""
+        counted = self.layers if self.numbered is None else self.numbered
+        return {layer: number for number, layer in enumerate(counted, self.first_number)}
+
+    def choices(self, selectors: Iterable[str] = ()) -> tuple[Choice, ...]:
+        """The layers that `selectors` name (see `layers`), or the favourite where there are none.
+
+        Raises:
+            NetworkError: A selector cannot be read, or names no layer of the network.
+        """
+        selectors = tuple(selectors) or (self.favourite,)
+        return chosen(self.layers, selectors, self.name, self.aliases, self.numbers())
 
     def forward(self, inputs: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """The activations of `layers` for inputs (N, 3, H, W) in the network's own units.
