@@ -59,15 +59,12 @@ def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
 
 
 def print_weights() -> None:
-    """Print every published weights file: whose it is, its licence and what is here."""
-    table = Table(box=None, pad_edge=False)
-    for title in ("network", "licence", "SHA-256", "here"):
-        table.add_column(title)
-    table.add_column("from", overflow="fold")
+    """Print every published weights file: whose it is, what is known of it and what is here."""
+    console = Console(highlight=False, soft_wrap=True)
     for entry in published.table():
-        here = "yes" if entry.path else "no"
-        table.add_row(entry.network, entry.source.licence, entry.known, here, entry.source.url)
-    Console(highlight=False, soft_wrap=True).print(table)
+        here = f"here, {entry.path}" if entry.path else "not here"
+        console.print(f"{entry.network}: {here}\n  {entry.source.url}", markup=False)
+        console.print(f"  {entry.source.licence}; {entry.known}", markup=False)
 
 
 def _add_layers(table: Table, net: Network) -> None:

@@ -1,12 +1,13 @@
 """Several networks that dream one picture together."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import sha256
 
 from torch import Tensor, nn
 
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.networks.base import Network, Preprocessing
+from dreamvid.networks.layers import Choice
 
 
 class Ensemble(Network):
@@ -40,13 +41,13 @@ class Ensemble(Network):
         digests = "".join(net.weights_sha256 or "" for net in members)
         self.weights_sha256 = sha256(digests.encode()).hexdigest()
 
-    def choices(self, selectors=()):
+    def choices(self, selectors: Iterable[str] = ()) -> tuple[Choice, ...]:
         """The layers that `selectors` name; with none, the favourite of every member.
 
         Raises:
             NetworkError: A selector cannot be read, names no layer, or a network has none.
         """
-        nets = [net for net in self.members if isinstance(net, Network)]
+        nets = self._nets()
         selectors = tuple(selectors) or tuple(f"{net.name}/{net.favourite}" for net in nets)
         found = super().choices(selectors)
         for net in nets:
@@ -56,6 +57,9 @@ class Ensemble(Network):
                     f"choose one, such as --layer {net.name}/{net.favourite}"
                 )
         return found
+
+    def _nets(self) -> list[Network]:
+        return [net for net in self.members if isinstance(net, Network)]
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield every layer of one network after the other."""
@@ -67,7 +71,7 @@ class Ensemble(Network):
             raise NetworkError(f"{self.name}: no layer {sorted(unknown)[0]!r}")
         pictures = self.preprocessing.to_pictures(inputs)
         found: dict[str, Tensor] = {}
-        for net in self.members:
+        for net in self._nets():
             prefix = f"{net.name}/"
             wanted = [layer.removeprefix(prefix) for layer in layers if layer.startswith(prefix)]
             if wanted:

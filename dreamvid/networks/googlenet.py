@@ -36,6 +36,7 @@ SOURCES = (
     Source(
         "https://dl.caffe.berkeleyvision.org/bvlc_googlenet.caffemodel",
         "unrestricted, Berkeley Vision and Learning Center",
+        sha1="405fc5acd08a3bb12de8ee5e23a96bec22f08204",
     ),
 )
 
@@ -118,7 +119,7 @@ class GoogLeNet(Network):
                 convolutions[f"inception_{block}/{branch}"] = convolution
         self.convolutions = nn.ModuleDict(convolutions)
         if classes:
-            self.head = HEAD
+            self.head, self.class_count = HEAD, classes
             self.convolutions[HEAD] = nn.Linear(1024, classes)
         self.layers = tuple(traced(self))
 
@@ -156,11 +157,10 @@ class GoogLeNet(Network):
 def googlenet(*, weights: Path | None = None) -> GoogLeNet:
     """BVLC GoogLeNet, the network of the 2015 pictures; its weights are to be fetched."""
     found = weights_files.read(weights or weights_files.kept("googlenet", SOURCES), "googlenet")
-    scores = found.tensors.get(f"{HEAD}.bias")
-    has_head = scores is not None and f"{HEAD}.weight" in found.tensors
+    scores = found.tensors.get(f"{HEAD}.bias") if f"{HEAD}.weight" in found.tensors else None
     with torch.device("meta"):
-        network = GoogLeNet(scores.numel() if has_head and scores.numel() <= 100_000 else None)
-    if network.head and scores is not None and scores.numel() == 1000:
+        network = GoogLeNet(scores.numel() if scores is not None else None)
+    if scores is not None and scores.numel() == len(imagenet_classes()):
         network.classes = imagenet_classes()
     # Caffe's file also holds auxiliary heads, which no dream reaches.
     ignored = ("loss1/", "loss2/", "loss3/")

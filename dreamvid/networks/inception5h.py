@@ -123,7 +123,7 @@ class Inception5h(Network):
         self.parts = nn.ModuleDict(convolutions)
         if classes:
             self.parts["softmax2"] = nn.Linear(1024, classes)
-            self.head = "softmax2_pre_activation"
+            self.head, self.class_count = "softmax2_pre_activation", classes
         self.numbered = tuple(f"{name}_pre_relu" for name in convolutions)
         self.layers = tuple(traced(self))
 
@@ -207,7 +207,7 @@ def inception5h(*, weights: Path | None = None) -> Inception5h:
     scores = tensors.get("softmax2.bias")
     with torch.device("meta"):
         network = Inception5h(
-            scores.numel() if scores is not None and 0 < scores.numel() <= 100_000 else None,
+            scores.numel() if scores is not None else None,
             heads="head0_bottleneck.weight" in tensors,
         )
     # The auxiliary heads' matrices fit one size of picture only, and no dream reaches them.

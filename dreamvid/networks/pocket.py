@@ -109,7 +109,7 @@ class Pocket(Network):
         self.blocks = nn.ModuleList(blocks)
         self.register_buffer("units", torch.ones(len(stages)))
         if classes:
-            self.head, self.classes = HEAD, classes
+            self.head, self.classes, self.class_count = HEAD, classes, len(classes)
             self.layers = (*self.layers, HEAD)
             self.scores = nn.Linear(stages[-1].channels, len(classes))
 

@@ -20,13 +20,11 @@ class Entry(NamedTuple):
 
     @property
     def known(self) -> str:
-        """How much of the file's SHA-256 is known: in words."""
-        if len(self.source.sha256) == 64:
-            return "whole SHA-256 known"
+        """How the file is known: in words."""
         if self.path and (pin := weights_files.pinned(self.path)):
-            return f"pinned at first use: {pin[:12]}…"
-        digits = len(self.source.sha256)
-        return f"{digits or 'no'} digits known; pinned at first use"
+            return f"SHA-256 {pin[:12]}… pinned at first use"
+        pinned = "" if len(self.source.sha256) == 64 else "; SHA-256 pinned at first use"
+        return f"known beforehand: {self.source.known}{pinned}"
 
 
 def table(name: str | None = None) -> Iterator[Entry]:

@@ -189,7 +189,7 @@ class Classifier(Network):
             )
             pictures = [layer for layer in layers if found[layer].ndim == 4]
             if found[layers[-1]].ndim == 2:
-                self.head = layers[-1]
+                self.head, self.class_count = layers[-1], found[layers[-1]].shape[1]
             # Two thirds of the way up most classifiers see parts of things.
             return side, layers, pictures[len(pictures) * 2 // 3]
         raise NetworkError(f"{self.name}: takes pictures of one size only, so it cannot be dreamed")

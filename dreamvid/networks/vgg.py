@@ -29,6 +29,6 @@ FAMILY = Family(
         for depth in (11, 13, 16, 19)
         for suffix, words in (("", ""), ("_bn", " with batch normalisation"))
     },
-    favourite="relu4_3",
+    favourite="relu4",
     aliases=_relus,
 )

@@ -45,11 +45,13 @@ def fetch(
     with locked(path.parent):
         _download(source.url, name, part, mark, cap, say)
         sha256 = digest(part)
-        if not sha256.startswith(source.sha256):
+        sha1 = digest(part, "sha1") if source.sha1 else ""
+        if not sha256.startswith(source.sha256) or sha1 != source.sha1:
             part.unlink()
             raise NetworkError(
                 f"{name}: {source.url}: another file than the published one: "
-                f"SHA-256 {sha256[:12]}…, wanted {source.sha256[:12]}…; it was deleted"
+                f"{_digests(sha256, sha1)}, wanted {_digests(source.sha256, source.sha1)}; "
+                "it was deleted"
             )
         with storage_checked(path):
             with part.open("rb+") as stream:
@@ -58,8 +60,7 @@ def fetch(
             mark.unlink(missing_ok=True)
         if len(source.sha256) < 64:
             pin(path, sha256)
-            known = f"its first {len(source.sha256)} digits" if source.sha256 else "nothing"
-            say(f"SHA-256 {sha256}: {known} known beforehand; pinned from now on")
+            say(f"SHA-256 {sha256}: {source.known} known beforehand; pinned from now on")
     return path
 
 
@@ -146,6 +147,10 @@ def _opener() -> urllib.request.OpenerDirector:
     ):
         opener.add_handler(handler)
     return opener
+
+
+def _digests(sha256: str, sha1: str) -> str:
+    return f"SHA-1 {sha1[:12]}…" if sha1 else f"SHA-256 {sha256[:12]}…"
 
 
 def _size(count: int | None) -> str:

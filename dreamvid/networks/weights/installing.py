@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.errors import NetworkError
-from dreamvid.networks.base import Network
+from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.weights.reading import Weights, plain
 
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
@@ -41,6 +41,11 @@ def install(
                 raise NetworkError(f"{where}: {key} holds values that are not finite")
         state[full_key] = tensor
     network.load_state_dict(state, assign=True)
+    if "preprocessing" in weights.metadata:
+        try:
+            network.preprocessing = Preprocessing.parsed(weights.metadata["preprocessing"])
+        except ValueError:
+            raise NetworkError(f"{where}: its preprocessing is not one of this program") from None
     network.weights_path, network.weights_sha256 = weights.path, weights.sha256
     return network
 

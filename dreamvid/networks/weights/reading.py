@@ -89,10 +89,10 @@ def class_names(found: Weights, classes: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """The digest of a file, in hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _check_size(path: Path, where: str, cap: int) -> None:

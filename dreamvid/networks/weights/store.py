@@ -31,6 +31,8 @@ class Source:
     licence: str
     sha256: str = ""
     """In hexadecimal; whole, its beginning alone, or nothing, as far as it is known."""
+    sha1: str = ""
+    """The whole SHA-1, of files published with that alone."""
 
     @property
     def file(self) -> str:
@@ -39,6 +41,15 @@ class Source:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,200}", name):
             raise NetworkError(f"{self.url}: no plain file name at its end")
         return name
+
+    @property
+    def known(self) -> str:
+        """In words, what is known of the file beforehand."""
+        if len(self.sha256) == 64:
+            return "its whole SHA-256"
+        if self.sha1:
+            return "its SHA-1"
+        return f"the first {len(self.sha256)} digits" if self.sha256 else "nothing"
 
 
 def hub_folder() -> Path:
