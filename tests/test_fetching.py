@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 import torch
-from conftest import run_cli
 
+from dreamvid.cli import main
 from dreamvid.errors import JobLockedError, NetworkError, StorageError
 from dreamvid.media.locking import locked
 from dreamvid.networks import network
@@ -29,7 +30,7 @@ HALF = len(CONTENT) // 2
 class Server(BaseHTTPRequestHandler):
     """Serves CONTENT, in as many ways as there are paths."""
 
-    asked: list[tuple[str, str | None]] = []
+    asked: ClassVar[list[tuple[str, str | None]]] = []
     hold = threading.Event()
     plain_port = 0
 
@@ -116,19 +117,9 @@ def certificate(tmp_path_factory):
     if not shutil.which("openssl"):
         pytest.skip("needs openssl to make a certificate")
     folder = tmp_path_factory.mktemp("tls")
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command += ["-keyout", "key.pem", "-out", "cert.pem"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder / "cert.pem"
 
@@ -144,11 +135,10 @@ def url(certificate, tmp_path, monkeypatch):
     )
     Server.asked, Server.hold = [], threading.Event()
     Server.plain_port = plain.server_address[1]
-    threads = [
-        threading.Thread(target=each.serve_forever, args=(0.01,)) for each in (secure, plain)
-    ]
-    for thread in threads:
-        thread.start()
+    threads = []
+    for server in (secure, plain):
+        threads.append(threading.Thread(target=server.serve_forever, args=(0.01,)))
+        threads[-1].start()
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setenv("no_proxy", "localhost")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
@@ -200,7 +190,7 @@ def test_what_is_not_wholly_known_is_pinned_and_said(url, known, words):
     assert said[-1] == f"SHA-256 {SHA256}: {words} known beforehand; pinned from now on"
     assert pinned(path) == SHA256
     path.write_bytes(CONTENT[:-1] + b"!")
-    with pytest.raises(NetworkError, match="not what they were: SHA-256 [0-9a-f]{12}…, wanted "):
+    with pytest.raises(NetworkError, match=r"not what they were: SHA-256 \w{12}…, wanted "):
         kept("net", [Source(url("whole"), "ours", **known)])
 
 
@@ -209,14 +199,15 @@ def test_what_is_not_wholly_known_is_pinned_and_said(url, known, words):
 )
 def test_another_file_than_the_published_one_is_deleted(url, known):
     line = refused(url("whole"), "another file than the published one", **known)
-    assert line.endswith("wanted " + ("SHA-1 " if "sha1" in known else "SHA-256 ")
-                         + f"{next(iter(known.values()))[:12]}…; it was deleted")  # fmt: skip
+    ((kind, digits),) = known.items()
+    kind = {"sha1": "SHA-1", "sha256": "SHA-256"}[kind]
+    assert line.endswith(f"wanted {kind} {digits[:12]}…; it was deleted")
     assert "net.pth.part" not in left()
 
 
 def test_a_cut_connection_is_gone_on_with(url):
     line = refused(url("cut"), "cut off")
-    assert line.endswith("0.1 MB are kept, run it again to go on")
+    assert line.endswith("0.1 MB are kept, run it again to go on, or pass --weights FILE")
     assert (hub_folder() / "net.pth.part").read_bytes() == CONTENT[:HALF]
     said = []
     path = fetch(Source(url("cut"), "ours", SHA256), "net", say=said.append)
@@ -233,7 +224,7 @@ def test_a_file_that_changed_meanwhile_is_begun_anew(url):
 
 
 def test_a_file_of_no_version_is_begun_anew(url):
-    refused(url("unmarked"), "run it again" if False else "cannot be reached")
+    refused(url("unmarked"), "cut off")
     assert fetch(Source(url("unmarked"), "ours", SHA256), "net").read_bytes() == CONTENT
     assert Server.asked == [("unmarked", None)] * 2
 
@@ -246,16 +237,14 @@ def test_a_killed_download_is_gone_on_with(url):
     process = subprocess.Popen([sys.executable, "-c", code, url("slow")], env=dict(os.environ))
     part = hub_folder() / "net.pth.part"
     limit = time.monotonic() + 60
-    while not (part.exists() and part.stat().st_size) and time.monotonic() < limit:
-        # Half the file lies in buffers until the connection ends, so it is ended.
-        if Server.asked:
-            time.sleep(0.2)
-            break
+    while time.monotonic() < limit and not (part.exists() and part.stat().st_size == HALF):
         time.sleep(0.02)
     process.kill()
     process.wait()
-    assert not (hub_folder() / "net.pth").exists()
+    assert part.read_bytes() == CONTENT[:HALF]
     assert fetch(Source(url("slow"), "ours", SHA256), "net").read_bytes() == CONTENT
+    assert Server.asked == [("slow", None), ("slow", f"bytes={HALF}-")]
+    assert left() == ["net.pth"]
 
 
 def test_a_redirect_is_followed_over_https_alone(url):
@@ -293,7 +282,7 @@ def test_no_server_at_all(url):
 
 
 def test_a_name_that_would_leave_the_folder(url):
-    for name in ("..", "", ".hidden", "a%2f..%2fb", "a" * 300):
+    for name in ("..", ".hidden", "a%2f..%2fb", "a" * 300):
         with pytest.raises(NetworkError, match="no plain file name at its end"):
             fetch(Source(url("whole").replace("net.pth", name), "ours"), "net")
     assert Source("https://x/a/../../b.pth?c=/d", "ours").file == "b.pth"
@@ -373,32 +362,59 @@ def test_published_weights_are_used_when_their_name_tells_the_truth(squeezed, mo
     assert net.classes[291] == "lion"
 
 
-def test_the_commands(tmp_path):
-    nowhere = {**os.environ, "TORCH_HOME": str(tmp_path), "https_proxy": "http://localhost:9"}
-    folder = tmp_path / "hub" / "checkpoints"
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    """`dreamvid ARGUMENTS` with an empty cache and no way out: its status and what it said."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://localhost:9")
 
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["dreamvid", *arguments])
+        with pytest.raises(SystemExit) as done:
+            main()
+        out, err = capfd.readouterr()
+        return done.value.code, out, err
+
+    return run
+
+
+def test_the_commands(command):
     def weights(*arguments):
-        return run_cli("weights", *arguments, env=nowhere)
+        return command("weights", *arguments)
 
-    listed = weights("list")
-    assert listed.returncode == 0
-    assert "inception5h: not here\n  https://storage.googleapis.com/" in listed.stdout
-    assert "Apache-2.0" in listed.stdout
-    assert weights("path").stdout == f"{folder}\n"
+    status, out, _ = weights("list")
+    assert status == 0
+    assert "inception5h: not here\n  https://storage.googleapis.com/" in out
+    assert "Apache-2.0" in out
+    assert weights("path") == (0, f"{hub_folder()}\n", "")
     for arguments, words in (
         (("fetch", "alexnet"), "cannot be reached"),
         (("fetch", "alexnet", "--offline"), "no weights; `dreamvid weights fetch alexnet`"),
         (("fetch", "pocket"), "inside the package"),
         (("verify", "alexnett"), "did you mean 'alexnet'"),
     ):
-        done = weights(*arguments)
-        assert done.returncode == 2
-        assert words in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-    torch.save({}, folder / "inception5h.pth")
-    assert weights("path", "inception5h").stdout == f"{folder / 'inception5h.pth'}\n"
-    assert f"{folder / 'inception5h.pth'}: SHA-256 " in weights("verify").stdout
-    (folder / "inception5h.pth").write_bytes(b"altered")
-    done = weights("verify")
-    assert done.returncode == 2
-    assert "not what they were" in done.stderr
+        status, out, err = weights(*arguments)
+        assert (status, out) == (2, "")
+        assert words in err
+        assert len(err.splitlines()) == 1
+    path = hub_folder() / "inception5h.pth"
+    torch.save({}, path)
+    assert weights("fetch", "inception5h", "--offline") == (0, f"{path}\n", "")
+    assert weights("path", "inception5h") == (0, f"{path}\n", "")
+    assert f"{path}: SHA-256 " in weights("verify")[1]
+    path.write_bytes(b"altered")
+    status, out, err = weights("verify")
+    assert (status, out) == (2, "")
+    assert "not what they were" in err
+
+
+def test_layers_are_listed_without_weights(command):
+    status, out, _ = command("list", "layers", "vgg16")
+    assert status == 0
+    assert "features.22  (favourite)" in out
+    assert "relu4_3" in out
+    assert command("list", "layers", "vgg16", "--weights", "none.pth") == (
+        2,
+        "",
+        "dreamvid: vgg16: weights none.pth: no such file\n",
+    )

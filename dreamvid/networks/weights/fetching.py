@@ -73,8 +73,10 @@ def _download(
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": mark.read_text("ascii", "replace")}
     request = urllib.request.Request(url, headers=headers)
+    begun = False
     try:
         with _opener().open(request, timeout=TIMEOUT) as answer:
+            begun = True
             resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(
                 f"bytes {have}-"
             )
@@ -83,7 +85,7 @@ def _download(
             total = have + int(length) if length.isdecimal() and len(length) < 16 else None
             if total is not None and total > cap:
                 raise NetworkError(f"{name}: {url}: {_size(total)}, more than {_size(cap)} allowed")
-            with storage_checked(part), part.open("ab" if resumed else "wb") as stream:
+            with storage_checked(part), part.open("ab" if resumed else "wb", buffering=0) as stream:
                 if version := answer.headers.get("ETag") or answer.headers.get("Last-Modified"):
                     mark.write_text(version, "ascii", "replace")
                 else:
@@ -94,6 +96,7 @@ def _download(
         if total is not None and have < total:
             raise http.client.IncompleteRead(b"", total - have)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416:
             part.unlink(missing_ok=True)
         raise NetworkError(
@@ -101,23 +104,21 @@ def _download(
             "run it again, or save the file yourself and pass it with --weights"
         ) from error
     except (http.client.HTTPException, urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        here = part.stat().st_size if part.exists() and mark.exists() else 0
+        reason = " ".join(str(getattr(error, "reason", None) or error).split())[:120]
+        remedy = "run it again" if begun else f"save it in {part.parent} yourself"
+        if part.exists() and mark.exists():
+            remedy = f"{_size(part.stat().st_size)} are kept, run it again to go on"
         raise NetworkError(
-            f"{name}: {url}: {'cut off' if here else 'cannot be reached'} "
-            f"({' '.join(str(reason).split())[:120]}); "
-            + (
-                f"{_size(here)} are kept, run it again to go on"
-                if here
-                else f"save it in {part.parent} yourself, or pass --weights FILE"
-            )
+            f"{name}: {url}: {'cut off' if begun else 'cannot be reached'} ({reason}); "
+            f"{remedy}, or pass --weights FILE"
         ) from error
 
 
 def _copy(
     answer: http.client.HTTPResponse, stream, have: int, cap: int, name: str, url: str
 ) -> None:
-    while chunk := answer.read(CHUNK):
+    # As it comes, so that what a kill leaves is what had come.
+    while chunk := answer.read1(CHUNK):
         have += len(chunk)
         if have > cap:
             Path(stream.name).unlink()
@@ -130,6 +131,7 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         if not newurl.startswith("https://"):
+            fp.close()
             raise NetworkError(f"{req.full_url}: sends on to {newurl[:120]}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
