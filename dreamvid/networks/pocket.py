@@ -113,6 +113,14 @@ class Pocket(Network):
             self.layers = (*self.layers, HEAD)
             self.scores = nn.Linear(stages[-1].channels, len(classes))
 
+    def without_head(self) -> "Pocket":
+        """The same network as it was before it had class scores."""
+        if self.head:
+            del self.scores
+            self.layers = self.layers[:-1]
+            self.head, self.classes, self.class_count = None, (), 0
+        return self
+
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield each stage's activation in its own units, about 1 in size; then class scores."""
         x = inputs
