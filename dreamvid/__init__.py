@@ -4,9 +4,10 @@ The easy doors::
 
     import dreamvid
     dreamvid.zoom("seed.jpg", "out.mp4", frames=90)
+    dreamvid.video("clip.mp4", "dream.mp4", start="2s", carry="flow")
     dreamvid.image("seed.jpg", "dream.png", preset="google-2015", weights="bvlc.safetensors")
 
-Both take ``preset``, ``config``, ``overwrite``, every flag of the command line by its long name,
+All take ``preset``, ``config``, ``overwrite``, every flag of the command line by its long name,
 and ``settings``, a nested dict such as ``{"ascent": {"step_size": 2.0}}``. Importing dreamvid
 loads nothing heavy.
 """
@@ -36,6 +37,26 @@ def zoom(
     chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
     target = Path(out) if out is not None else Path(f"{Path(seed).stem}-zoom.mp4")
     return films.zoom(Path(seed), target, chosen, job=_path(job), overwrite=overwrite)
+
+
+def video(
+    source: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    preset: str = "video",
+    config: str | PathLike[str] | None = None,
+    job: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    settings: dict[str, Any] | None = None,
+    **flags: Any,
+) -> Path:
+    """Dream over a film; returns the new film's path, ``<source>-video.mp4`` by default."""
+    from dreamvid import films
+    from dreamvid.settings import flagged
+
+    chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
+    target = Path(out) if out is not None else Path(f"{Path(source).stem}-video.mp4")
+    return films.video(Path(source), target, chosen, job=_path(job), overwrite=overwrite)
 
 
 def image(

@@ -35,7 +35,7 @@ def ascended(
     image: Tensor,
     gain: Callable[[Tensor], Tensor],
     bounds: tuple[Tensor, Tensor],
-    step: float,
+    step: float | Tensor,
     key: Key,
     settings: AscentSettings,
     iterations: int,
@@ -47,7 +47,7 @@ def ascended(
         image: in the network's own units.
         gain: from such pictures to one number for each (N,).
         bounds: the lowest and highest value of each channel, (1, 3, 1, 1).
-        step: the step size in the network's own units.
+        step: the step size in the network's own units, for all pixels or for each (H, W).
         key: what the jitter of this ascent depends on, besides the step.
         settings: see `AscentSettings`.
         iterations: how many steps.
@@ -63,7 +63,8 @@ def ascended(
         if settings.smoothing:
             width = settings.smoothing + CASCADE_GROWTH * (index + 1) / iterations
             gradient = cascade_smoothed(gradient, width)
-        rolled = rolled + step * normalised(gradient, settings.normalise)
+        stride = step.roll(offsets, (0, 1)) if isinstance(step, Tensor) else step
+        rolled = rolled + stride * normalised(gradient, settings.normalise)
         image = rolled.roll((-offsets[0], -offsets[1]), (2, 3))
         if settings.clamp:
             image = torch.clamp(image, *bounds)

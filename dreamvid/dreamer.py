@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dreamvid.ascent import Report, ascended
 from dreamvid.errors import NetworkError, SettingsError
-from dreamvid.frames import Frame, Key, Size, checked, size_of
+from dreamvid.frames import Frame, Key, Size, checked, resized, size_of
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
@@ -37,26 +37,45 @@ class Dreamer:
         ].expand(2, 3, 1, 1)
         low, high = network.preprocessing.to_input(ends)
         self._bounds = (low[None], high[None])
-        self._step = settings.ascent.step_size * network.preprocessing.level
 
-    def __call__(self, frame: Frame, key: Key, later: bool = False) -> Frame:
-        """`frame` dreamed; `key` decides its jitter, `later` that it began from a dream."""
-        return self.batch(checked(frame)[None], key, later)[0]
+    def __call__(
+        self, frame: Frame, key: Key, later: bool = False, fresh: Tensor | None = None
+    ) -> Frame:
+        """`frame` dreamed.
 
-    def batch(self, frames: Tensor, key: Key, later: bool = False) -> Tensor:
+        Args:
+            frame: where the dream starts.
+            key: decides its jitter.
+            later: whether it starts from a dream.
+            fresh: (H, W), how much of it has no dream yet all the same, from 0 to 1; there its
+                steps are as long as a first frame's.
+        """
+        return self.batch(checked(frame)[None], key, later, fresh)[0]
+
+    def batch(
+        self, frames: Tensor, key: Key, later: bool = False, fresh: Tensor | None = None
+    ) -> Tensor:
         """Frames (N, 3, H, W) of one size dreamed together, with the same jitter."""
         self.check(size_of(frames))
         ascent = self.settings.ascent
-        few = later and ascent.later is not None
-        iterations = ascent.later if few and ascent.later is not None else ascent.iterations
+        iterations, step = ascent.iterations, ascent.step_size
+        if later and ascent.later is not None:
+            iterations = ascent.later
+        if later and ascent.later_step_size is not None:
+            step = ascent.later_step_size
+        level = self.network.preprocessing.level
         report = Report()
 
         def dream(image: Tensor, octave: int) -> Tensor:
+            stride: float | Tensor = step * level
+            if later and fresh is not None:
+                share = resized(fresh[None], size_of(image))[0].to(image.dtype)
+                stride = level * (step + (ascent.step_size - step) * share)
             return ascended(
                 image,
                 self.gain,
                 self._bounds,
-                self._step,
+                stride,
                 (*key, octave),
                 ascent,
                 iterations,

@@ -1,15 +1,19 @@
 """Making things out of a seed: a film, a picture. What both doors open onto."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
-from hashlib import sha256
+from fractions import Fraction
 from pathlib import Path
 
 from dreamvid import media, presets, sinks
-from dreamvid.dreamer import dreamer_for
-from dreamvid.errors import MediaError, ResumeError, SettingsError
-from dreamvid.frames import covered, parsed_size, quantised, size_of
+from dreamvid.carry import carry_for
+from dreamvid.dreamer import Dreamer, dreamer_for
+from dreamvid.errors import DreamvidError, MediaError, SettingsError
+from dreamvid.flow import method_for
+from dreamvid.frames import Frame, Size, covered, film_seconds, parsed_size, quantised, size_of
 from dreamvid.job import SUFFIX, Job, Manifest
+from dreamvid.kinds import masks_of, sha256_of
 from dreamvid.media.locking import locked
 from dreamvid.motions import composed
 from dreamvid.networks import absolute_weights
@@ -65,6 +69,14 @@ def read_config(path: Path | None) -> Tree:
     return tree
 
 
+def tells_settings(path: Path) -> bool:
+    """Whether a film or a job folder holds dreamvid's settings."""
+    try:
+        return bool(read_config(path))
+    except DreamvidError:
+        return False
+
+
 def image(seed: Path, out: Path, settings: Settings, *, overwrite: bool = False) -> Path:
     """Dream one picture, at its own size unless one is asked for, and return where it is."""
     if out.suffix.lower() not in media.WRITE_FORMATS:
@@ -101,44 +113,117 @@ def zoom(
     Everything that can be wrong with the input or the settings is found before the job folder
     is made.
     """
-    progress = progress or Silence()
-    folder = job or out.with_name(out.name + SUFFIX)
-    sinks.check_output(out, overwrite)
-    sinks.encoding_for(out, settings.encode)
-    _must_differ(seed, out)
+    _check_out(seed, out, settings, overwrite)
     picture = media.read_picture(seed)
     if not settings.motion:
         settings = replace(settings, motion=DEFAULT_MOTION)
-    settings = settings.changed("network", weights=absolute_weights(settings.network))
     size = parsed_size(str(settings.film.size or FILM_SIDE), size_of(picture))
-    settings = settings.changed("film", size=str(size))
+    settings = _settled_film(settings, size, settings.film.rate, settings.film.length)
     composed(settings.motion)
     dreamer = dreamer_for(settings)
     dreamer.check(size, seed=size_of(picture))
+    source = {"path": str(seed.absolute()), "sha256": sha256_of(seed)}
+    start = quantised(covered(picture, size), settings.film.depth)
+    return _made("zoom", out, settings, dreamer, source, start, job, overwrite, progress)
+
+
+def video(
+    source: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    job: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Dream over a film, its motion, rate and sound kept, and return where the new film is.
+
+    Like `zoom`, it finds everything that can be wrong before the job folder is made.
+    """
+    _check_out(source, out, settings, overwrite)
+    film = media.probe(source)
+    rate = settings.film.fps or film.rate
+    first, frames = _range(film, rate, settings)
+    longer = min(int(FILM_SIDE), max(film.size))
+    size = parsed_size(str(settings.film.size or longer), film.size)
+    settings = _settled_film(settings, size, rate, frames)
+    if settings.video.mask:
+        mask = settings.video.mask.absolute()
+        settings = settings.changed("video", mask=mask)
+        masks_of(mask, size, rate, first)
+    carry_for(settings.carry)
+    method_for(settings.flow)
+    dreamer = dreamer_for(settings)
+    dreamer.check(size)
+    if settings.video.strict:
+        media.check_whole(source, film)
+    known = {"path": str(source.absolute()), "sha256": sha256_of(source), "first": str(first)}
+    if settings.video.mask:
+        known["mask_sha256"] = sha256_of(settings.video.mask)
+    return _made("video", out, settings, dreamer, known, None, job, overwrite, progress)
+
+
+def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, int]:
+    """The first frame to dream over, counted at `rate`, and how many."""
+    video = settings.video
+    length = max(1, round(film.frames / film.rate * rate))
+    first = round(film_seconds(video.start, film.rate, "video.start") * rate)
+    last = length
+    if video.end is not None:
+        last = min(length, round(film_seconds(video.end, film.rate, "video.end") * rate))
+    if first >= last:
+        raise SettingsError(
+            f"video.start: {video.start} is not before the end "
+            f"({video.end if last < length else f'the film has {film.frames} frames'})"
+        )
+    asked = settings.film.frames
+    return first, last - first if asked is None else min(asked, last - first)
+
+
+def _check_out(seed: Path, out: Path, settings: Settings, overwrite: bool) -> None:
+    sinks.check_output(out, overwrite)
+    sinks.encoding_for(out, settings.encode)
+    _must_differ(seed, out)
+
+
+def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
+    """Settings in which nothing is left to the input or the place where a command was given."""
+    settings = settings.changed("network", weights=absolute_weights(settings.network))
+    return settings.changed("film", size=str(size), fps=rate, frames=frames)
+
+
+def _made(
+    kind: str,
+    out: Path,
+    settings: Settings,
+    dreamer: Dreamer,
+    source: Mapping[str, str],
+    start: Frame | None,
+    job: Path | None,
+    overwrite: bool,
+    progress: Progress | None,
+) -> Path:
+    """The film of a new job, or of one that was begun and fits."""
+    folder = job or out.with_name(out.name + SUFFIX)
     manifest = Manifest(
-        kind="zoom",
+        kind=kind,
         settings=settings,
         out=out.absolute(),
-        source={"path": str(seed.absolute()), "sha256": sha256(seed.read_bytes()).hexdigest()},
+        source=source,
         weights_sha256=dreamer.network.weights_sha256 or "",
         machine=this_machine(dreamer.network),
     )
-    Job.claim(folder, seed, out)
+    Job.claim(folder, Path(source["path"]), out)
     with stoppable(folder, "the same command again"), locked(folder):
         if (folder / "job.json").exists() and not overwrite:
             made = Job.open(folder)
-            made.must_fit(settings)
-            if made.manifest.source["sha256"] != manifest.source["sha256"]:
-                raise ResumeError(
-                    f"{folder}: made from another picture; start anew with --overwrite"
-                )
+            made.must_fit(manifest)
         else:
-            start = quantised(covered(picture, size), settings.film.depth)
             made = Job.create(folder, manifest, start)
-    run = Run(made, out=out, settings=settings, overwrite=overwrite, progress=progress)
+    run = Run(made, out, settings, overwrite, progress or Silence())
     return run.finish(dreamer)
 
 
 def _must_differ(seed: Path, out: Path) -> None:
     if out.exists() and seed.exists() and out.samefile(seed):
-        raise MediaError(f"{out}: is the seed itself; choose another name for the result")
+        raise MediaError(f"{out}: is the input itself; choose another name for the result")

@@ -7,6 +7,7 @@
 
 import hashlib
 import re
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +64,23 @@ def parsed_size(text: str, source: Size) -> Size:
     raise SettingsError(
         f"size: got {str(text)!r}, wanted WxH or the longer side in pixels, "
         f"1 to {LARGEST_SIDE}, such as 640 or 640x360"
+    )
+
+
+def film_seconds(place: int | str, rate: Fraction, where: str) -> Fraction:
+    """The time of a place in a film: a frame's number at `rate`, or a time as 2.5s or 1:02.5.
+
+    Raises `SettingsError`, which names `where`, for anything else.
+    """
+    text = str(place).strip()
+    if re.fullmatch(r"\d{1,9}", text):
+        return int(text) / rate
+    match = re.fullmatch(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,9}(?:\.\d{1,9})?)(s?)", text)
+    if match and (match[2] or match[4]):
+        hours, minutes = (int(part or 0) for part in match.groups()[:2])
+        return 3600 * hours + 60 * minutes + Fraction(match[3])
+    raise SettingsError(
+        f"{where}: got {place!r}, wanted a frame's number or a time, such as 120, 2.5s or 1:02.5"
     )
 
 

@@ -43,7 +43,7 @@ class Manifest:
     settings: Settings
     out: Path
     source: Mapping[str, str]
-    """Path and SHA-256 of the input."""
+    """Path and SHA-256 of the input; of a film also its first frame that is dreamed over."""
     weights_sha256: str
     machine: Mapping[str, Any]
     """Versions, device and threads: what must be the same for the same bytes."""
@@ -109,8 +109,11 @@ class Job:
             raise ResumeError(f"{folder}: cannot be a job folder ({error.strerror})") from None
 
     @classmethod
-    def create(cls, folder: Path, manifest: Manifest, source: Frame) -> Self:
-        """A new job in a folder that was claimed and is locked; any older job there is removed."""
+    def create(cls, folder: Path, manifest: Manifest, source: Frame | None = None) -> Self:
+        """A new job in a folder that was claimed and is locked; any older job there is removed.
+
+        `source` is what a film begins with, where that is a picture.
+        """
         job = cls(folder, manifest)
         with storage_checked(folder):
             try:
@@ -120,7 +123,9 @@ class Job:
                 job.journal.unlink(missing_ok=True)
                 shutil.rmtree(job.frames, ignore_errors=True)
                 job.frames.mkdir()
-                write_picture(source, job.source, manifest.settings.film.depth)
+                job.source.unlink(missing_ok=True)
+                if source is not None:
+                    write_picture(source, job.source, manifest.settings.film.depth)
                 with published(folder / "job.json") as part:
                     part.write_text(json.dumps(manifest.tree(), indent=1))
             except BaseException:
@@ -153,9 +158,15 @@ class Job:
         with locked(self.folder):
             yield
 
-    def must_fit(self, settings: Settings) -> None:
-        """Raise `ResumeError`, with the differences, where `settings` would paint otherwise."""
-        mine, theirs = painted(self.manifest.settings), painted(settings)
+    def must_fit(self, manifest: Manifest) -> None:
+        """Raise `ResumeError`, with the differences, where `manifest` would paint otherwise."""
+        here = self.manifest
+        if manifest.kind != here.kind:
+            raise ResumeError(
+                f"{self.folder}: is a job of {here.kind}, not of {manifest.kind}; "
+                "choose another with --job, or start anew with --overwrite"
+            )
+        mine, theirs = painted(here.settings), painted(manifest.settings)
         changes = [
             f"{name} {mine.get(name)!r} -> {theirs.get(name)!r}"
             for name in sorted(mine.keys() | theirs.keys())
@@ -165,6 +176,10 @@ class Job:
             raise ResumeError(
                 f"{self.folder}: made with other settings ({'; '.join(changes)}); "
                 "resume without them, or start anew with --overwrite"
+            )
+        if {**here.source, "path": ""} != {**manifest.source, "path": ""}:
+            raise ResumeError(
+                f"{self.folder}: made from another input; start anew with --overwrite"
             )
 
     def frame_path(self, index: int) -> Path:

@@ -2,14 +2,16 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from dreamvid import presets, sinks
+from dreamvid.carry import carries
 from dreamvid.errors import SettingsError
+from dreamvid.flow import flows
 from dreamvid.motions import motions
 from dreamvid.networks import Network, network, networks, published, sketch
 from dreamvid.objectives import objectives
@@ -20,6 +22,8 @@ REGISTRIES: dict[str, Registry] = {
     "networks": networks,
     "objectives": objectives,
     "motions": motions,
+    "carries": carries,
+    "flows": flows,
     "encoders": sinks.encoders,
 }
 
@@ -47,7 +51,7 @@ def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
             table.add_row(preset, presets.about(preset))
     else:
         registry = REGISTRIES[kind]
-        table.add_column(kind[:-1])
+        table.add_column(registry.kind)
         table.add_column("does")
         table.add_column("options")
         for entry in registry.names():
@@ -96,3 +100,14 @@ def options_of(function: Callable[..., Any]) -> str:
             text += f" ({bounds[0]})" if bounds else ""
         texts.append(text)
     return ", ".join(texts)
+
+
+def print_measures(means: Mapping[str, float | None], titles: Mapping[str, str]) -> None:
+    """Print the mean of each measure to standard output; those of no frame are left out."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("measure")
+    table.add_column("mean", justify="right")
+    for name, title in titles.items():
+        if (mean := means[name]) is not None:
+            table.add_row(title, f"{mean:.3g}")
+    Console(highlight=False).print(table)

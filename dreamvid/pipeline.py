@@ -1,11 +1,13 @@
-"""The loop, once: a source's frames, each carried over, dreamed and quantised."""
+"""The loop, once: a source's frames, each carried over, dreamed, finished and quantised."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dreamvid.carry import Carry, Step
 from dreamvid.dreamer import Dreamer
 from dreamvid.frames import Frame, quantised
-from dreamvid.sources import FrameSource
+from dreamvid.sources import FrameSource, Moment
+
+Finish = Callable[[Moment, Frame], Frame]
 
 
 def dreamed(
@@ -15,6 +17,7 @@ def dreamed(
     *,
     seed: int,
     depth: int,
+    finish: Finish | None = None,
     start: int = 0,
     previous: Frame | None = None,
 ) -> Iterator[tuple[int, Frame]]:
@@ -24,15 +27,14 @@ def dreamed(
         source: where frames come from.
         carry: where each frame starts, given the source's frame and the last dream.
         dreamer: what dreams it.
-        seed: the film's seed, which keys all randomness together with the index.
+        seed: the film's seed, which keys all randomness together with what the carry draws.
         depth: bits a channel; a frame is quantised before it is fed back.
+        finish: what becomes of a dream beside its source's frame, such as a mask.
         start: the index of the first frame to make.
         previous: the dream of index `start - 1`, read from disk; None for the first frame.
     """
-    earlier = source.before(start)
-    for index, frame in enumerate(source.frames(start), start):
-        begin = carry(Step(index, frame, earlier, previous))
-        later = previous is not None
-        previous = quantised(dreamer(begin, key=(seed, index), later=later), depth)
-        earlier = frame
+    for index, moment in enumerate(source.moments(start), start):
+        begin = carry(Step(index, moment, previous, seed))
+        dream = dreamer(begin.frame, key=(seed, begin.draw), later=begin.later, fresh=begin.fresh)
+        previous = quantised(finish(moment, dream) if finish else dream, depth)
         yield index, previous

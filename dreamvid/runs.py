@@ -18,15 +18,13 @@ import torch
 
 import dreamvid
 from dreamvid import media, sinks
-from dreamvid.carry import Carry, by_motion
 from dreamvid.dreamer import Dreamer, dreamer_for
 from dreamvid.errors import MediaError, ResumeError, Stopped
 from dreamvid.job import Job, Manifest
-from dreamvid.motions import composed
+from dreamvid.kinds import parts_of, sound_of
 from dreamvid.networks.base import Network
 from dreamvid.pipeline import dreamed
 from dreamvid.settings import Settings, Tree
-from dreamvid.sources import Still
 
 
 class Progress(Protocol):
@@ -76,8 +74,8 @@ class Run:
         if self.out.absolute() != manifest.out or self.settings.encode != manifest.settings.encode:
             return "the same command again"
         words = ["dreamvid", "resume", str(self.job.folder)]
-        if self.settings.film.frames != manifest.settings.film.frames:
-            words += ["--frames", str(self.settings.film.frames)]
+        if self.settings.film.length != manifest.settings.film.length:
+            words += ["--frames", str(self.settings.film.length)]
         if self.out.exists():
             words += ["--overwrite"]
         return f"`{shlex.join(words)}`"
@@ -85,30 +83,33 @@ class Run:
     def finish(self, dreamer: Dreamer | None = None) -> Path:
         """Make the frames that are still lacking, then the film; return where the film is."""
         sinks.check_output(self.out, self.overwrite)
-        total = self.settings.film.frames
+        total = self.settings.film.length
         with stoppable(self.job.folder, self.remedy), self.job.locked():
             done = self.job.finished()
             if done < total:
                 self.job.trim(done)
-                self._dream(done, dreamer or dreamer_for(self.job.manifest.settings))
+                total = self._dream(done, dreamer or dreamer_for(self.job.manifest.settings))
             return self.encode(total)
 
-    def _dream(self, done: int, dreamer: Dreamer) -> None:
+    def _dream(self, done: int, dreamer: Dreamer) -> int:
+        """Make the frames that are lacking; how many there are then."""
         job, film = self.job, self.settings.film
         _must_be_same(job.manifest, dreamer.network, self.progress)
-        self.progress.begin(done, film.frames)
         device = device_of(dreamer.network)
+        parts = parts_of(job, device, self.progress.say)
+        self.progress.begin(done, film.length)
         made = dreamed(
-            Still(job.read_source().to(device)),
-            carry_for(job.manifest.settings),
+            parts.source,
+            parts.carry,
             dreamer,
             seed=film.seed,
             depth=film.depth,
+            finish=parts.finish,
             start=done,
             previous=job.read(done - 1).to(device) if done else None,
         )
         began = time.monotonic()
-        for index, frame in islice(made, film.frames - done):
+        for index, frame in islice(made, film.length - done):
             report = dreamer.report
             if report.skipped:
                 self.progress.say(
@@ -123,6 +124,10 @@ class Run:
             job.write(index, frame, notes)
             self.progress.frame(index, notes)
             began = time.monotonic()
+            done = index + 1
+        if done < film.length:
+            self.progress.say(f"the input ends after {done} of {film.length} frames")
+        return done
 
     def encode(self, total: int) -> Path:
         """Make a film of the first `total` frames."""
@@ -130,7 +135,8 @@ class Run:
         sinks.encode_film(
             (self.job.read(index) for index in range(total)),
             self.out,
-            settings.film.fps,
+            settings.film.rate,
+            sound=sound_of(self.job, total, self.progress.say),
             options=settings.encode,
             metadata={"comment": described(self.job.manifest.kind, settings)},
             say=self.progress.say,
@@ -151,8 +157,8 @@ def resume(
     if frames:
         settings = settings.changed("film", frames=frames)
     out = job.manifest.out
-    if not overwrite and out.exists() and _frames_told(out) == settings.film.frames:
-        progress.say(f"nothing left to do: the film of {settings.film.frames} frames is there")
+    if not overwrite and out.exists() and _frames_told(out) == settings.film.length:
+        progress.say(f"nothing left to do: the film of {settings.film.length} frames is there")
         return out
     return Run(job, out, settings, overwrite, progress).finish()
 
@@ -178,7 +184,7 @@ def encode(
     chosen = {**(manifest.settings.encode if same else {}), **(options or {})}
     sinks.encoding_for(out, chosen)
     with stoppable(job.folder, "the same command again"), job.locked():
-        done, total = job.finished(), manifest.settings.film.frames
+        done, total = job.finished(), manifest.settings.film.length
         if not done or (done < total and out.absolute() == manifest.out):
             raise ResumeError(
                 f"{job.folder}: {done} of {total} frames are finished; "
@@ -198,11 +204,6 @@ def _frames_told(film: Path) -> int | None:
         return int(json.loads(media.read_metadata(film)["comment"])["settings"]["film"]["frames"])
     except (MediaError, ValueError, KeyError, TypeError):
         return None
-
-
-def carry_for(settings: Settings) -> Carry:
-    """The carry that `settings` describe."""
-    return by_motion(composed(settings.motion), settings.film.fps)
 
 
 def described(kind: str, settings: Settings) -> str:

@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date, time
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,9 @@ from dreamvid.errors import SettingsError
 from dreamvid.registry import Within, checked_options, did_you_mean
 
 Tree = dict[str, Any]
+
+FRAMES = 300
+FPS = Fraction(30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,8 @@ class AscentSettings:
     """Iterations on frames that start from a dream; as many as on the first when unset."""
     step_size: Annotated[float, Within(-1000, 1000)] = 1.5
     """In 8-bit levels, whatever the network's own units are."""
+    later_step_size: Annotated[float, Within(-1000, 1000)] | None = None
+    """On frames that start from a dream; as on the first when unset."""
     jitter: Annotated[int, Within(0, 1024)] = 32
     """Largest roll before each step, in pixels."""
     normalise: Literal["mean", "deviation", "none"] = "mean"
@@ -66,13 +72,44 @@ class AscentSettings:
 class FilmSettings:
     """The film as a whole."""
 
-    frames: Annotated[int, Within(1, 10_000_000)] = 300
-    fps: Annotated[Fraction, Within(Fraction(1, 10), 1000)] = Fraction(30)
+    frames: Annotated[int, Within(1, 10_000_000)] | None = None
+    """None: 300, or as many as an input film has."""
+    fps: Annotated[Fraction, Within(Fraction(1, 10), 1000)] | None = None
+    """None: 30, or an input film's own."""
     size: int | str | None = None
     """WxH, or the longer side in pixels; none: 640 for a film, a picture's own for a picture."""
     depth: Literal[8, 16] = 8
     """Bits a channel of the frames on disk."""
     seed: Annotated[int, Within(0, 2**63 - 1)] = 0
+
+    @property
+    def length(self) -> int:
+        """In frames."""
+        return FRAMES if self.frames is None else self.frames
+
+    @property
+    def rate(self) -> Fraction:
+        """In frames a second."""
+        return FPS if self.fps is None else self.fps
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSettings:
+    """Dreaming over a film."""
+
+    start: int | str = 0
+    """The first frame to dream over, or its time: 120, 2.5s, 1:02.5."""
+    end: int | str | None = None
+    """The first frame to leave out again, or its time; none: the film's end."""
+    strict: bool = False
+    """Refuse a damaged film rather than dream over what there is of it."""
+    sound: bool = True
+    mask: Path | None = None
+    """A picture or a film: white dreams, black stays."""
+    mask_follows: bool = True
+    """Whether a mask that is a picture moves with what it lies on."""
+    keep_color: bool = False
+    """The dream's brightness in the film's own colours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +125,7 @@ class MachineSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings. `motion`, `objective` and `encode` hold options of registered functions."""
+    """All settings. Those that are trees hold options of registered functions."""
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
     objective: Tree = field(default_factory=lambda: {"name": "energy"})
@@ -96,7 +133,10 @@ class Settings:
     ascent: AscentSettings = field(default_factory=AscentSettings)
     motion: Tree = field(default_factory=dict)
     """Motions by name, in the order they are applied, each with its options."""
+    carry: Tree = field(default_factory=lambda: {"name": "flow"})
+    flow: Tree = field(default_factory=lambda: {"name": "dis"})
     film: FilmSettings = field(default_factory=FilmSettings)
+    video: VideoSettings = field(default_factory=VideoSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
     encode: Tree = field(default_factory=dict)
 
@@ -114,10 +154,22 @@ SECTIONS: dict[str, Any] = {
     "octaves": OctaveSettings,
     "ascent": AscentSettings,
     "film": FilmSettings,
+    "video": VideoSettings,
     "machine": MachineSettings,
 }
-OPEN_SECTIONS = ("objective", "motion", "encode")
-UNPAINTED = ("film.frames", "machine.device", "machine.threads", "network.weights", "encode")
+NAMED_SECTIONS = {"objective": "energy", "carry": "flow", "flow": "dis"}
+"""Sections that hold one registered function's name and options, and who it is by default."""
+OPEN_SECTIONS = (*NAMED_SECTIONS, "motion", "encode")
+UNPAINTED = (
+    "film.frames",
+    "machine.device",
+    "machine.threads",
+    "network.weights",
+    "encode",
+    "video.strict",
+    "video.sound",
+    "video.mask",
+)
 """What changes no pixel of a frame, or is recorded in another way."""
 
 
@@ -154,8 +206,9 @@ def settled(tree: Mapping[str, Any]) -> Settings:
     for name, options in sections.get("motion", {}).items():
         if not isinstance(options, Mapping):
             raise SettingsError(f"motion.{name}: got {options!r}, wanted a table of options")
-    if "objective" in sections:
-        sections["objective"].setdefault("name", "energy")
+    for name, usual in NAMED_SECTIONS.items():
+        if name in sections:
+            sections[name].setdefault("name", usual)
     return Settings(**sections)
 
 
@@ -171,6 +224,13 @@ FLAGS = {
     "octaves": "octaves.count",
     "iterations": "ascent.iterations",
     "motion": "motion",
+    "start": "video.start",
+    "end": "video.end",
+    "strict": "video.strict",
+    "mask": "video.mask",
+    "keep_color": "video.keep_color",
+    "carry": "carry.name",
+    "flow": "flow.name",
     "device": "machine.device",
     "precision": "machine.precision",
 }
@@ -192,6 +252,8 @@ def flagged(flags: Mapping[str, Any]) -> Tree:
             value = [value]
         if name == "weights":
             value = [str(each) for each in ([value] if isinstance(value, str | Path) else value)]
+        if name == "mask":
+            value = str(value)
         if key:
             tree.setdefault(section, {})[key] = value
         else:
@@ -199,7 +261,10 @@ def flagged(flags: Mapping[str, Any]) -> Tree:
     return tree
 
 
-TEXTS = ("size", "weights", "network", "layer", "motion", "device", "precision")
+TEXTS = (
+    *("size", "weights", "network", "layer", "motion", "device", "precision"),
+    *("start", "end", "mask", "carry", "flow"),
+)
 
 
 def valued(name: str, text: Any) -> Any:
@@ -226,9 +291,11 @@ def assigned(assignments: Sequence[str]) -> Tree:
 
 def _toml_value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         return text
+    # No setting is a date or a time of day, but a film's time looks like one.
+    return text if isinstance(value, date | time) else value
 
 
 def read_tree(text: str, where: str) -> Tree:

@@ -19,7 +19,7 @@ import numpy as np
 
 from dreamvid.errors import EncodeError, MediaError, StorageError
 from dreamvid.frames import Frame, Size, size_of, to_pixels
-from dreamvid.media import encode, published, write_picture
+from dreamvid.media import Sound, SoundFormat, encode, published, write_picture
 from dreamvid.registry import Registry, Within, checked_options, did_you_mean
 
 encoders = Registry("encoder")
@@ -33,6 +33,13 @@ _BT709 = (
     "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv,format="
 )
 
+_AAC = ("-c:a", "aac", "-b:a", "192k")
+_MP4_SOUND = SoundFormat(frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"}), _AAC)
+_MOV_SOUND = SoundFormat(
+    frozenset({"aac", "mp3", "ac3", "eac3", "alac", *(f"pcm_s{n}le" for n in (16, 24, 32))}), _AAC
+)
+_WEBM_SOUND = SoundFormat(frozenset({"opus", "vorbis"}), ("-c:a", "libopus", "-b:a", "160k"))
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -43,12 +50,14 @@ class Encoding:
         block: the height and width that the sides of a film must be multiples of.
         depth: bits a channel that the encoder is given.
         fastest: frames a second beyond which players slow the film down.
+        sound: what the container takes; None where it has no sound.
     """
 
     arguments: tuple[str, ...] = ()
     block: Size = Size(1, 1)  # noqa: RUF009 - a tuple
     depth: int = 8
     fastest: int | None = None
+    sound: SoundFormat | None = None
 
 
 @encoders.register
@@ -63,7 +72,8 @@ def mp4(
     """H.264 that plays everywhere; a lower crf keeps more detail in a larger file."""
     codec = ("-c:v", "libx264", "-crf", str(crf), "-preset", preset)
     container = ("-movflags", "+faststart", "-f", "mp4")
-    return Encoding((*codec, "-vf", f"{_BT709}yuv420p", *container), Size(2, 2))
+    arguments = (*codec, "-vf", f"{_BT709}yuv420p", *container)
+    return Encoding(arguments, Size(2, 2), sound=_MP4_SOUND)
 
 
 @encoders.register
@@ -72,7 +82,8 @@ def webm(
 ) -> Encoding:
     """VP9 for the web; a lower crf keeps more detail, a higher speed less."""
     codec = ("-c:v", "libvpx-vp9", "-crf", str(crf), "-b:v", "0", "-cpu-used", str(speed))
-    return Encoding((*codec, "-row-mt", "1", "-vf", f"{_BT709}yuv420p", "-f", "webm"), Size(2, 2))
+    arguments = (*codec, "-row-mt", "1", "-vf", f"{_BT709}yuv420p", "-f", "webm")
+    return Encoding(arguments, Size(2, 2), sound=_WEBM_SOUND)
 
 
 @encoders.register
@@ -110,7 +121,8 @@ def apng() -> Encoding:
 def mov(*, profile: Literal["standard", "hq"] = "hq") -> Encoding:
     """ProRes 422 with 10 bits, for editing."""
     codec = ("-c:v", "prores_ks", "-profile:v", profile, "-vendor", "apl0")
-    return Encoding((*codec, "-vf", f"{_BT709}yuv422p10le", "-f", "mov"), Size(1, 2), depth=16)
+    arguments = (*codec, "-vf", f"{_BT709}yuv422p10le", "-f", "mov")
+    return Encoding(arguments, Size(1, 2), depth=16, sound=_MOV_SOUND)
 
 
 @encoders.register
@@ -219,6 +231,7 @@ def encode_film(
     *,
     options: Mapping[str, Any] | None = None,
     metadata: Mapping[str, str] | None = None,
+    sound: Sound | None = None,
     threads: int = 2,
     say: Callable[[str], None] = lambda line: None,
 ) -> int:
@@ -231,6 +244,8 @@ def encode_film(
         rate: frames a second.
         options: of the encoder, see `parameters`.
         metadata: words to keep in the film; the settings go under ``comment``.
+        sound: the film whose sound to keep, and which part of it; where that cannot be done `say`
+            is told, and the film is silent.
         threads: of the encoder.
         say: takes a line that the user should know of.
 
@@ -247,6 +262,9 @@ def encode_film(
     if first is None:
         raise EncodeError(f"{path}: there are no frames to encode; make at least one")
     frames = itertools.chain([first], frames)
+    if sound and not encoding.sound:
+        what = name if encoding.arguments else "a folder of pictures"
+        say(f"{path.name}: {what} has no sound, so that of {sound.path.name} is left out")
     if not encoding.arguments:
         return _write_folder(frames, path, encoding.depth, metadata)
     if encoding.fastest and rate > encoding.fastest:
@@ -264,7 +282,10 @@ def encode_film(
         encoding.arguments,
         depth=encoding.depth,
         metadata=metadata,
+        sound=sound,
+        sound_format=encoding.sound,
         threads=threads,
+        say=say,
     )
 
 

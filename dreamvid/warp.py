@@ -26,24 +26,28 @@ def warp(frame: Frame, flow: Flow) -> Frame:
     Convention: a flow of +3 in dx everywhere moves the picture's content three pixels to the
     left.
     """
-    size = size_of(frame)
-    places = grid(size, frame.device) + flow
+    return moved(frame, flow).clamp(0, 1)
+
+
+def moved(image: torch.Tensor, flow: Flow) -> torch.Tensor:
+    """`warp` for any (C, H, W), such as the difference of two frames: nothing is clamped."""
+    places = grid(size_of(image), image.device) + flow
     # The cubic kernel is linear in a: two thirds of a = -3/4, which grid_sample has, and one
     # third of a = 0, which is linear sampling at a smoothed fraction of a pixel.
     whole = places.floor()
     part = places - whole
     eased = whole + part * part * (3 - 2 * part)
-    cubic = _sampled(frame, places, "bicubic")
-    return torch.lerp(cubic, _sampled(frame, eased, "bilinear"), 1 / 3).clamp(0, 1)
+    cubic = sampled(image, places, "bicubic")
+    return torch.lerp(cubic, sampled(image, eased, "bilinear"), 1 / 3)
 
 
-def _sampled(frame: Frame, places: torch.Tensor, mode: str) -> Frame:
-    """`frame` at `places` (2, H, W) in pixels, by torch's own kernel of that name."""
-    height, width = size_of(frame)
-    span = torch.tensor([max(width - 1, 1), max(height - 1, 1)], device=frame.device)
+def sampled(image: torch.Tensor, places: torch.Tensor, mode: str) -> torch.Tensor:
+    """`image` (C, H, W) at `places` (2, H, W) in pixels, by torch's own kernel of that name."""
+    height, width = size_of(image)
+    span = torch.tensor([max(width - 1, 1), max(height - 1, 1)], device=image.device)
     normal = places * (2 / span)[:, None, None] - 1
     return F.grid_sample(
-        frame[None],
+        image[None],
         normal.permute(1, 2, 0)[None],
         mode=mode,
         padding_mode="reflection",

@@ -10,13 +10,15 @@ LEVELS = [
     {"errors"},
     {"frames", "registry", "settings"},
     {"presets", "networks", "objectives", "ascent", "octaves", "warp", "media"},
-    {"motions", "dreamer", "sources", "sinks"},
-    {"carry", "distil", "train"},
+    {"motions", "flow", "dreamer", "sinks"},
+    {"sources"},
+    {"carry", "compositing", "distil", "train"},
     {"pipeline"},
     {"job"},
+    {"kinds"},
     {"runs", "progress"},
     {"films"},
-    {"listing", "__init__"},
+    {"listing", "measure", "__init__"},
     {"cli", "__main__"},
 ]
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,10 +93,19 @@ def test_two_runs_of_one_job(job):
 def test_changed_settings_are_listed(job):
     changed = settings_for("default", assigned=assigned(["ascent.step_size=9", "motion.pan.x=1"]))
     with pytest.raises(ResumeError) as caught:
-        job.must_fit(changed)
+        job.must_fit(replace(job.manifest, settings=changed))
     assert "ascent.step_size 1.5 -> 9.0" in str(caught.value)
     assert "motion.pan.x" in str(caught.value)
-    job.must_fit(settings_for("default", assigned=assigned(["film.frames=7"])))
+    longer = settings_for("default", assigned=assigned(["film.frames=7"]))
+    job.must_fit(replace(job.manifest, settings=longer))
+
+
+def test_another_kind_or_input_is_refused(job):
+    with pytest.raises(ResumeError, match="a job of zoom, not of video"):
+        job.must_fit(replace(job.manifest, kind="video"))
+    with pytest.raises(ResumeError, match="another input"):
+        job.must_fit(replace(job.manifest, source={**job.manifest.source, "sha256": "0" * 64}))
+    job.must_fit(replace(job.manifest, source={**job.manifest.source, "path": "/moved.jpg"}))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1}', "null"])

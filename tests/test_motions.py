@@ -8,6 +8,7 @@ from dreamvid.carry import Step, by_motion
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Clock, Size
 from dreamvid.motions import composed, flow_of, motions
+from dreamvid.sources import Moment
 from dreamvid.warp import grid, warp
 
 SIZE = Size(60, 92)
@@ -174,9 +175,9 @@ def test_a_third_of_a_pixel_is_that_of_catmull_and_rom():
 
 def test_the_first_frame_is_the_source(picture):
     carry = by_motion(composed({"zoom": {"rate": 2.0}}), Fraction(30))
-    assert carry(Step(0, picture, None, None)) is picture
-    later = carry(Step(1, picture, picture, picture))
-    assert not torch.equal(later, picture)
+    assert carry(Step(0, Moment(picture), None)).frame is picture
+    later = carry(Step(1, Moment(picture, picture), picture))
+    assert not torch.equal(later.frame, picture)
 
 
 @pytest.mark.parametrize(

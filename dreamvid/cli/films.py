@@ -9,15 +9,21 @@ import typer
 from dreamvid.cli.app import app, number_from, print_path, progress_for, settings_from
 from dreamvid.cli.options import (
     Assign,
+    Carry,
     Config,
     Depth,
     Device,
+    End,
+    Flow,
     Fps,
     Frames,
+    Input,
     Iterations,
     JobFolder,
+    KeepColor,
     Layer,
     Length,
+    Mask,
     MotionNames,
     NetworkName,
     Octaves,
@@ -28,6 +34,8 @@ from dreamvid.cli.options import (
     Quiet,
     Seed,
     SeedNumber,
+    Start,
+    Strict,
     Weights,
 )
 from dreamvid.errors import SettingsError
@@ -78,6 +86,68 @@ def zoom(
     target = out or Path(f"{seed.stem}-zoom.mp4")
     with progress_for(quiet) as progress:
         made = films.zoom(seed, target, settings, job=job, overwrite=overwrite, progress=progress)
+    print_path(made)
+
+
+@app.command()
+def video(
+    source: Input,
+    out: Out = None,
+    start: Start = None,
+    end: End = None,
+    frames: Frames = None,
+    fps: Fps = None,
+    size: Length = None,
+    preset: Preset = "video",
+    config: Config = None,
+    assign: Assign = None,
+    network: NetworkName = None,
+    weights: Weights = None,
+    layer: Layer = None,
+    octaves: Octaves = None,
+    iterations: Iterations = None,
+    carry: Carry = None,
+    flow: Flow = None,
+    mask: Mask = None,
+    keep_color: KeepColor = None,
+    strict: Strict = None,
+    seed_number: SeedNumber = None,
+    device: Device = None,
+    precision: Precision = None,
+    depth: Depth = None,
+    job: JobFolder = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Dream over a film; its motion, rate and sound are kept."""
+    flags = {
+        "start": start,
+        "end": end,
+        "frames": frames,
+        "fps": fps,
+        "size": size,
+        "network": network,
+        "weights": weights,
+        "layer": layer,
+        "octaves": octaves,
+        "iterations": iterations,
+        "carry": carry,
+        "flow": flow,
+        "mask": mask,
+        "keep_color": keep_color,
+        "strict": strict,
+        "seed": seed_number,
+        "device": device,
+        "precision": precision,
+        "depth": depth,
+    }
+    settings = settings_from(preset, config, flags, assign)
+    films = import_module("dreamvid.films")
+    target = out or Path(f"{source.stem}-video.mp4")
+    with progress_for(quiet) as progress:
+        made = films.video(
+            source, target, settings, job=job, overwrite=overwrite, progress=progress
+        )
     print_path(made)
 
 
@@ -163,7 +233,10 @@ def encode(
 @app.command("list")
 def list_(
     kind: Annotated[
-        str, typer.Argument(metavar="networks|layers|objectives|motions|presets|encoders")
+        str,
+        typer.Argument(
+            metavar="networks|layers|objectives|motions|carries|flows|presets|encoders|settings"
+        ),
     ],
     name: Annotated[
         str | None, typer.Argument(metavar="[NETWORK]", help="With layers: of which network.")

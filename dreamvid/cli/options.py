@@ -6,12 +6,16 @@ from typing import Annotated
 import typer
 
 Seed = Annotated[Path, typer.Argument(metavar="SEED", help="A picture.")]
+Input = Annotated[Path, typer.Argument(metavar="INPUT", help="A film.")]
 Out = Annotated[
     Path | None, typer.Option("-o", "--out", help="The result; its suffix chooses the format.")
 ]
-Frames = Annotated[str | None, typer.Option(metavar="N", help="Length in frames. [300]")]
+Frames = Annotated[
+    str | None, typer.Option(metavar="N", help="Length in frames. [300; a film's own]")
+]
 Fps = Annotated[
-    str | None, typer.Option(metavar="RATE", help="Frames a second, 24 or 30000/1001. [30]")
+    str | None,
+    typer.Option(metavar="RATE", help="Frames a second, 24 or 30000/1001. [30; a film's own]"),
 ]
 Length = Annotated[
     str | None,
@@ -65,6 +69,29 @@ MotionNames = Annotated[
     str | None,
     typer.Option("--motion", metavar="A,B", help="Motions in order; see `dreamvid list motions`."),
 ]
+Start = Annotated[
+    str | None,
+    typer.Option(metavar="PLACE", help="Where to begin: a frame or a time, 120, 2.5s, 1:02.5. [0]"),
+]
+End = Annotated[
+    str | None, typer.Option(metavar="PLACE", help="The first frame or time to leave out again.")
+]
+Carry = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="How a dream goes on; see `dreamvid list carries`. [flow]"),
+]
+Flow = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="How motion is found; see `dreamvid list flows`. [dis]"),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A picture or a film: white dreams, black stays."),
+]
+KeepColor = Annotated[
+    bool | None, typer.Option("--keep-color", help="The dream's brightness, the film's colours.")
+]
+Strict = Annotated[bool | None, typer.Option("--strict", help="Refuse a damaged film.")]
 SeedNumber = Annotated[
     str | None, typer.Option("--seed", metavar="N", help="Another number, another dream. [0]")
 ]

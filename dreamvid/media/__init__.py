@@ -1,24 +1,33 @@
 """Pictures and films, in and out: the only door to ffmpeg and to image files."""
 
-from dreamvid.media.ffmpeg import Film, encode, frames_of, probe
+from dreamvid.media.decoding import check_whole, decoded, frames_of
+from dreamvid.media.encoding import encode
 from dreamvid.media.pictures import (
     LARGEST_PICTURE,
     READ_FORMATS,
+    READ_SUFFIXES,
     SMALLEST_SIDE,
     WRITE_FORMATS,
     read_picture,
     read_png,
     write_picture,
 )
+from dreamvid.media.probing import Film, probe
 from dreamvid.media.publishing import published, storage_checked
+from dreamvid.media.sound import Sound, SoundFormat
 from dreamvid.media.words import read_metadata
 
 __all__ = [
     "LARGEST_PICTURE",
     "READ_FORMATS",
+    "READ_SUFFIXES",
     "SMALLEST_SIDE",
     "WRITE_FORMATS",
     "Film",
+    "Sound",
+    "SoundFormat",
+    "check_whole",
+    "decoded",
     "encode",
     "frames_of",
     "probe",

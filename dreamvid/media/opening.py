@@ -7,6 +7,14 @@ from dreamvid.errors import MediaError
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
+# A playlist named film.mp4 would have ffmpeg open other files, so none of those are here.
+DEMUXERS = (
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,vvc,m4v,av1,obu,ivf,vc1,flv,asf,ogg,"
+    "mxf,dv,nut,rm,gif,apng,webp_anim,webp_pipe,png_pipe"
+)
+EXACT_SEEKING = ("mov", "matroska")  # those with an index that tells of every picture
+ONLY_FILMS = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
+
 
 def head_of(path: Path) -> bytes:
     """The first bytes of a regular file; opening a pipe or a device could block for ever."""

@@ -21,6 +21,10 @@ from dreamvid.media.words import png_texts, xmp
 LARGEST_PICTURE = 64_000_000
 SMALLEST_SIDE = 16
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "JPEG2000")
+READ_SUFFIXES = {
+    *(".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".avif", ".jp2")
+}
+"""What a picture's name ends in where it could be a film as well."""
 WRITE_FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",

@@ -12,11 +12,7 @@ import av
 from PIL import Image
 
 from dreamvid.frames import Size
-from dreamvid.media.opening import PNG_START, damaged, head_of
-
-# A playlist named film.mp4 would have ffmpeg open other files.
-DEMUXERS = "mov,matroska,webm,gif,apng,webp_anim,webp_pipe,png_pipe"
-ONLY_FILMS = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
+from dreamvid.media.opening import ONLY_FILMS, PNG_START, damaged, head_of
 
 
 def read_metadata(path: Path) -> dict[str, str]:

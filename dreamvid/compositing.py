@@ -1,0 +1,33 @@
+"""What of a dream is shown beside the frame it grew from: where, and in whose colours."""
+
+import torch
+from torch import Tensor
+
+from dreamvid.frames import Frame
+
+LUMA = (0.2126, 0.7152, 0.0722)
+"""What red, green and blue give to brightness: Rec. ITU-R BT.709."""
+
+
+def masked(frame: Frame, dream: Frame, mask: Tensor) -> Frame:
+    """The dream where `mask` (H, W) is 1, the frame where it is 0."""
+    return torch.lerp(frame, dream, mask)
+
+
+def keeping_colour(frame: Frame, dream: Frame) -> Frame:
+    """The dream's brightness in the frame's colours.
+
+    The frame's chroma is its difference from its own luma; where a colour would leave [0, 1] it
+    is greyed towards the dream's luma as far as it must, so that brightness is kept everywhere.
+    """
+    luma = luma_of(dream)
+    chroma = frame - luma_of(frame)
+    # How far each channel may go before it meets 0 or 1, as a share of where it wants to be.
+    room = torch.where(chroma > 0, 1 - luma, luma) / chroma.abs().clamp_min(1e-6)
+    return luma + chroma * room.amin(0, keepdim=True).clamp(0, 1)
+
+
+def luma_of(frame: Frame) -> Tensor:
+    """The brightness (1, H, W) of a frame."""
+    weights = torch.tensor(LUMA, device=frame.device)[:, None, None]
+    return (frame * weights).sum(0, keepdim=True)

@@ -1,0 +1,235 @@
+"""What a film is: found from its packets and first pictures, not believed of its header."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from PIL import Image
+
+from dreamvid.errors import MediaError
+from dreamvid.frames import Size
+from dreamvid.media.opening import ONLY_FILMS, damaged, head_of
+from dreamvid.media.pictures import LARGEST_PICTURE
+from dreamvid.media.timing import Timing, even_timing, timing_of
+
+_UNSPECIFIED = 2  # of a matrix, primaries or transfer in ITU-T H.273
+_SAMPLED = 8  # pictures decoded to learn how a film is turned and scanned
+_JUMPS = 0x0200  # AVFMT_TS_DISCONT: the clock of such a container may jump
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film(Timing):
+    """What a film is. Colour tags are the numbers of ITU-T H.273; 1 is BT.709.
+
+    Attributes:
+        width: of the stored pictures.
+        height: of the stored pictures.
+        size: as the film is to be shown: turned upright, with square pixels.
+        missing: seconds that the header promises and the file does not hold.
+        interlaced: whether pictures are two fields.
+        depth: bits a channel.
+        rotation: degrees that the stored pictures are turned by to be shown, counterclockwise.
+        alpha: whether pixels may be transparent.
+        sound: the codec of the first audio track, None without one.
+        codec: of the pictures.
+        decoder: ffmpeg's, where its usual one would lose the transparency.
+        container: ffmpeg's name of the demuxer.
+        stream: number of the video stream in the file.
+        pixel_format: ffmpeg's name.
+        matrix: of the colours, 2 where the film does not say.
+        primaries: of the colours, likewise.
+        transfer: of the colours, likewise.
+        full_range: whether black is 0 and white the largest value.
+    """
+
+    width: int
+    height: int
+    size: Size
+    missing: Fraction = Fraction(0)
+    interlaced: bool = False
+    depth: int = 8
+    rotation: int = 0
+    alpha: bool = False
+    sound: str | None = None
+    codec: str
+    decoder: str | None = None
+    container: str
+    stream: int = 0
+    pixel_format: str
+    matrix: int = _UNSPECIFIED
+    primaries: int = _UNSPECIFIED
+    transfer: int = _UNSPECIFIED
+    full_range: bool = False
+
+
+def probe(path: Path) -> Film:
+    """What the film at `path` is; reads all of its packets, but decodes few.
+
+    Raises:
+        MediaError: the file is missing, damaged beyond use, holds no video, or too large a one.
+    """
+    head = head_of(path)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return _probed_webp(path)
+    options = {**ONLY_FILMS, "fflags": "+genpts"}
+    try:
+        with av.open(os.fspath(path), options=options) as container:
+            return _probed(path, container)
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"{path}: is not a film that can be read ({reason})") from error
+
+
+def _probed(path: Path, container: InputContainer) -> Film:
+    pictured = Disposition.attached_pic
+    streams = [each for each in container.streams.video if not each.disposition & pictured]
+    if not streams:
+        what = "only a cover picture" if container.streams.video else "no video"
+        raise MediaError(f"{path}: has {what} in it, wanted a film")
+    stream = streams[0]
+    context = stream.codec_context
+    _check_pixels(path, Size(context.height, context.width))
+    samples: list[VideoFrame] = []
+    timing, held = _timing(path, container, stream, samples)
+    sample = samples[0] if samples else None
+    rotation = round(sample.rotation) % 360 if sample else 0
+    parts = av.VideoFormat(context.pix_fmt).components if context.pix_fmt else ()
+    sound = container.streams.audio[0] if container.streams.audio else None
+    with_alpha = stream.metadata.get("alpha_mode") == "1"
+    decoder = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(context.name) if with_alpha else None
+    promised = (stream.duration or 0) * (stream.time_base or Fraction(0))
+    lacking = promised - max(timing.duration, timing.last + held)
+    return Film(
+        **vars(timing),
+        width=context.width,
+        height=context.height,
+        size=_shown_size(path, stream, rotation),
+        missing=lacking if lacking > 2 / timing.rate else Fraction(0),
+        interlaced=any(each.interlaced_frame for each in samples),
+        depth=max((part.bits for part in parts), default=8),
+        rotation=rotation,
+        alpha=bool(decoder) or any(part.is_alpha for part in parts),
+        sound=sound.codec_context.codec.canonical_name if sound and sound.codec_context else None,
+        codec=context.name,
+        decoder=decoder,
+        container=container.format.name,
+        stream=stream.index,
+        pixel_format=context.pix_fmt or "unknown",
+        matrix=int(context.colorspace),
+        primaries=int(context.color_primaries),
+        transfer=int(context.color_trc),
+        full_range=int(context.color_range) == 2,
+    )
+
+
+def _check_pixels(path: Path, size: Size) -> None:
+    if min(size) < 1:
+        raise MediaError(f"{path}: holds no frames of a known size; fetch or save it again")
+    if size.height * size.width > LARGEST_PICTURE:
+        raise MediaError(
+            f"{path}: {size} is too large, wanted at most "
+            f"{LARGEST_PICTURE / 1e6:.0f} million pixels; shrink it"
+        )
+
+
+def _shown_size(path: Path, stream: VideoStream, rotation: int) -> Size:
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    if not Fraction(1, 16) <= aspect <= 16:
+        aspect = Fraction(1)  # nobody makes such pixels: a fault in the header
+    size = Size(stream.height, max(1, round(stream.width * aspect)))
+    _check_pixels(path, size)
+    return Size(size.width, size.height) if rotation in (90, 270) else size
+
+
+def _timing(
+    path: Path, container: InputContainer, stream: VideoStream, samples: list[VideoFrame]
+) -> tuple[Timing, Fraction]:
+    """The timing of all packets of `stream`, and for how long the last one says it is shown.
+
+    Puts the first pictures into `samples`.
+    """
+    jumps = container.format.flags & _JUMPS
+    base = stream.time_base or Fraction(1, 1000)
+    ticks: list[int] = []
+    latest, held, timed, before = -(2**62), 0, True, None
+    for packet in _packets(container, stream):
+        if len(samples) < _SAMPLED:
+            samples += _pictures_in(packet)
+        if packet.dts is not None:
+            if jumps and before is not None:
+                timed &= 0 <= (packet.dts - before) * base < 10
+            before = packet.dts
+        if not packet.size or packet.is_discard or _is_hidden(packet, stream):
+            continue
+        timed &= packet.pts is not None
+        ticks.append(packet.pts or 0)
+        if ticks[-1] > latest:
+            latest, held = ticks[-1], packet.duration or 0
+    if not ticks:
+        raise MediaError(f"{path}: holds no frames, wanted at least one; fetch or save it again")
+    guesses = (stream.guessed_rate, stream.average_rate, stream.base_rate)
+    if timed:
+        return timing_of(ticks, held, base, guesses), held * base
+    return even_timing(len(ticks), guesses), Fraction(0)
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            yield next(packets)
+        except (StopIteration, av.error.FFmpegError, ValueError):
+            return  # a torn tail is told of by `missing` and by the decoder
+
+
+def _pictures_in(packet: av.Packet) -> list[VideoFrame]:
+    try:
+        return [each for each in packet.decode() if isinstance(each, VideoFrame)]
+    except (av.error.FFmpegError, ValueError):
+        return []
+
+
+def _is_hidden(packet: av.Packet, stream: VideoStream) -> bool:
+    """Whether a packet only helps to make other pictures, which in VP8 a bit of it tells."""
+    return stream.codec_context.name == "vp8" and not bytes(packet)[0] & 0x10
+
+
+def _probed_webp(path: Path) -> Film:
+    """PyAV cannot read animated WebP; Pillow tells how long each picture is shown."""
+    try:
+        with Image.open(path, formats=["WEBP"]) as picture:
+            size = Size(picture.height, picture.width)
+            _check_pixels(path, size)
+            ticks, shown = [0], 0
+            for index in range(getattr(picture, "n_frames", 1)):
+                picture.seek(index)
+                picture.load()
+                shown = int(picture.info.get("duration", 0))
+                ticks.append(ticks[-1] + shown)
+    except MediaError:
+        raise
+    except Exception as error:  # as in `read_picture`
+        raise damaged(path, error) from error
+    gaps = [later - earlier for earlier, later in itertools.pairwise(ticks) if later]
+    usual = Fraction(1000, min(gaps)) if gaps and min(gaps) > 0 else None
+    average = Fraction(1000 * len(gaps), ticks[-1]) if ticks[-1] else None
+    timing = timing_of(ticks[:-1], shown, Fraction(1, 1000), (usual, average))
+    return Film(
+        **vars(timing),
+        width=size.width,
+        height=size.height,
+        size=size,
+        alpha=True,
+        codec="webp",
+        container="webp",
+        pixel_format="rgba",
+    )

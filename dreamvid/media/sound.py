@@ -1,0 +1,176 @@
+"""The sound of a source film, laid under a film of ours."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+
+from dreamvid.errors import EncodeError, MediaError
+from dreamvid.media.ffmpeg import (
+    QUIETLY,
+    Watched,
+    executable,
+    is_complaint,
+    is_progress,
+    last_words,
+    packets_in,
+    storage_reason,
+)
+from dreamvid.media.opening import DEMUXERS, EXACT_SEEKING, ONLY_FILMS
+from dreamvid.media.probing import Film, probe
+from dreamvid.media.publishing import storage_error
+
+_EARLY = Fraction(1, 10)  # seconds: more than any codec's start-up, which players skip
+_LAYOUTS = "aformat=channel_layouts=mono|stereo|5.1|7.1"  # that every encoder here knows
+_LEAD = 10  # seconds before the range at which reading begins
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound of a film or a part of it, in seconds from the film's first picture."""
+
+    path: Path
+    start: Fraction
+    duration: Fraction
+
+
+@dataclass(frozen=True)
+class SoundFormat:
+    """What a container takes: codecs that may stay as they are, and how others are encoded."""
+
+    copied: frozenset[str]
+    arguments: tuple[str, ...]
+
+
+def add_sound(
+    part: Path,
+    path: Path,
+    sound: Sound,
+    form: SoundFormat,
+    container: Sequence[str],
+    say: Callable[[str], None],
+    stall_seconds: float,
+) -> None:
+    """Lay `sound` under the finished film at `part`; where that fails it stays silent.
+
+    The first audio track is copied packet by packet where the container takes its codec and all
+    of it is wanted, else it is encoded.
+
+    Args:
+        part: the film, which is replaced.
+        path: what it will be called, for messages.
+        sound: what to lay under it.
+        form: of the sound in this container.
+        container: ffmpeg's options for it.
+        say: takes a line where the sound is lost or damaged.
+        stall_seconds: how long ffmpeg may show no sign of life before it is stopped.
+
+    Raises:
+        StorageError: the disk is full, read-only or broken.
+    """
+    # A name of its own, as short as any, beside the film: it must be on the same disk.
+    digest = hashlib.blake2b(os.fsencode(path.name), digest_size=6).hexdigest()
+    heard = part.with_name(f".{digest}.part")
+    pictures = packets_in(part, "0:v")
+    reason = "it holds none that can be read"
+    try:
+        source = probe(sound.path)
+        if source.sound is None:
+            return
+        for arguments in _ways(sound, source, form):
+            command = _command(part, heard, sound, source, arguments, container)
+            status, lines = _ran(command, heard, stall_seconds)
+            full = storage_reason(lines, status)
+            if full:
+                raise storage_error(path, full)
+            if status:
+                reason = last_words(lines, status)
+            elif packets_in(heard, "0:v") == pictures and packets_in(heard, "0:a"):
+                complaints = sum(map(is_complaint, lines))
+                if complaints:
+                    say(f"{path.name}: the sound is damaged ({complaints} complaints of ffmpeg)")
+                heard.replace(part)
+                return
+    except (MediaError, EncodeError) as error:
+        reason = str(error)
+    finally:
+        with contextlib.suppress(OSError):
+            heard.unlink()
+    say(f"{path.name}: the sound of {sound.path.name} cannot be kept ({reason}); it is silent")
+
+
+def _ways(sound: Sound, source: Film, form: SoundFormat) -> list[tuple[str, ...]]:
+    """Ffmpeg's options for the sound, the best first."""
+    frame = 1 / source.rate
+    whole = sound.start == 0 and sound.duration > source.duration - frame
+    encoded = _encoded(sound, source, form)
+    if whole and source.sound in form.copied and _begins(sound.path) >= source.origin - _EARLY:
+        # Half a frame more, so that rounding never takes the last packet.
+        end = sound.duration + frame / 2
+        return [("-c:a", "copy", "-t", f"{float(end):.6f}"), encoded]
+    return [encoded]
+
+
+def _encoded(sound: Sound, source: Film, form: SoundFormat) -> tuple[str, ...]:
+    shift, end = source.origin + sound.start, float(sound.duration)
+    # Silence before a late beginning and in gaps; nothing is ever stretched.
+    timed = f"asetpts=PTS-({shift})/TB,atrim=start=0:end={end:.6f},aresample=async=1:first_pts=0"
+    return ("-af", f"{timed},{_LAYOUTS}", *form.arguments)
+
+
+def _begins(path: Path) -> Fraction:
+    """When the first audio track of a film begins on the container's clock, in seconds."""
+    try:
+        with av.open(os.fspath(path), options=ONLY_FILMS) as container:
+            stream = container.streams.audio[0]
+            return (stream.start_time or 0) * (stream.time_base or Fraction(0))
+    except (av.error.FFmpegError, IndexError, ValueError) as error:
+        raise MediaError(f"{path}: its sound cannot be read ({error})") from error
+
+
+def _command(
+    part: Path,
+    heard: Path,
+    sound: Sound,
+    source: Film,
+    arguments: Sequence[str],
+    container: Sequence[str],
+) -> list[str]:
+    copied = "copy" in arguments
+    shift = ("-itsoffset", f"{-float(source.origin):.6f}") if copied else ()
+    seek: tuple[str, ...] = ()
+    if not copied and sound.start > _LEAD and any(n in source.container for n in EXACT_SEEKING):
+        early = float(source.origin + sound.start - _LEAD)
+        seek = ("-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{early:.6f}")
+    return [
+        *(executable(), *QUIETLY, "-y", "-progress", "pipe:2", "-stats_period", "0.5", "-copyts"),
+        *("-protocol_whitelist", "file", "-i", f"file:{part}"),
+        *("-protocol_whitelist", "file", "-format_whitelist", DEMUXERS, *shift, *seek),
+        *("-i", f"file:{sound.path.absolute()}", "-map", "0:v", "-map", "1:a:0"),
+        *("-c:v", "copy", *arguments, "-map_metadata", "0", "-map_metadata:s:a", "-1"),
+        *("-fflags", "+bitexact", "-flags:a", "+bitexact", *container, f"file:{heard}"),
+    ]
+
+
+def _ran(command: Sequence[str], heard: Path, stall_seconds: float) -> tuple[int, list[str]]:
+    lines: list[str] = []
+
+    def hear(line: str | None) -> None:
+        if line and not is_progress(line):
+            lines.append(line.strip())
+
+    def written() -> object:
+        return heard.stat().st_size if heard.exists() else None
+
+    with Watched(command, hear, stall_seconds, sign=written) as ffmpeg:
+        ffmpeg.waiting = True
+        ffmpeg.all_heard()
+        if ffmpeg.stalled:
+            lines.insert(0, f"[error] it did nothing for {stall_seconds:g} s and was stopped")
+        return ffmpeg.process.returncode, lines
