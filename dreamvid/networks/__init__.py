@@ -79,7 +79,9 @@ _OURS: dict[str, tuple[type[Network], tuple[Source, ...]]] = {
 def sources(name: str) -> tuple[Source, ...]:
     """Where weights for the network called `name` are published, the best first."""
     networks[name]
-    return _OURS[name][1] if name in _OURS else _torchvision.sources(name)
+    if name in _OURS:
+        return _OURS[name][1]
+    return _torchvision.sources(name) if name in _torchvision.names() else ()
 
 
 def sketch(name: str) -> Network:
