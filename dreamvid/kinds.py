@@ -1,7 +1,7 @@
 """What each kind of job makes its frames from: a source, a carry, and what becomes of a dream."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -101,7 +101,7 @@ def sound_of(job: Job, frames: int, say: Say) -> media.Sound | None:
 
 def film_frames(
     path: Path, film: media.Film, size: Size, rate: Fraction, start: int, **options: Any
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray]:
     """A film's frames from `start` on, filling `size`: their middle, where the shapes differ."""
     scale = max(size.height / film.size.height, size.width / film.size.width)
     covering = Size(*(max(a, round(b * scale)) for a, b in zip(size, film.size, strict=True)))

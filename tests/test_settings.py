@@ -19,7 +19,7 @@ def test_later_layers_win():
     assert settings.ascent.iterations == 7
     assert settings.ascent.step_size == 2.5
     assert settings.film.fps == Fraction(24000, 1001)
-    assert settings.film.frames == 300
+    assert settings.film.length == 300
 
 
 def test_a_tree_comes_back():

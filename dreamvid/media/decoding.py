@@ -89,7 +89,7 @@ def decoded(
     say: Callable[[str], None] = lambda line: None,
     threads: int = 2,
     stall_seconds: float = 60,
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray]:
     """Frames of a film one after the other, RGB (H, W, 3), uint8 or, beyond 8 bits, uint16.
 
     Equal indices give equal frames, whatever the range: a part of a film is that part of the
