@@ -202,7 +202,7 @@ def test_it_goes_on_from_weights(trained_pocket, trained_resnet, few, tmp_path):
             if name == "pocket":
                 assert torch.equal(held["units"], opened.get_tensor("units"))
     out = train.train(few, tmp_path / "own.safetensors", pretrained=True, epochs=1, batch=4)
-    assert network("pocket", weights=out).layers == network("pocket").layers
+    assert network("pocket", weights=out).layers[:-1] == network("pocket").layers
 
 
 def test_views_and_splits_depend_on_their_keys_alone(shapes):
