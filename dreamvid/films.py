@@ -17,6 +17,7 @@ from dreamvid.kinds import masks_of, sha256_of
 from dreamvid.media.locking import locked
 from dreamvid.motions import composed
 from dreamvid.networks import absolute_weights
+from dreamvid.objectives import absolute
 from dreamvid.runs import Progress, Run, Silence, described, device_of, stoppable, this_machine
 from dreamvid.settings import Settings, Tree, laid_over, settled
 
@@ -189,6 +190,7 @@ def _check_out(seed: Path, out: Path, settings: Settings, overwrite: bool) -> No
 def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
     """Settings in which nothing is left to the input or the place where a command was given."""
     settings = settings.changed("network", weights=absolute_weights(settings.network))
+    settings = replace(settings, objective=absolute(settings.objective))
     return settings.changed("film", size=str(size), fps=rate, frames=frames)
 
 
@@ -212,6 +214,7 @@ def _made(
         source=source,
         weights_sha256=dreamer.network.weights_sha256 or "",
         machine=this_machine(dreamer.network),
+        pictures=dreamer.goal.pictures,
     )
     Job.claim(folder, Path(source["path"]), out)
     with stoppable(folder, "the same command again"), locked(folder):
