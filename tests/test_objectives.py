@@ -1,5 +1,6 @@
 import math
 from hashlib import sha256
+from itertools import islice
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from tiny import Tiny
 
 from dreamvid import media
 from dreamvid.ascent import Report, ascended, gain_and_gradients
+from dreamvid.carry import carry_for
 from dreamvid.dreamer import Dreamer
 from dreamvid.errors import DreamvidError, NetworkError, ResumeError
 from dreamvid.films import settings_for, zoom
@@ -15,8 +17,10 @@ from dreamvid.frames import Size, size_of
 from dreamvid.job import Job
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives import Goal, gains, objectives
+from dreamvid.pipeline import dreamed
 from dreamvid.runs import resume
 from dreamvid.settings import AscentSettings, Settings
+from dreamvid.sources import Still
 
 NEEDED = {
     "direction": {"vector": [1.0, -2.0, 0.5, 0.0, 3.0]},
@@ -218,6 +222,18 @@ def test_layers_of_octaves_and_of_frames():
         Choice("a", (1,)),
         Choice("a"),
     ]
+
+
+def test_a_walk_goes_a_layer_on_with_every_frame_of_a_film(picture):
+    net = Tiny().requires_grad_(False)
+    walking = {"network": {"walk": ["a", "b"]}, "octaves": {"count": 1}}
+    dreamer = Dreamer(net, [Choice("b")], settings_for("default", assigned=walking))
+    asked = []
+    hill = dreamer.goal.hill
+    dreamer.goal.hill = lambda choices, size: asked.append(choices[0].layer) or hill(choices, size)
+    made = dreamed(Still(picture), carry_for({"name": "none"}), dreamer, seed=0, depth=8)
+    list(islice(made, 4))
+    assert asked == ["a", "b", "a", "b"]
 
 
 def test_steps_of_each_octave(picture):

@@ -51,6 +51,8 @@ GORDIC = {
     "ascent.clamp": True,
     "film.size": 600,
     "machine.precision": "fp32",
+    "carry.name": "blend",
+    "carry.amount": 0.85,
 }
 VIDEO = {
     **{key: value for key, value in GOOGLE.items() if not key.startswith(("film.", "motion."))},
@@ -99,6 +101,13 @@ FACTS = {
         "motion.zoom.rate": 1.6,
         "motion.spin.rate": -10.0,
     },
+    "video": {
+        "ascent.iterations": 10,
+        "ascent.later": 3,
+        "ascent.later_step_size": 0.5,
+        "carry.name": "flow",
+        "carry.damping": 0.9,
+    },
     "google-2015": GOOGLE,
     "google-2015-edges": {**GOOGLE, "network.layers": ["inception_3b/5x5_reduce"]},
     "google-guide": {
@@ -140,8 +149,18 @@ FACTS = {
         **{key: value for key, value in VIDEO.items() if key != "network.layers"},
         "network.walk": [f"inception_{block}/output" for block in WALK],
         "ascent.iterations": 5,
+        "carry.name": "blend",
+        "carry.amount": 0.5,
+        "carry.pattern": "constant",
     },
-    "deepdreamanim-2015": VIDEO,
+    "deepdreamanim-2015": {
+        **VIDEO,
+        "carry.name": "flow",
+        "carry.damping": 0.9,
+        "flow.name": "farneback",
+        "flow.levels": 3,
+        "flow.window": 15,
+    },
     "genekogan-laplacian": {
         "network.name": "inception5h",
         "network.layers": ["mixed4d_3x3_bottleneck_pre_relu:139"],
@@ -231,6 +250,7 @@ GOLDEN = {
     "per-octave": [5.0, 4.84, 4.69, 5.0, 4.73, 4.63],
     "per-octave-city": [4.95, 4.8, 4.7, 4.96, 4.71, 4.63],
     "per-octave-portrait": [5.0, 4.84, 4.69, 5.0, 4.73, 4.63],
+    "video": [4.87, 2.11, 2.67, 2.84, 1.53, 2.26],
     "tf-inception5h-50": [1.79, 2.58, 3.86, 1.49, 1.71, 2.42],
 }
 """How many 8-bit levels the test's dream moves each sixth of the picture, row by row."""
