@@ -3,6 +3,9 @@
 Source: Mordvintsev, Olah and Tyka, "Inceptionism", 2015, and its notebook; the smoothing cascade
 and the normalisation by standard deviation are those of pytorch-deepdream. The only
 ``+ step · gradient`` of the program is in `ascended`.
+
+Jitter: the picture is rolled before each step and back after it, so an objective that knows
+places (a mask, a picture to keep to) is told the roll, `Offsets`.
 """
 
 from collections.abc import Callable
@@ -12,14 +15,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamvid.frames import Key, drawn
+from dreamvid.blur import gaussian_blurred
+from dreamvid.frames import Key, Offsets, drawn
+from dreamvid.laplacian import evened
 from dreamvid.settings import AscentSettings
+
+Gain = Callable[[Tensor, Offsets], Tensor]
+"""From pictures and their roll to one gain for each (N,), or to one for each mask (K, N)."""
 
 CASCADE = (0.5, 1.0, 2.0)
 """The widths of the three Gaussians of the cascade, relative to its own."""
 CASCADE_GROWTH = 2.0
 CASCADE_REACH = 4
 TINY = 1e-20
+ADAM_DECAYS = (0.9, 0.999)
+ADAM_TINY = 1e-8
 
 
 @dataclass
@@ -33,57 +43,106 @@ class Report:
 
 def ascended(
     image: Tensor,
-    gain: Callable[[Tensor], Tensor],
+    gain: Gain,
     bounds: tuple[Tensor, Tensor],
     step: float | Tensor,
     key: Key,
     settings: AscentSettings,
     iterations: int,
     report: Report,
+    masks: Tensor | None = None,
 ) -> Tensor:
     """`image` (N, 3, H, W) after `iterations` steps up the gradient of `gain`.
 
     Args:
         image: in the network's own units.
-        gain: from such pictures to one number for each (N,).
+        gain: see `Gain`; it gets the picture already rolled.
         bounds: the lowest and highest value of each channel, (1, 3, 1, 1).
         step: the step size in the network's own units, for all pixels or for each (H, W).
         key: what the jitter of this ascent depends on, besides the step.
         settings: see `AscentSettings`.
         iterations: how many steps.
         report: counts steps; those whose gradient is not finite are skipped.
+        masks: where each of `gain`'s objectives works, (K, 1, H, W) from 0 to 1; each gradient is
+            normalised by itself before it is masked, and then they are added.
     """
+    advance = advancing(settings)
     for index in range(iterations):
         offsets = jitter((*key, index), settings.jitter)
-        rolled = image.roll(offsets, (2, 3))
-        height, gradient = gain_and_gradient(rolled, gain)
-        if not bool(torch.isfinite(gradient).all()):
+        back = (-offsets[0], -offsets[1])
+        height, gradients = gain_and_gradients(image.roll(offsets, (2, 3)), gain, offsets)
+        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
             report.skipped += 1
             continue
-        if settings.smoothing:
-            width = settings.smoothing + CASCADE_GROWTH * (index + 1) / iterations
-            gradient = cascade_smoothed(gradient, width)
-        stride = step.roll(offsets, (0, 1)) if isinstance(step, Tensor) else step
-        rolled = rolled + stride * normalised(gradient, settings.normalise)
-        image = rolled.roll((-offsets[0], -offsets[1]), (2, 3))
+        shaped = [
+            shaped_gradient(gradient, settings, (index + 1) / iterations).roll(back, (2, 3))
+            for gradient in gradients
+        ]
+        if masks is not None:
+            shaped = [mask * each for mask, each in zip(masks, shaped, strict=True)]
+        image = image + step * advance(sum(shaped[1:], shaped[0]))
         if settings.clamp:
             image = torch.clamp(image, *bounds)
+        image = gaussian_blurred(image, settings.blur)
         report.steps += 1
         report.gain = height.mean().item()
     return image
 
 
-def jitter(key: Key, reach: int) -> tuple[int, int]:
+def jitter(key: Key, reach: int) -> Offsets:
     """A roll down and to the right, each from -reach to reach, that depends on `key` alone."""
     return drawn((*key, 0), -reach, reach), drawn((*key, 1), -reach, reach)
 
 
-def gain_and_gradient(image: Tensor, gain: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """The gain of each picture (N,) and its gradient (N, 3, H, W)."""
+def gain_and_gradients(
+    image: Tensor, gain: Gain, offsets: Offsets = (0, 0)
+) -> tuple[Tensor, list[Tensor]]:
+    """The gain of each picture (N,), and the gradient (N, 3, H, W) of every objective in it."""
     image = image.detach().requires_grad_(True)
-    height = gain(image)
-    (gradient,) = torch.autograd.grad(height.sum(), image)
-    return height.detach(), gradient
+    height = gain(image, offsets)
+    rows = height.reshape(-1, len(image))
+    gradients = [
+        torch.autograd.grad(row.sum(), image, retain_graph=number + 1 < len(rows))[0]
+        for number, row in enumerate(rows)
+    ]
+    return rows.detach().sum(0), gradients
+
+
+def advancing(settings: AscentSettings) -> Callable[[Tensor], Tensor]:
+    """A function from each step's gradient to the way to go, which remembers the steps before.
+
+    Sources: Polyak's momentum, 1964; Kingma and Ba, "Adam", 2015, with their decays.
+    """
+    first = second = torch.zeros(())
+    steps = 0
+
+    def with_momentum(gradient: Tensor) -> Tensor:
+        nonlocal first
+        first = settings.momentum * first + gradient
+        return first
+
+    def with_adam(gradient: Tensor) -> Tensor:
+        nonlocal first, second, steps
+        steps += 1
+        slow, slower = ADAM_DECAYS
+        first = slow * first + (1 - slow) * gradient
+        second = slower * second + (1 - slower) * gradient.square()
+        spread = (second / (1 - slower**steps)).sqrt()
+        return first / (1 - slow**steps) / (spread + ADAM_TINY)
+
+    if settings.update == "momentum":
+        return with_momentum
+    return with_adam if settings.update == "adam" else lambda gradient: gradient
+
+
+def shaped_gradient(gradient: Tensor, settings: AscentSettings, progress: float) -> Tensor:
+    """`gradient` (N, 3, H, W) smoothed and normalised; `progress` reaches 1 at the last step."""
+    if settings.smoothing:
+        gradient = cascade_smoothed(gradient, settings.smoothing + CASCADE_GROWTH * progress)
+    gradient = gaussian_blurred(gradient, settings.gaussian)
+    if settings.laplacian:
+        gradient = evened(gradient, settings.laplacian)
+    return normalised(gradient, settings.normalise)
 
 
 def normalised(gradient: Tensor, how: str) -> Tensor:

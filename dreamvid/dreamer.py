@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from dreamvid.ascent import Report, ascended
-from dreamvid.errors import NetworkError, SettingsError
-from dreamvid.frames import Frame, Key, Size, checked, resized, size_of
+from dreamvid.errors import SettingsError
+from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
-from dreamvid.networks.layers import Choice, chosen
-from dreamvid.objectives import gain_of
-from dreamvid.octaves import climbed, octave_sizes
+from dreamvid.networks.layers import Choice
+from dreamvid.objectives import Goal
+from dreamvid.octaves import climbed, for_each_octave, octave_sizes
 from dreamvid.settings import Settings
 
 
@@ -25,11 +26,19 @@ class Dreamer:
 
     def __init__(self, network: Network, choices: Sequence[Choice], settings: Settings) -> None:
         self.network = network
-        self.layers = [choice.layer for choice in choices]
+        self.choices = tuple(choices)
         self.settings = settings
         self.report = Report()
-        self._check_channels(choices)
-        self._gain = gain_of(choices, settings.objective)
+        count = settings.octaves.count
+        ascent = settings.ascent
+        self._iterations = for_each_octave(ascent.iterations, count, "ascent.iterations")
+        self._step_sizes = for_each_octave(ascent.step_size, count, "ascent.step_size")
+        self._walk = [network.choices([selector]) for selector in settings.network.walk]
+        each = for_each_octave(settings.octaves.layers or (), count, "octaves.layers")
+        self._octave_choices = [network.choices(selectors) for selectors in each]
+        self.goal = Goal(network, settings.objective)
+        for some in (self.choices, *self._walk, *self._octave_choices):
+            self.goal.check(some)
         parameter = next(network.parameters())
         self._dtype = torch.promote_types(parameter.dtype, torch.float32)
         ends = torch.tensor([0.0, 1.0], device=parameter.device, dtype=self._dtype)[
@@ -37,9 +46,15 @@ class Dreamer:
         ].expand(2, 3, 1, 1)
         low, high = network.preprocessing.to_input(ends)
         self._bounds = (low[None], high[None])
+        self._small: dict[tuple[int, Size], bool] = {}
 
     def __call__(
-        self, frame: Frame, key: Key, later: bool = False, fresh: Tensor | None = None
+        self,
+        frame: Frame,
+        key: Key,
+        later: bool = False,
+        fresh: Tensor | None = None,
+        index: int = 0,
     ) -> Frame:
         """`frame` dreamed.
 
@@ -49,80 +64,96 @@ class Dreamer:
             later: whether it starts from a dream.
             fresh: (H, W), how much of it has no dream yet all the same, from 0 to 1; there its
                 steps are as long as a first frame's.
+            index: the frame's number, for layers that change from frame to frame.
         """
-        return self.batch(checked(frame)[None], key, later, fresh)[0]
+        return self.batch(checked(frame)[None], key, later, fresh, index)[0]
 
     def batch(
-        self, frames: Tensor, key: Key, later: bool = False, fresh: Tensor | None = None
+        self,
+        frames: Tensor,
+        key: Key,
+        later: bool = False,
+        fresh: Tensor | None = None,
+        index: int = 0,
     ) -> Tensor:
         """Frames (N, 3, H, W) of one size dreamed together, with the same jitter."""
         self.check(size_of(frames))
-        ascent = self.settings.ascent
-        iterations, step = ascent.iterations, ascent.step_size
-        if later and ascent.later is not None:
-            iterations = ascent.later
-        if later and ascent.later_step_size is not None:
-            step = ascent.later_step_size
-        level = self.network.preprocessing.level
+        octaves, ascent = self.settings.octaves, self.settings.ascent
+        few = ascent.later if later else None
         report = Report()
 
-        def dream(image: Tensor, octave: int) -> Tensor:
-            stride: float | Tensor = step * level
+        def dream(passed: int, image: Tensor, octave: int) -> Tensor:
+            hill = self.goal.hill(self.choices_at(octave, index), size_of(image))
+            step: float | Tensor = self.step(octave, later)
             if later and fresh is not None:
                 share = resized(fresh[None], size_of(image))[0].to(image.dtype)
-                stride = level * (step + (ascent.step_size - step) * share)
+                step = step + (self.step(octave) - step) * share
             return ascended(
                 image,
-                self.gain,
+                hill.gain,
                 self._bounds,
-                stride,
-                (*key, octave),
+                step,
+                (*key, passed * octaves.count + octave),
                 ascent,
-                iterations,
+                self._iterations[octave] if few is None else few,
                 report,
+                hill.masks,
             )
 
         inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
-        dreamed = self.network.preprocessing.to_pictures(
-            climbed(inputs, dream, self.settings.octaves)
-        )
+        for passed in range(octaves.passes):
+            inputs = climbed(inputs, partial(dream, passed), octaves)
         self.report = report
-        return dreamed.clamp(0, 1).float().contiguous()
+        pictures = self.network.preprocessing.to_pictures(inputs)
+        return pictures.clamp(0, 1).float().contiguous()
 
-    def gain(self, inputs: Tensor) -> Tensor:
+    def choices_at(self, octave: int, frame: int) -> tuple[Choice, ...]:
+        """The layers dreamed at an octave, 0 the smallest, of a frame."""
+        if self._octave_choices:
+            return self._octave_choices[octave]
+        return self._walk[frame % len(self._walk)] if self._walk else self.choices
+
+    def step(self, octave: int, later: bool = False) -> float:
+        """The step size at an octave in the network's own units."""
+        size = self.settings.ascent.later_step_size if later else None
+        return (self._step_sizes[octave] if size is None else size) * (
+            self.network.preprocessing.level
+        )
+
+    def gain(self, inputs: Tensor, offsets: Offsets = (0, 0)) -> Tensor:
         """The objective of each picture (N,), given in the network's own units."""
-        return self._gain(self.network(inputs, self.layers))
-
-    def _check_channels(self, choices: Sequence[Choice]) -> None:
-        """Raise `NetworkError` for a channel that its layer does not have."""
-        picked = [choice for choice in choices if choice.channels]
-        if not picked:
-            return
-        side = max(64, self.network.smallest_side)
-        flat = torch.zeros(1, 3, side, side, device=next(self.network.parameters()).device)
-        found = self.network(flat, [choice.layer for choice in picked])
-        for choice in picked:
-            count = found[choice.layer].shape[1]
-            if choice.channels and max(choice.channels) >= count:
-                raise NetworkError(
-                    f"{self.network.name}: no channel {max(choice.channels)} in {choice.layer}; "
-                    f"its channels are 0 to {count - 1}"
-                )
+        return self.goal.hill(self.choices, size_of(inputs)).gain(inputs, offsets)
 
     def check(self, size: Size, seed: Size | None = None) -> None:
         """Raise `SettingsError` where the seed or the smallest octave is too small to dream."""
-        if seed and min(seed) < self.network.smallest_side:
+        least = self.network.smallest_side
+        if seed and min(seed) < least:
             raise SettingsError(
                 f"the seed is {seed}, and {self.network.name} needs "
-                f"{self.network.smallest_side} pixels a side; use a larger picture"
+                f"{least} pixels a side; use a larger picture"
             )
-        smallest = octave_sizes(size, self.settings.octaves)[0]
-        if min(smallest) < self.network.smallest_side:
+        sizes = octave_sizes(size, self.settings.octaves)
+        for octave, each in enumerate(sizes):
+            # Shallow layers of their own can be dreamed smaller than the whole network takes.
+            if min(each) >= least or (self._octave_choices and self._dreams(octave, each)):
+                continue
             raise SettingsError(
-                f"octaves.count: the smallest of {self.settings.octaves.count} octaves of {size} "
-                f"is {smallest}, and {self.network.name} needs {self.network.smallest_side} "
+                f"octaves.count: octave {octave + 1} of {len(sizes)} of {size} "
+                f"is {each}, and {self.network.name} needs {least} "
                 "pixels a side; use fewer octaves or a larger size"
             )
+
+    def _dreams(self, octave: int, size: Size) -> bool:
+        """Whether an octave's own layers can be dreamed at that size."""
+        key = (octave, size)
+        if key not in self._small:
+            flat = torch.zeros(1, 3, *size, device=self._bounds[0].device)
+            try:
+                self.goal.hill(self._octave_choices[octave], size).gain(flat, (0, 0))
+                self._small[key] = True
+            except (RuntimeError, ValueError):
+                self._small[key] = False
+        return self._small[key]
 
 
 def dreamer_for(settings: Settings) -> Dreamer:
@@ -133,12 +164,11 @@ def dreamer_for(settings: Settings) -> Dreamer:
         raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")
     net = network(
         settings.network.name,
-        weights=settings.network.weights,
+        weights=settings.network.weights or (),
         device=device,
         precision=settings.machine.precision,
     )
-    layers = settings.network.layers or (net.favourite,)
-    return Dreamer(net, chosen(net.layers, layers, net.name), settings)
+    return Dreamer(net, net.choices(settings.network.layers), settings)
 
 
 def device_for(name: str) -> torch.device:

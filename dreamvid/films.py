@@ -17,6 +17,8 @@ from dreamvid.job import SUFFIX, Job, Manifest
 from dreamvid.kinds import masks_of, sha256_of
 from dreamvid.media.locking import locked
 from dreamvid.motions import composed
+from dreamvid.networks import absolute_weights
+from dreamvid.objectives import absolute
 from dreamvid.runs import Progress, Run, Silence, described, device_of, stoppable, this_machine
 from dreamvid.settings import Settings, Tree, laid_over, settled
 
@@ -188,8 +190,8 @@ def _check_out(seed: Path, out: Path, settings: Settings, overwrite: bool) -> No
 
 def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
     """Settings in which nothing is left to the input or the place where a command was given."""
-    if settings.network.weights:
-        settings = settings.changed("network", weights=settings.network.weights.absolute())
+    settings = settings.changed("network", weights=absolute_weights(settings.network))
+    settings = replace(settings, objective=absolute(settings.objective))
     return settings.changed("film", size=str(size), fps=rate, frames=frames)
 
 
@@ -213,6 +215,7 @@ def _made(
         source=source,
         weights_sha256=dreamer.network.weights_sha256 or "",
         machine=this_machine(dreamer.network),
+        pictures=dreamer.goal.pictures,
     )
     Job.claim(folder, Path(source["path"]), out)
     with stoppable(folder, "the same command again"), locked(folder):

@@ -20,6 +20,8 @@ from dreamvid.errors import SettingsError
 Frame = Tensor
 Flow = Tensor
 Key = tuple[int, ...]
+Offsets = tuple[int, int]
+"""How far a picture is rolled, down and to the right, in pixels."""
 
 LARGEST_SIDE = 16384
 
@@ -111,15 +113,16 @@ def quantised(frame: Frame, depth: int = 8) -> Frame:
     return checked(frame).clamp(0, 1).mul(top).round().div(top)
 
 
-def resized(image: Tensor, size: Size) -> Tensor:
+def resized(image: Tensor, size: Size, corners: bool = True) -> Tensor:
     """`image` (…, H, W) at another size, bilinear, corner pixels on corner pixels.
 
-    The same sampling as ``scipy.ndimage.zoom`` of order 1, which the 2015 notebook uses.
+    The same sampling as ``scipy.ndimage.zoom`` of order 1, which the 2015 notebook uses. Without
+    `corners` the corners of corner pixels meet, as in OpenCV's linear resize.
     """
     if size_of(image) == size:
         return image
     batch = image[None] if image.ndim == 3 else image
-    result = F.interpolate(batch, tuple(size), mode="bilinear", align_corners=True)
+    result = F.interpolate(batch, tuple(size), mode="bilinear", align_corners=corners)
     return result[0] if image.ndim == 3 else result
 
 

@@ -19,7 +19,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,6 +47,8 @@ class Manifest:
     weights_sha256: str
     machine: Mapping[str, Any]
     """Versions, device and threads: what must be the same for the same bytes."""
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the pictures and masks that objectives look at, by their settings."""
 
     def tree(self) -> dict[str, Any]:
         """The manifest as plain JSON values."""
@@ -57,6 +59,7 @@ class Manifest:
             "source": dict(self.source),
             "weights_sha256": self.weights_sha256,
             "machine": dict(self.machine),
+            "pictures": dict(self.pictures),
             "settings": self.settings.tree(),
         }
 
@@ -70,6 +73,7 @@ class Manifest:
             source=dict(tree["source"]),
             weights_sha256=tree["weights_sha256"],
             machine=dict(tree["machine"]),
+            pictures=dict(tree.get("pictures", {})),
         )
 
 

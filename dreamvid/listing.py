@@ -2,8 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -14,8 +13,7 @@ from dreamvid.carry import carries
 from dreamvid.errors import SettingsError
 from dreamvid.flow import flows
 from dreamvid.motions import motions
-from dreamvid.networks import network, networks
-from dreamvid.networks.googlenet import GoogLeNet
+from dreamvid.networks import Network, network, networks, published, sketch
 from dreamvid.objectives import objectives
 from dreamvid.registry import Registry, Within, did_you_mean, parameters
 from dreamvid.settings import SECTIONS
@@ -30,7 +28,7 @@ REGISTRIES: dict[str, Registry] = {
 }
 
 
-def print_list(kind: str, name: str | None, weights: Path | None) -> None:
+def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
     """Print one list to standard output; `name` is the network whose layers are asked for."""
     kinds = [*REGISTRIES, "layers", "presets", "settings"]
     if kind not in kinds:
@@ -39,11 +37,8 @@ def print_list(kind: str, name: str | None, weights: Path | None) -> None:
         raise SettingsError(f"list {kind}: got {name!r} too; only `list layers` takes a network")
     table = Table(box=None, pad_edge=False)
     if kind == "layers":
-        net = GoogLeNet() if name == "googlenet" else network(name or "pocket", weights=weights)
-        table.add_column("number", justify="right")
-        table.add_column("layer")
-        for number, layer in enumerate(net.layers, 1):
-            table.add_row(str(number), layer + ("  (favourite)" if layer == net.favourite else ""))
+        name = name or "pocket"
+        _add_layers(table, network(name, weights=weights) if weights else sketch(name))
     elif kind == "settings":
         table.add_column("section")
         table.add_column("settings")
@@ -65,6 +60,31 @@ def print_list(kind: str, name: str | None, weights: Path | None) -> None:
         Console(highlight=False, soft_wrap=True) if kind == "layers" else Console(highlight=False)
     )
     console.print(table)
+
+
+def print_weights() -> None:
+    """Print every published weights file: whose it is, what is known of it and what is here."""
+    console = Console(highlight=False, soft_wrap=True)
+    for entry in published.table():
+        here = f"here, {entry.path}" if entry.path else "not here"
+        console.print(f"{entry.network}: {here}\n  {entry.source.url}", markup=False)
+        console.print(f"  {entry.source.licence}; {entry.known}", markup=False)
+
+
+def _add_layers(table: Table, net: Network) -> None:
+    """A row for each layer: its number where it has one, its name and its other names."""
+    numbers = net.numbers()
+    others: dict[str, list[str]] = {}
+    for other, layer in net.aliases.items():
+        others.setdefault(layer, []).append(other)
+    table.add_column("number", justify="right")
+    table.add_column("layer")
+    if others:
+        table.add_column("also called")
+    for layer in net.layers:
+        mark = "  (favourite)" if layer == net.favourite else ""
+        cells = [str(numbers.get(layer, "")), layer + mark]
+        table.add_row(*cells, *([", ".join(others.get(layer, []))] if others else []))
 
 
 def options_of(function: Callable[..., Any]) -> str:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from dreamvid.errors import SettingsError
 from dreamvid.registry import did_you_mean
-from dreamvid.settings import Tree, read_tree
+from dreamvid.settings import Tree, laid_over, read_tree
 
 ABOUT = "about"
-"""The one key of a preset that is no setting: a line for ``dreamvid list presets``."""
+"""The key of a preset that holds a line for ``dreamvid list presets``."""
+BASE = "base"
+"""The key of a preset that names another one, of which it is a small diff."""
 
 
 def folder() -> Path:
@@ -29,7 +31,8 @@ def load(name: str) -> Tree:
     """The settings of a preset, by name or by the path of a ``.toml`` file."""
     tree = _read(name)
     tree.pop(ABOUT, None)
-    return tree
+    base = tree.pop(BASE, None)
+    return laid_over(load(str(base)), tree) if base else tree
 
 
 def about(name: str) -> str:

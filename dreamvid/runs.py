@@ -94,7 +94,7 @@ class Run:
     def _dream(self, done: int, dreamer: Dreamer) -> int:
         """Make the frames that are lacking; how many there are then."""
         job, film = self.job, self.settings.film
-        _must_be_same(job.manifest, dreamer.network, self.progress)
+        _must_be_same(job.manifest, dreamer, self.progress)
         device = device_of(dreamer.network)
         parts = parts_of(job, device, self.progress.say)
         self.progress.begin(done, film.length)
@@ -228,8 +228,15 @@ def this_machine(net: Network) -> dict[str, Any]:
     }
 
 
-def _must_be_same(manifest: Manifest, net: Network, progress: Progress) -> None:
-    """Refuse other weights; warn of another machine."""
+def _must_be_same(manifest: Manifest, dreamer: Dreamer, progress: Progress) -> None:
+    """Refuse other weights and altered pictures; warn of another machine."""
+    net = dreamer.network
+    for where, then in manifest.pictures.items():
+        if dreamer.goal.pictures.get(where) != then:
+            raise ResumeError(
+                f"{where}: not the picture the job began with (SHA-256 {then[:12]}…); "
+                "put it back, or start anew with --overwrite"
+            )
     now = net.weights_sha256 or ""
     if now != manifest.weights_sha256:
         with_version = manifest.machine.get("dreamvid", "the version it was begun with")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dreamvid.errors import SettingsError
-from dreamvid.registry import Within, checked_options, did_you_mean
+from dreamvid.registry import Fraction01, Within, checked_options, did_you_mean
 
 Tree = dict[str, Any]
 
@@ -27,9 +27,16 @@ class NetworkSettings:
     """Which network dreams, and of what."""
 
     name: str = "pocket"
-    weights: Path | None = None
+    """A network, or several that dream together, parted by commas."""
+    weights: str | tuple[str, ...] | None = ()
+    """Weights files: FILE, or NETWORK=FILE for several networks; none: each network's own."""
     layers: tuple[str, ...] = ()
-    """Selectors: name, name=weight, name:channel, number or glob; none: the network's own."""
+    """Selectors: name, name=weight, name:channel, number or glob; none: the network's own.
+
+    With several networks, each begins with its network's name and a slash.
+    """
+    walk: tuple[str, ...] = ()
+    """Selectors of which each frame dreams one, in turn and over again, instead of `layers`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,29 +45,57 @@ class OctaveSettings:
 
     count: Annotated[int, Within(1, 20)] = 4
     scale: Annotated[float, Within(1.01, 8)] = 1.4
-    carry: Literal["detail", "whole"] = "detail"
-    """What is carried up: the dreamed detail alone (2015), or the whole picture."""
+    sizes: Literal["cascaded", "rounded", "truncated"] = "cascaded"
+    """Each size from the next larger, rounded; all from the largest; from the next, cut off."""
+    carry: Literal["detail", "whole", "merged"] = "detail"
+    """What is carried up: the dreamed detail alone (2015), the whole picture, or it merged."""
+    alpha: Fraction01 = 0.5
+    """With ``merged``: the original's share where the enlarged dream is merged with it."""
+    align: Literal["corners", "centres"] = "corners"
+    """What stays in place when a picture is resized: its corner pixels, or pixels' areas."""
+    blur: Annotated[float, Within(0, 16)] = 0.0
+    """Gaussian pyramid: its standard deviation in pixels before each shrinking; 0 is none."""
+    passes: Annotated[int, Within(1, 1000)] = 1
+    """How often the whole pyramid is climbed."""
+    layers: tuple[tuple[str, ...], ...] = ()
+    """Selectors for each octave, smallest first, instead of the network's `layers`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AscentSettings:
-    """Gradient ascent at each octave."""
+    """Gradient ascent at each octave.
 
-    iterations: Annotated[int, Within(0, 10000)] = 10
+    `iterations` and `step_size` may be lists, a value for each octave, smallest first; of longer
+    lists the last values count.
+    """
+
+    iterations: tuple[Annotated[int, Within(0, 10000)], ...] | Annotated[int, Within(0, 10000)] = 10
     later: Annotated[int, Within(0, 10000)] | None = None
     """Iterations on frames that start from a dream; as many as on the first when unset."""
-    step_size: Annotated[float, Within(-1000, 1000)] = 1.5
+    step_size: (
+        tuple[Annotated[float, Within(-1000, 1000)], ...] | Annotated[float, Within(-1000, 1000)]
+    ) = 1.5
     """In 8-bit levels, whatever the network's own units are."""
     later_step_size: Annotated[float, Within(-1000, 1000)] | None = None
     """On frames that start from a dream; as on the first when unset."""
     jitter: Annotated[int, Within(0, 1024)] = 32
     """Largest roll before each step, in pixels."""
-    normalise: Literal["mean", "deviation", "none"] = "mean"
-    """By mean |g|, by the standard deviation of g, or not at all."""
     smoothing: Annotated[float, Within(0, 64)] = 0.0
     """Cascade Gaussian smoothing of the gradient: the cascade's first width; 0 is none."""
+    gaussian: Annotated[float, Within(0, 64)] = 0.0
+    """Gaussian smoothing of the gradient: its standard deviation in pixels; 0 is none."""
+    laplacian: Annotated[int, Within(0, 16)] = 0
+    """Splits of a Laplacian pyramid whose levels are evened out in the gradient; 0 is none."""
+    normalise: Literal["mean", "deviation", "none"] = "mean"
+    """By mean |g|, by the standard deviation of g, or not at all; after smoothing."""
+    update: Literal["plain", "momentum", "adam"] = "plain"
+    """How gradients become steps; momentum and Adam begin anew at each octave."""
+    momentum: Annotated[float, Within(0, 0.9999)] = 0.9
+    """With ``momentum``: how much of the last step goes on."""
     clamp: bool = True
     """Keep every step within what a picture can hold."""
+    blur: Annotated[float, Within(0, 64)] = 0.0
+    """Gaussian blur of the picture after every step, in pixels: holds back sparkle; 0 is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +288,9 @@ def flagged(flags: Mapping[str, Any]) -> Tree:
             value = [part.strip() for part in value.split(",") if part.strip()] or ["hold"]
         if name == "layer" and isinstance(value, str):
             value = [value]
-        if name in ("weights", "mask"):
+        if name == "weights":
+            value = [str(each) for each in ([value] if isinstance(value, str | Path) else value)]
+        if name == "mask":
             value = str(value)
         if key:
             tree.setdefault(section, {})[key] = value

@@ -9,6 +9,7 @@ ROOT = Path(dreamvid.__file__).parent
 LEVELS = [
     {"errors"},
     {"frames", "registry", "settings"},
+    {"blur", "laplacian"},
     {"presets", "networks", "objectives", "ascent", "octaves", "warp", "media"},
     {"motions", "flow", "dreamer", "sinks"},
     {"sources"},

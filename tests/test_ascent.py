@@ -1,20 +1,26 @@
+import math
+
+import cv2
+import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
 from dreamvid.ascent import (
     CASCADE,
     Report,
+    advancing,
     ascended,
     cascade_smoothed,
-    gain_and_gradient,
+    gain_and_gradients,
     jitter,
     normalised,
+    shaped_gradient,
 )
+from dreamvid.blur import gaussian_blurred
+from dreamvid.errors import SettingsError
 from dreamvid.frames import Size
-from dreamvid.networks.layers import Choice
-from dreamvid.objectives import gain_of, objectives
-from dreamvid.octaves import climbed, octave_sizes
+from dreamvid.laplacian import doubled, evened, halved
+from dreamvid.octaves import climbed, for_each_octave, octave_sizes
 from dreamvid.settings import AscentSettings, OctaveSettings
 
 BOUNDS = (torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
@@ -24,34 +30,10 @@ def plain(**values):
     return AscentSettings(**{"jitter": 0, **values})
 
 
-@pytest.mark.parametrize("name", objectives.names())
-def test_every_objective_rises_in_three_steps(name, picture):
-    torch.manual_seed(0)
-    kernel = torch.randn(5, 3, 3, 3)
-    choices = [Choice("a", None, 1.0), Choice("b", (0, 2), 0.5)]
-    gain = gain_of(choices, {"name": name})
-
-    def rise(x):
-        a = F.conv2d(x, kernel)
-        return gain({"a": a, "b": torch.relu(a)})
-
-    report, x = Report(), picture[None]
-    before = rise(x).item()
-    x = ascended(x, rise, BOUNDS, 1 / 255, (0,), AscentSettings(), 3, report)
-    assert rise(x).item() > before
-    assert report.steps == 3
-
-
-def test_channels_and_weights_choose():
-    activation = torch.arange(24.0).view(1, 4, 2, 3)
-    one = gain_of([Choice("a", (1,), 2.0)], {"name": "mean"})({"a": activation})
-    assert one.item() == pytest.approx(2 * activation[:, 1].mean().item())
-
-
 def test_jitter_keeps_the_gradient_in_place(picture):
     """An objective that moves with the picture must give the same step however it is rolled."""
 
-    def total(x):
+    def total(x, offsets):
         return (x**2).sum((1, 2, 3))
 
     steps = [
@@ -71,7 +53,14 @@ def test_a_flat_picture_never_gives_nan(how):
     flat = torch.full((1, 3, 20, 31), 0.5)
     report = Report()
     after = ascended(
-        flat, lambda x: (x * 0).sum((1, 2, 3)), BOUNDS, 1.0, (0,), plain(normalise=how), 2, report
+        flat,
+        lambda x, offsets: (x * 0).sum((1, 2, 3)),
+        BOUNDS,
+        1.0,
+        (0,),
+        plain(normalise=how),
+        2,
+        report,
     )
     assert torch.equal(after, flat)
 
@@ -88,7 +77,7 @@ def test_normalisations():
 def test_a_gradient_that_is_not_finite_skips_its_step(picture):
     calls = []
 
-    def sometimes(x):
+    def sometimes(x, offsets):
         calls.append(1)
         height = x.sum((1, 2, 3))
         return height / 0 if len(calls) == 2 else height
@@ -100,7 +89,7 @@ def test_a_gradient_that_is_not_finite_skips_its_step(picture):
 
 
 def test_clamping_can_be_left_out(picture):
-    def total(x):
+    def total(x, offsets):
         return x.sum((1, 2, 3))
 
     free = ascended(picture[None], total, BOUNDS, 0.5, (0,), plain(clamp=False), 3, Report())
@@ -145,6 +134,126 @@ def test_the_whole_picture_is_carried_up(picture):
 
 def test_gain_is_for_each_picture():
     batch = torch.rand(2, 3, 5, 7)
-    heights, gradients = gain_and_gradient(batch, lambda x: x.pow(2).sum((1, 2, 3)))
+    heights, gradients = gain_and_gradients(batch, lambda x, _: x.pow(2).sum((1, 2, 3)))
     assert heights.shape == (2,)
-    torch.testing.assert_close(gradients, 2 * batch)
+    assert len(gradients) == 1
+    torch.testing.assert_close(gradients[0], 2 * batch)
+
+
+def test_each_objective_works_inside_its_mask_at_its_own_strength(picture):
+    """Two gains of very different size move their halves equally far, wherever the roll is."""
+    masks = torch.zeros(2, 1, 60, 92)
+    masks[0, :, :, :40] = 1
+    masks[1, :, :, 40:] = 1
+
+    def gain(x, offsets):
+        return torch.stack([x.sum((1, 2, 3)), -1000 * x.sum((1, 2, 3))])
+
+    start, report = picture[None], Report()
+    after = ascended(start, gain, BOUNDS, 0.01, (0,), AscentSettings(clamp=False), 1, report, masks)
+    torch.testing.assert_close(after[..., :40], start[..., :40] + 0.01)
+    torch.testing.assert_close(after[..., 40:], start[..., 40:] - 0.01)
+    assert report.gain == pytest.approx(-999 * start.sum().item(), rel=1e-5)
+
+
+def test_momentum_goes_on():
+    advance = advancing(AscentSettings(update="momentum", momentum=0.5))
+    one = torch.ones(1, 3, 2, 3)
+    assert [advance(one).mean().item() for _ in range(3)] == [1, 1.5, 1.75]
+
+
+def test_adam_is_torchs():
+    gradients = torch.randn(5, 1, 3, 4, 7)
+    theirs = torch.zeros(1, 3, 4, 7, requires_grad=True)
+    adam = torch.optim.Adam([theirs], lr=0.3, maximize=True)
+    advance, ours = advancing(AscentSettings(update="adam")), torch.zeros(1, 3, 4, 7)
+    for gradient in gradients:
+        theirs.grad = gradient.clone()
+        adam.step()
+        ours = ours + 0.3 * advance(gradient)
+    torch.testing.assert_close(ours, theirs.detach())
+
+
+def test_a_blur_of_the_picture_holds_back_sparkle(picture):
+    rough = picture[None] + 0.2 * torch.randn(1, 3, 60, 92)
+
+    def still(x, offsets):
+        return (x * 0).sum((1, 2, 3))
+
+    after = ascended(rough, still, BOUNDS, 0, (0,), plain(blur=1.0, clamp=False), 1, Report())
+    assert after.diff(dim=3).abs().mean() < 0.5 * rough.diff(dim=3).abs().mean()
+    torch.testing.assert_close(after.mean(), rough.mean(), atol=0.01, rtol=0)
+
+
+def test_gaussian_blur_is_opencvs(picture):
+    ours = gaussian_blurred(picture[None], 1.5)[0]
+    pixels = picture.permute(1, 2, 0).numpy()
+    theirs = cv2.GaussianBlur(pixels, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT_101)
+    np.testing.assert_allclose(ours.permute(1, 2, 0).numpy(), theirs, atol=1e-6)
+    assert gaussian_blurred(picture[None], 40).shape == (1, 3, 60, 92)
+
+
+def test_laplacian_bands_are_evened_out():
+    """Ripples come out as high as the hill they run over; a flat gradient stays flat."""
+    rows, columns = torch.arange(64.0)[:, None] - 32, torch.arange(97.0)[None, :] - 48
+    ripples = 0.1 * torch.sin(columns * 2.5).expand(64, 97)
+    hill = 5 * torch.exp(-(rows**2 + columns**2) / (2 * 9**2))
+    gradient = (ripples + hill).expand(1, 3, 64, 97)
+
+    def height_of_ripples(image):
+        return (image[..., 20:40, :15].std() / image.max()).item()
+
+    plainly = shaped_gradient(gradient, plain(normalise="none"), 1)
+    even = shaped_gradient(gradient, plain(laplacian=4, normalise="none"), 1)
+    assert height_of_ripples(even) > 3 * height_of_ripples(plainly)
+    assert not evened(torch.zeros(1, 3, 5, 7), 9).any()
+
+
+@pytest.mark.parametrize("size", [(8, 12), (9, 13), (1, 2), (2, 3)])
+def test_a_pyramid_can_be_put_together_again(size):
+    image = torch.randn(1, 3, *size)
+    low = halved(image)
+    assert low.shape[-2:] == (math.ceil(size[0] / 2), math.ceil(size[1] / 2))
+    torch.testing.assert_close(doubled(low, *size) + (image - doubled(low, *size)), image)
+
+
+def test_sizes_by_each_rule():
+    size = Size(400, 603)
+    rules = {
+        rule: [tuple(s) for s in octave_sizes(size, OctaveSettings(count=3, scale=1.8, sizes=rule))]
+        for rule in ("cascaded", "rounded", "truncated")
+    }
+    assert rules == {
+        "cascaded": [(123, 186), (222, 335), (400, 603)],
+        "rounded": [(123, 186), (222, 335), (400, 603)],
+        "truncated": [(123, 186), (222, 335), (400, 603)],
+    }
+
+
+def test_the_enlarged_dream_is_merged_with_the_original(picture):
+    settings = OctaveSettings(count=2, scale=1.5, carry="merged", alpha=0.2)
+    flat = torch.full_like(picture[None], 0.25)
+    after = climbed(flat, lambda x, octave: x + (1 if octave == 0 else 0), settings)
+    torch.testing.assert_close(after, flat + 0.8)
+
+
+def test_a_gaussian_pyramid_smooths_before_it_shrinks():
+    checker = (torch.arange(40)[:, None] + torch.arange(62)[None, :]).remainder(2).float()
+    seen = []
+    for blur in (0.0, 1.0):
+        settings = OctaveSettings(count=2, scale=2.05, blur=blur)
+        climbed(
+            checker.expand(1, 3, 40, 62),
+            lambda x, octave: seen.append(x.std().item()) or x,
+            settings,
+        )
+    assert seen[2] < 0.1 * seen[0]
+    assert seen[1] == pytest.approx(seen[3])
+
+
+def test_values_for_each_octave():
+    assert for_each_octave(3, 2, "a") == [3, 3]
+    assert for_each_octave((5, 4, 3), 2, "a") == [4, 3]
+    assert for_each_octave((), 2, "a") == []
+    with pytest.raises(SettingsError, match=r"ascent\.iterations: 2 values for 3 octaves"):
+        for_each_octave((5, 4), 3, "ascent.iterations")

@@ -131,10 +131,10 @@ def mean_free(frame):
 @pytest.mark.weights
 def test_one_step_agrees(sky, plain, googlenet_weights):
     ours = dreamer(googlenet_weights)
-    assert ours._step == 1.5
+    assert ours.step(0) == 1.5
     image = ours.network.preprocessing.to_input(sky[None])
     after = ascended(
-        image, ours.gain, ours._bounds, ours._step, (*KEY, 0), ours.settings.ascent, 1, Report()
+        image, ours.gain, ours._bounds, ours.step(0), (*KEY, 0), ours.settings.ascent, 1, Report()
     )
     start = mean_free(sky)
     expected = plain_step(plain, start, jitter((*KEY, 0, 0), 32))
@@ -171,7 +171,7 @@ def test_ten_float32_steps_from_the_same_states_agree(sky, plain, googlenet_weig
             torch.from_numpy(state).float()[None],
             ours.gain,
             ours._bounds,
-            ours._step,
+            ours.step(0),
             key,
             ours.settings.ascent,
             1,

@@ -226,7 +226,8 @@ def test_googlenet_under_torchvisions_own_name():
     assert "torchvision_googlenet" in networks.names()
     assert networks.names().count("googlenet") == 1
     assert not any(name.startswith(("vit", "swin")) for name in networks.names())
-    assert networks.summary("vgg16") == "Torchvision's vgg16."
+    assert networks.summary("shufflenet_v2_x1_0") == "Torchvision's shufflenet_v2_x1_0."
+    assert networks.summary("vgg16") == "VGG-16 (Simonyan and Zisserman 2014)."
 
 
 def test_in_place_operations_in_a_graph_are_replaced(tmp_path):
@@ -280,9 +281,10 @@ except NetworkError as error:
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
     names, error = done.stdout.splitlines()
-    assert names.startswith("False ['pocket', 'googlenet'] ")
+    assert names.startswith("False ['pocket', 'googlenet', 'inception5h'] ")
     assert error.startswith(
-        "no network 'vgg16' of our own (pocket, googlenet), and torchvision cannot be imported "
+        "no network 'vgg16' of our own (pocket, googlenet, inception5h), and torchvision cannot be "
+        "imported "
         "(operator torchvision::nms does not exist); install the release made for torch "
     )
 

@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 
 from dreamvid.errors import NetworkError
 from dreamvid.networks import network
+from dreamvid.networks.base import Preprocessing
 from dreamvid.networks.googlenet import GoogLeNet
 from dreamvid.networks.pocket import Pocket, Stage
-from dreamvid.networks.weights import cached, read
+from dreamvid.networks.weights import read
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -105,13 +106,16 @@ def test_no_file(tmp_path):
 
 
 def test_other_kinds_of_file_are_refused(tmp_path):
-    for suffix in (".ckpt", ".pt2", ".caffemodel", ""):
+    for suffix in (".ckpt", ".pt2", ".h5", ""):
         path = tmp_path / f"weights{suffix}"
         path.write_bytes(b"weights")
-        assert "not a .safetensors, .pth or .pt file" in refusal("pocket", path)
+        assert refusal("pocket", path) == (
+            "not a .safetensors, .pth, .pt, .pth.tar, .caffemodel, .pb file, "
+            "nor a .zip with a .pb in it"
+        )
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt", ".pth.tar", ".pb", ".zip"])
 @pytest.mark.parametrize("content", [b"", b"hello\nworld\n", b"PK\3\4 cut", bytes(100)])
 def test_a_file_of_something_else(tmp_path, suffix, content):
     path = tmp_path / f"text{suffix}"
@@ -214,23 +218,54 @@ def test_the_size_is_capped_packed_and_unpacked(tmp_path):
         read(packed, "net", cap=100_000)
 
 
-def test_published_weights_are_taken_from_the_hub_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    folder = tmp_path / "checkpoints"
-    folder.mkdir()
-    content = b"published"
-    sha256 = hashlib.sha256(content).hexdigest()
-    assert cached(f"net-{sha256[:8]}.pth", "net") is None
-    (folder / f"net-{sha256[:8]}.pth").write_bytes(content)
-    assert cached(f"net-{sha256[:8]}.pth", "net") == folder / f"net-{sha256[:8]}.pth"
-    (folder / "net-01234567.pth").write_bytes(content)
-    with pytest.raises(NetworkError, match=f"damaged: its SHA-256 begins {sha256[:8]}"):
-        cached("net-01234567.pth", "net")
+def test_a_file_that_dreamvid_train_made_names_its_classes(tmp_path, pocket_state):
+    path = tmp_path / "pets.safetensors"
+    width = Pocket().stages[-1].channels
+    state = {**pocket_state, "head.weight": torch.randn(3, width), "head.bias": torch.zeros(3)}
+    save_file(state, path, {"classes": json.dumps(["cat", "dog", "newt"])})
+    net = network("pocket", weights=path, precision="fp32")
+    assert net.layers[-1] == net.head == "head"
+    assert net.classes == ("cat", "dog", "newt")
+    assert net.class_number("newt") == 2
+    found = net(torch.rand(2, 3, 64, 72), ["head", net.layers[-2]])
+    means = found[net.layers[-2]].mean((2, 3)) / net.units[-1]
+    torch.testing.assert_close(found["head"], means @ state["head.weight"].T, rtol=1e-4, atol=1e-4)
+    with pytest.raises(NetworkError, match="no class head"):
+        network("pocket").class_number("cat")
 
 
-def test_without_weights_the_remedy_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(NetworkError, match=r"pass it with --weights FILE"):
-        network("googlenet")
-    with pytest.raises(NetworkError, match=r"save https://\S+/vgg16-\S+\.pth in \S+checkpoints"):
-        network("vgg16")
+@pytest.mark.parametrize("names", ["{", "3", '["cat"]', "[1, 2, 3]", "[" * 100_000])
+def test_names_of_other_classes_are_refused(names, tmp_path, pocket_state):
+    path = tmp_path / "odd.safetensors"
+    width = Pocket().stages[-1].channels
+    state = {**pocket_state, "head.weight": torch.zeros(3, width), "head.bias": torch.zeros(3)}
+    save_file(state, path, {"classes": names})
+    with pytest.raises(NetworkError, match="classes"):
+        network("pocket", weights=path)
+
+
+def test_a_file_carries_its_preprocessing(tmp_path, pocket_state):
+    path = tmp_path / "own.safetensors"
+    own = Preprocessing("RGB", 2.0, (0.5, 0.25, 0.0), (1.0, 2.0, 4.0))
+    save_file(pocket_state, path, {"preprocessing": own.text()})
+    assert network("pocket", weights=path).preprocessing == own
+    assert network("pocket").preprocessing == Pocket.preprocessing
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "3",
+        '["RGB", 1, [0, 0, 0], [1, 1]]',
+        '["GBR", 1, [0, 0, 0], [1, 1, 1]]',
+        '["RGB", 1, [0, 0, 0], [1, 0, 1]]',
+        '["RGB", NaN, [0, 0, 0], [1, 1, 1]]',
+        '["RGB", 1, [0, 0, 1e400], [1, 1, 1]]',
+        "[" * 100_000,
+    ],
+)
+def test_preprocessing_that_is_none_is_refused(text, tmp_path, pocket_state):
+    path = tmp_path / "odd.safetensors"
+    save_file(pocket_state, path, {"preprocessing": text})
+    assert refusal("pocket", path) == "its preprocessing is not one of this program"

@@ -244,4 +244,4 @@ def list_(
     weights: Weights = None,
 ) -> None:
     """List what there is to choose from, with the options of each."""
-    import_module("dreamvid.listing").print_list(kind, name, weights)
+    import_module("dreamvid.listing").print_list(kind, name, weights or ())

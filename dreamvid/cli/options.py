@@ -42,11 +42,18 @@ Assign = Annotated[
 NetworkName = Annotated[
     str | None,
     typer.Option(
-        "--network", metavar="NAME", help="What dreams; see `dreamvid list networks`. [pocket]"
+        "--network",
+        metavar="NAME",
+        help="What dreams; several, parted by commas, dream together. [pocket]",
     ),
 ]
 Weights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The network's weights, .safetensors or .pth.")
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="The network's weights, .safetensors, .pth, .caffemodel or .pb; "
+        "with several networks NAME=FILE for each.",
+    ),
 ]
 Layer = Annotated[
     list[str] | None,

@@ -68,7 +68,7 @@ def distil(
     where = dreamer.device_for(device or "auto")
     bfloat16 = distilling.in_bfloat16(precision, where)
     network = import_module("dreamvid.networks").network
-    taught = network(teacher, weights=weights, device=where, precision="fp32")
+    taught = network(teacher, weights=weights or (), device=where, precision="fp32")
     with runs.stoppable(target), distilling.Bar(quiet) as progress:
         if check:
             found = distilling.check(check, taught, images, layers=layers, progress=progress)

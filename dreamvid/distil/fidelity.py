@@ -15,7 +15,7 @@ from dreamvid.dreamer import Dreamer
 from dreamvid.frames import Size, photographic
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
-from dreamvid.objectives import energy
+from dreamvid.objectives.gains import energy
 from dreamvid.settings import AscentSettings, OctaveSettings, Settings
 
 SMOOTHING = 2.0

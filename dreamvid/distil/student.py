@@ -12,7 +12,6 @@ from torch import Tensor
 from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network
-from dreamvid.networks.layers import chosen
 from dreamvid.networks.pocket import STAGES, Pocket, Stage
 
 GOOGLENET_LAYERS = (
@@ -42,7 +41,7 @@ def teacher_layers(teacher: Network, text: str | None) -> tuple[str, ...]:
             )
         return GOOGLENET_LAYERS
     selectors = [part.strip() for part in text.split(",") if part.strip()]
-    choices = chosen(teacher.layers, selectors, teacher.name)
+    choices = teacher.choices(selectors)
     for choice in choices:
         if choice.channels is not None or choice.weight != 1:
             raise NetworkError(

@@ -1,14 +1,19 @@
 """What every network is: named activations in order of depth, and its own preprocessing."""
 
 import copy
-from collections.abc import Collection, Iterator
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
 from dreamvid.errors import NetworkError
+from dreamvid.networks.layers import Choice, chosen
+from dreamvid.registry import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,31 @@ class Preprocessing:
         ) / self.scale
         return pictures.flip(1) if self.order == "BGR" else pictures
 
+    def text(self) -> str:
+        """What a weights file says of its network's preprocessing; `parsed` reads it back."""
+        return json.dumps([self.order, self.scale, self.mean, self.std])
+
+    @classmethod
+    def parsed(cls, text: str) -> "Preprocessing":
+        """The inverse of `text`.
+
+        Raises:
+            ValueError: The text says something else.
+        """
+        try:
+            order, scale, (a, b, c), (d, e, f) = json.loads(text)
+            numbers = tuple(float(number) for number in (scale, a, b, c, d, e, f))
+        except (TypeError, RecursionError) as error:
+            raise ValueError("no preprocessing") from error
+        if (
+            order not in ("RGB", "BGR")
+            or not all(abs(number) < 1e6 for number in numbers)
+            or min(numbers[0], *numbers[4:]) < 1e-6
+        ):
+            raise ValueError("no preprocessing")
+        scale, a, b, c, d, e, f = numbers
+        return cls(order, scale, (a, b, c), (d, e, f))
+
     @staticmethod
     def _row(values: tuple[float, float, float], like: Tensor) -> Tensor:
         return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)
@@ -63,6 +93,18 @@ class Network(nn.Module):
     preprocessing: Preprocessing
     favourite: str
     """The layer that is dreamed of when none is asked for."""
+    aliases: Mapping[str, str] = MappingProxyType({})
+    """Other names that layers go by, in other programs or in short."""
+    numbered: tuple[str, ...] | None = None
+    """The layers that numbers count, where those are not all of them."""
+    first_number = 1
+    """The number of the first of them."""
+    head: str | None = None
+    """The layer of class scores (N, classes) before any softmax, where the weights have one."""
+    class_count = 0
+    """How many classes the head tells apart."""
+    classes: tuple[str, ...] = ()
+    """The names of the head's classes in order, where they are known."""
     smallest_side = 32
     """The shortest side in pixels of a picture this network can take."""
     landmark: str | None = None
@@ -74,6 +116,40 @@ class Network(nn.Module):
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield each layer's name and activation (N, C, h, w), shallowest first."""
         raise NotImplementedError
+
+    def numbers(self) -> dict[str, int]:
+        """The layers that have a number, and it."""
+        counted = self.layers if self.numbered is None else self.numbered
+        return {layer: number for number, layer in enumerate(counted, self.first_number)}
+
+    def choices(self, selectors: Iterable[str] = ()) -> tuple[Choice, ...]:
+        """The layers that `selectors` name (see `layers`), or the favourite where there are none.
+
+        Raises:
+            NetworkError: A selector cannot be read, or names no layer of the network.
+        """
+        selectors = tuple(selectors) or (self.favourite,)
+        return chosen(self.layers, selectors, self.name, self.aliases, self.numbers())
+
+    def class_number(self, text: str) -> int:
+        """The place in the head of a class, given by name or by number from 0.
+
+        Of two classes of one name (ImageNet has two cranes) it is the first.
+
+        Raises:
+            NetworkError: The network has no head, or no such class.
+        """
+        if self.head is None:
+            raise NetworkError(f"{self.name}: these weights have no class head")
+        lowered = [name.lower() for name in self.classes]
+        if text.strip().lower() in lowered:
+            return lowered.index(text.strip().lower())
+        if re.fullmatch("[0-9]{1,9}", text.strip()) and int(text) < self.class_count:
+            return int(text)
+        raise NetworkError(
+            f"{self.name}: no class {text!r}{did_you_mean(text, self.classes)} "
+            f"(numbers are 0 to {self.class_count - 1})"
+        )
 
     def forward(self, inputs: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """The activations of `layers` for inputs (N, 3, H, W) in the network's own units.

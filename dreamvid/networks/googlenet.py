@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, traced
+from dreamvid.networks.imagenet import imagenet_classes
+from dreamvid.networks.weights import Source
 
 INCEPTION_WIDTHS = {
     "3a": (192, 64, 96, 128, 16, 32, 32),
@@ -30,6 +31,14 @@ INCEPTION_WIDTHS = {
     "5b": (832, 384, 192, 384, 48, 128, 128),
 }
 """Channels of each block: in, 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5, pool_proj."""
+HEAD = "loss3/classifier"
+SOURCES = (
+    Source(
+        "https://dl.caffe.berkeleyvision.org/bvlc_googlenet.caffemodel",
+        "unrestricted, Berkeley Vision and Learning Center",
+        sha1="405fc5acd08a3bb12de8ee5e23a96bec22f08204",
+    ),
+)
 
 
 class _LocalResponse(torch.autograd.Function):
@@ -82,7 +91,7 @@ def _pool(x: Tensor, stride: int) -> Tensor:
 
 
 class GoogLeNet(Network):
-    """GoogLeNet from `conv1/7x7_s2` to `inception_5b/output`."""
+    """GoogLeNet from `conv1/7x7_s2` to `pool5/7x7_s1`, and to its class scores where it has any."""
 
     name = "googlenet"
     preprocessing = Preprocessing("BGR", 255.0, (104.0, 116.0, 122.0), (1.0, 1.0, 1.0))
@@ -90,7 +99,7 @@ class GoogLeNet(Network):
     smallest_side = 32
     landmark = "conv1/7x7_s2.weight"
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int | None = None) -> None:
         super().__init__()
         convolutions = {
             "conv1/7x7_s2": nn.Conv2d(3, 64, 7, stride=2, padding=3),
@@ -109,6 +118,9 @@ class GoogLeNet(Network):
             }.items():
                 convolutions[f"inception_{block}/{branch}"] = convolution
         self.convolutions = nn.ModuleDict(convolutions)
+        if classes:
+            self.head, self.class_count = HEAD, classes
+            self.convolutions[HEAD] = nn.Linear(1024, classes)
         self.layers = tuple(traced(self))
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -133,25 +145,23 @@ class GoogLeNet(Network):
             yield prefix + "output", (x := torch.cat([one, three, five, pooled], 1))
             if block in ("3b", "4e"):
                 yield f"pool{block[0]}/3x3_s2", (x := _pool(x, 2))
+        # Caffe's mean is over 7x7, which is all of a picture of 224 pixels a side.
+        yield "pool5/7x7_s1", (x := x.mean((2, 3), keepdim=True))
+        if self.head:
+            yield self.head, self.convolutions[HEAD](x.flatten(1))
 
     def _convolved(self, name: str, x: Tensor) -> Tensor:
         return F.relu_(self.convolutions[name](x))
 
 
 def googlenet(*, weights: Path | None = None) -> GoogLeNet:
-    """BVLC GoogLeNet, the network of the 2015 pictures; its weights file is given by the user."""
-    if weights is None:
-        raise NetworkError(
-            "googlenet: no weights; convert bvlc_googlenet.caffemodel of the BVLC model zoo "
-            "(github.com/BVLC/caffe/wiki/Model-Zoo) to .safetensors under Caffe's layer names "
-            "and pass it with --weights FILE"
-        )
+    """BVLC GoogLeNet, the network of the 2015 pictures; its weights are to be fetched."""
+    found = weights_files.read(weights or weights_files.kept("googlenet", SOURCES), "googlenet")
+    scores = found.tensors.get(f"{HEAD}.bias") if f"{HEAD}.weight" in found.tensors else None
     with torch.device("meta"):
-        network = GoogLeNet()
-    # Caffe's file also holds the class heads, which no dream reaches.
-    return weights_files.install(
-        network,
-        weights_files.read(weights, "googlenet"),
-        prefix="convolutions.",
-        ignored=("loss1/", "loss2/", "loss3/"),
-    )
+        network = GoogLeNet(scores.numel() if scores is not None else None)
+    if scores is not None and scores.numel() == len(imagenet_classes()):
+        network.classes = imagenet_classes()
+    # Caffe's file also holds auxiliary heads, which no dream reaches.
+    ignored = ("loss1/", "loss2/", "loss3/")
+    return weights_files.install(network, found, prefix="convolutions.", ignored=ignored)

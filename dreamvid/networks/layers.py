@@ -1,6 +1,7 @@
 """Choosing layers by text: ``NAME``, ``NAME=WEIGHT``, ``NAME:CHANNELS``, ``NAME:CHANNELS=WEIGHT``.
 
-NAME is a layer, a shell glob over layers, or a layer's number in the network's order, from 1.
+NAME is a layer, another name of one, a shell glob over both, or a layer's number in the network's
+order, from 1 unless the network counts otherwise (``dreamvid list layers`` shows it).
 CHANNELS are whole numbers from 0, parted by commas. A negative WEIGHT dreams the layer away.
 """
 
@@ -8,7 +9,7 @@ import difflib
 import fnmatch
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dreamvid.errors import NetworkError
@@ -25,38 +26,67 @@ class Choice:
 
 
 def chosen(
-    network_layers: Sequence[str], selectors: Iterable[str], network_name: str
+    network_layers: Sequence[str],
+    selectors: Iterable[str],
+    network_name: str,
+    aliases: Mapping[str, str] | None = None,
+    numbers: Mapping[str, int] | None = None,
 ) -> tuple[Choice, ...]:
     """The layers that `selectors` name, in their order.
 
     A later selector of the same layer and channels replaces an earlier one, so that a glob can be
     followed by its exceptions.
 
+    Args:
+        network_layers: The network's layers, shallowest first.
+        selectors: Texts as the module describes them.
+        network_name: For the errors.
+        aliases: Other names of layers.
+        numbers: The numbers of layers; counted from 1 where not given.
+
     Raises:
         NetworkError: A selector cannot be read, or names no layer of the network.
     """
+    aliases = aliases or {}
+    if numbers is None:
+        numbers = {layer: number for number, layer in enumerate(network_layers, 1)}
     found: dict[tuple[str, tuple[int, ...] | None], Choice] = {}
     for selector in selectors:
         pattern, equals, weight_text = selector.partition("=")
         pattern, colon, channel_text = pattern.partition(":")
         channels = _channels(channel_text, selector) if colon else None
         weight = _weight(weight_text, selector) if equals else 1.0
-        for layer in _matching(pattern.strip(), network_layers, network_name):
+        for layer in _matching(pattern.strip(), network_layers, network_name, aliases, numbers):
             found[layer, channels] = Choice(layer, channels, weight)
     return tuple(found.values())
 
 
-def _matching(pattern: str, layers: Sequence[str], network_name: str) -> list[str]:
+def _matching(
+    pattern: str,
+    layers: Sequence[str],
+    network_name: str,
+    aliases: Mapping[str, str],
+    numbers: Mapping[str, int],
+) -> list[str]:
     if pattern in layers:
         return [pattern]
+    if pattern in aliases:
+        return [aliases[pattern]]
     if re.fullmatch("[0-9]{1,9}", pattern):
-        if not 1 <= int(pattern) <= len(layers):
-            raise NetworkError(f"{network_name}: no layer {pattern}; layers are 1 to {len(layers)}")
-        return [layers[int(pattern) - 1]]
-    if matching := [layer for layer in layers if fnmatch.fnmatchcase(layer, pattern)]:
-        return matching
+        by_number = {number: layer for layer, number in numbers.items()}
+        if int(pattern) in by_number:
+            return [by_number[int(pattern)]]
+        if by_number:
+            raise NetworkError(
+                f"{network_name}: no layer {pattern}; "
+                f"layers are {min(by_number)} to {max(by_number)}"
+            )
+    names = {**{layer: layer for layer in layers}, **aliases}
+    matching = (layer for name, layer in names.items() if fnmatch.fnmatchcase(name, pattern))
+    if found := list(dict.fromkeys(matching)):
+        return found
     raise NetworkError(
-        f"{network_name}: no layer {pattern!r}{_nearest(pattern, layers)} "
+        f"{network_name}: no layer {pattern!r}{_nearest(pattern, [*names])} "
         f"(dreamvid list layers {network_name})"
     )
 

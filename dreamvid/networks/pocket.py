@@ -11,6 +11,7 @@ Sizes are halved by max pooling, never by strides past the stem, and contrast is
 GoogLeNet's local response normalisation: the input gradient has no checkerboard.
 """
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterator
 from itertools import pairwise
@@ -27,6 +28,7 @@ from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.googlenet import local_response
 
 STEM_BASIS = 32
+HEAD = "head"
 EMBEDDED = Path(__file__).with_name("pocket.safetensors")
 
 
@@ -95,7 +97,7 @@ class Pocket(Network):
     landmark = "blocks.0.basis.weight"
     units: Tensor
 
-    def __init__(self, stages: tuple[Stage, ...] = STAGES) -> None:
+    def __init__(self, stages: tuple[Stage, ...] = STAGES, classes: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.stages = stages
         self.layers = tuple(stage.name for stage in stages)
@@ -106,13 +108,27 @@ class Pocket(Network):
             blocks.append(Bottleneck(before.channels, stage))
         self.blocks = nn.ModuleList(blocks)
         self.register_buffer("units", torch.ones(len(stages)))
+        if classes:
+            self.head, self.classes, self.class_count = HEAD, classes, len(classes)
+            self.layers = (*self.layers, HEAD)
+            self.scores = nn.Linear(stages[-1].channels, len(classes))
+
+    def without_head(self) -> "Pocket":
+        """The same network as it was before it had class scores."""
+        if self.head:
+            del self.scores
+            self.layers = self.layers[:-1]
+            self.head, self.classes, self.class_count = None, (), 0
+        return self
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield each stage's activation in its own units, about 1 in size."""
+        """Yield each stage's activation in its own units, about 1 in size; then class scores."""
         x = inputs
         for index in range(len(self.stages)):
             x = self.stage(index, x)
             yield self.stages[index].name, x
+        if self.head:
+            yield self.head, self.scores(x.mean((2, 3)))
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         """One stage alone, from the activation of the stage before (or the network's input)."""
@@ -126,18 +142,22 @@ class Pocket(Network):
     def forward(self, inputs: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """The activations of `layers` in the teacher's units; see `Network.forward`."""
         found = super().forward(inputs, layers)
-        units = dict(zip(self.layers, self.units.tolist(), strict=True))
-        return {name: activation * units[name] for name, activation in found.items()}
+        units = dict(zip(self.layers, self.units.tolist(), strict=False))
+        return {name: activation * units.get(name, 1) for name, activation in found.items()}
 
 
 def pocket(*, weights: Path | None = None) -> Pocket:
     """The network inside the package: small, fast, nothing to fetch."""
     found = weights_files.read(weights or EMBEDDED, "pocket")
     stages = _stages(found)
+    # `dreamvid train` writes a head, and the names of its classes.
+    scores = found.tensors.get("head.bias")
+    classes = weights_files.class_names(found, scores.numel()) if scores is not None else ()
     with torch.device("meta"):
-        network = Pocket(stages)
-    # A file that `dreamvid train` made also holds the class head, which no dream reaches.
-    return weights_files.install(network, found, ignored=("head.",))
+        network = Pocket(stages, classes)
+    tensors = {key.replace("head.", "scores.", 1): each for key, each in found.tensors.items()}
+    found = dataclasses.replace(found, tensors=tensors)
+    return weights_files.install(network, found, ignored=() if classes else ("scores.",))
 
 
 def _stages(found: weights_files.Weights) -> tuple[Stage, ...]:

@@ -8,7 +8,8 @@ and only when one of its networks is asked for.
 import dataclasses
 import operator
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,62 @@ from torch import Tensor, fx, nn
 from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
+from dreamvid.networks.imagenet import imagenet_classes
+from dreamvid.networks.weights import Source
 
 RENAMED = {"torchvision_googlenet": "googlenet"}
 """Our name for a network whose torchvision name is another network's here."""
+
+SHORT = {"squeezenet": "squeezenet1_1", "mobilenet_v3": "mobilenet_v3_large"}
+"""Short names for the variants most people mean."""
 
 TRANSFORMERS = ("maxvit", "swin", "vit_")
 """How the names begin of torchvision's networks that have no channels or take only one size."""
 
 WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 
+LICENCE = "BSD-3-Clause, torchvision; trained on ImageNet"
+SPELT = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
+
 IN_PLACE_OPERATORS: dict[Any, Callable[..., Any]] = {
     operator.iadd: operator.add,
     operator.imul: operator.mul,
 }
+
+
+@dataclass(frozen=True)
+class Family:
+    """What is known of some of torchvision's networks beyond their graphs."""
+
+    models: Mapping[str, str]
+    """Their names, and what each is, in a line."""
+    favourite: str | None = None
+    """The layer, or another name of it, that is dreamed of when none is asked for."""
+    aliases: Callable[[nn.Module, Sequence[str]], dict[str, str]] = lambda model, layers: {}
+    """Other names of layers, from the model and the names of all."""
+
+
+def families() -> tuple[Family, ...]:
+    """Every family that is known more of."""
+    from dreamvid.networks import (
+        alexnet,
+        convnext,
+        densenet,
+        efficientnet,
+        inception_v3,
+        mobilenet_v3,
+        resnet,
+        squeezenet,
+        vgg,
+    )
+
+    modules = (vgg, resnet, inception_v3, squeezenet, alexnet, densenet, mobilenet_v3)
+    return tuple(module.FAMILY for module in (*modules, efficientnet, convnext))
+
+
+def family_of(name: str) -> Family:
+    """The family of a network; an empty one where nothing more is known of it."""
+    return next((family for family in families() if name in family.models), Family({}))
 
 
 def names() -> list[str]:
@@ -42,7 +86,8 @@ def names() -> list[str]:
     models = _models()
     ours = {theirs: ours for ours, theirs in RENAMED.items()}
     theirs: list[str] = models.list_models(module=models)
-    return [ours.get(name, name) for name in theirs if not name.startswith(TRANSFORMERS)]
+    usable = [name for name in theirs if not name.startswith(TRANSFORMERS)]
+    return [*(ours.get(name, name) for name in usable), *SHORT]
 
 
 def builder(name: str) -> Callable[..., Network]:
@@ -52,8 +97,14 @@ def builder(name: str) -> Callable[..., Network]:
         return _built(name, weights)
 
     build.__name__ = name
-    build.__doc__ = f"Torchvision's {RENAMED.get(name, name)}."
+    known = family_of(name).models.get(name)
+    build.__doc__ = known or f"Torchvision's {_theirs(name)}."
     return build
+
+
+def _theirs(name: str) -> str:
+    """Torchvision's own name of a network."""
+    return RENAMED.get(name) or SHORT.get(name) or name
 
 
 def _models() -> Any:
@@ -82,6 +133,10 @@ class Classifier(Network):
                 module.inplace = False  # pyright: ignore[reportArgumentType]
         self._cuts: dict[tuple[str, ...], nn.Module] = {}
         self.smallest_side, self.layers, self.favourite = self._explored()
+        family = family_of(name)
+        self.aliases = {**_outputs(self.layers), **family.aliases(model, self.layers)}
+        if family.favourite:
+            self.favourite = self.aliases.get(family.favourite, family.favourite)
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield every layer's activation; computed together, unlike our own networks'."""
@@ -123,14 +178,35 @@ class Classifier(Network):
         cut = self._cut(nodes)
         for side in (16, 24, 32, 48, 64, 80, 96, 128, 192, 256):
             try:
-                found = cut(torch.empty(1, 3, side, side + 8, device="meta"))
+                found = cut(torch.empty(2, 3, side, side + 8, device="meta"))
             except (RuntimeError, ValueError, AssertionError):
                 continue
-            layers = tuple(node for node in nodes if isinstance(found[node], Tensor))
+            # Some nodes are no activations but sizes, or parameters, which know no batch.
+            layers = tuple(
+                node
+                for node in nodes
+                if isinstance(found[node], Tensor) and found[node].shape[:1] == (2,)
+            )
             pictures = [layer for layer in layers if found[layer].ndim == 4]
+            if found[layers[-1]].ndim == 2:
+                self.head, self.class_count = layers[-1], found[layers[-1]].shape[1]
             # Two thirds of the way up most classifiers see parts of things.
             return side, layers, pictures[len(pictures) * 2 // 3]
         raise NetworkError(f"{self.name}: takes pictures of one size only, so it cannot be dreamed")
+
+
+def _outputs(layers: Sequence[str]) -> dict[str, str]:
+    """For each module of which layers are parts, the last of those: what the module returns.
+
+    >>> _outputs(["conv", "layer1.0.conv1", "layer1.0.relu", "layer1.1.relu"])
+    {'layer1': 'layer1.1.relu', 'layer1.0': 'layer1.0.relu', 'layer1.1': 'layer1.1.relu'}
+    """
+    found: dict[str, str] = {}
+    for layer in layers:
+        parts = layer.split(".")
+        for count in range(1, len(parts)):
+            found[".".join(parts[:count])] = layer
+    return {module: layer for module, layer in found.items() if module not in layers}
 
 
 def _write_elsewhere(node: fx.Node) -> None:
@@ -148,21 +224,27 @@ def _write_elsewhere(node: fx.Node) -> None:
 
 
 def _built(name: str, path: Path | None) -> Classifier:
-    path = path or _cached(name)
+    path = path or weights_files.kept(name, sources(name))
     found = weights_files.read(path, name)
     tensors = {_modern(key): tensor for key, tensor in found.tensors.items()}
-    model = empty_model(name, 1000)
     # A classifier trained on other classes differs only in its head, whose bias comes last.
-    last = list(model.state_dict())[-1]
+    last = list(empty_model(name, 1000).state_dict())[-1]
     classes = tensors[last].numel() if last in tensors else 1000
-    if classes != 1000 and 1 <= classes <= 100_000:
-        model = empty_model(name, classes)
+    network = sketch(name, classes if 1 <= classes <= 100_000 else 1000)
+    network.classes = _class_names(found, classes)
     return weights_files.install(
-        Classifier(name, model, preprocessing_of(name)),
+        network,
         dataclasses.replace(found, tensors=tensors),
         prefix="model.",
         ignored=("aux1.", "aux2.", "AuxLogits."),
     )
+
+
+def _class_names(found: weights_files.Weights, classes: int) -> tuple[str, ...]:
+    """The names a file that `dreamvid train` made gives its classes, or ImageNet's thousand."""
+    if "classes" not in found.metadata:
+        return imagenet_classes() if classes == 1000 else ()
+    return weights_files.class_names(found, classes)
 
 
 def _modern(key: str) -> str:
@@ -190,7 +272,7 @@ def empty_model(name: str, classes: int) -> nn.Module:
 
 
 def _model(name: str, classes: int, *, init_weights: bool) -> nn.Module:
-    theirs = RENAMED.get(name, name)
+    theirs = _theirs(name)
     options: dict[str, Any] = {"weights": None, "num_classes": classes}
     if theirs in WITH_AUXILIARY_HEADS:
         options |= {"aux_logits": False, "init_weights": init_weights, "transform_input": False}
@@ -204,7 +286,7 @@ def sketch(name: str, classes: int = 1000) -> Classifier:
 
 def published_weights(name: str) -> list[Any]:
     """Torchvision's published weights of a model, the best first."""
-    known = _models().get_model_weights(RENAMED.get(name, name))
+    known = _models().get_model_weights(_theirs(name))
     return sorted(known, key=lambda member: member is not known.DEFAULT)
 
 
@@ -213,23 +295,22 @@ def preprocessing_of(name: str) -> Preprocessing:
     # The published weights of these two were trained on pictures in [-1, 1]; torchvision takes
     # ImageNet's mean off outside the model and converts inside it (transform_input=True). Doing
     # it once, here, is the same map, so the model is built with transform_input=False.
-    if RENAMED.get(name, name) in WITH_AUXILIARY_HEADS:
+    if _theirs(name) in WITH_AUXILIARY_HEADS:
         return Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     transforms = published_weights(name)[0].transforms()
     return Preprocessing(mean=tuple(transforms.mean), std=tuple(transforms.std))
 
 
-def _cached(name: str) -> Path:
-    """The published weights in torch's hub cache, or an error that says how to get them there."""
+def sources(name: str) -> tuple[Source, ...]:
+    """Where torchvision publishes weights for this classifier, the best first.
+
+    Torchvision spells the first eight digits of the SHA-256 in a file's name.
+    """
     published = published_weights(name)
     usual = published[0].transforms()
-    for member in published:
+    return tuple(
+        Source(member.url, LICENCE, spelt[1] if (spelt := SPELT.search(member.url)) else "")
+        for member in published
         # Weights for other preprocessing are features without a head, not this classifier.
-        if member.transforms().mean != usual.mean:
-            continue
-        if path := weights_files.cached(Path(member.url).name, name):
-            return path
-    raise NetworkError(
-        f"{name}: no weights; save {published[0].url} in {weights_files.hub_folder()}, "
-        "or pass --weights FILE"
+        if member.transforms().mean == usual.mean
     )

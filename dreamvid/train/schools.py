@@ -60,7 +60,8 @@ def school(recipe: Recipe, classes: int, fresh: bool) -> tuple[nn.Module, Prepro
 
 def _pocket_school(recipe: Recipe, classes: int) -> tuple[PocketClassifier, Preprocessing]:
     # Read even when a checkpoint follows: the file also says which stages the network has.
-    pocket = pockets.Pocket() if recipe.from_scratch else pockets.pocket(weights=recipe.weights)
+    started = pockets.Pocket() if recipe.from_scratch else pockets.pocket(weights=recipe.weights)
+    pocket = started.without_head()
     module = PocketClassifier(pocket, classes)
     if recipe.from_scratch:
         module.start_anew()

@@ -188,6 +188,7 @@ class Training:
             "classes": json.dumps(self.pictures.classes),
             "accuracy": json.dumps(round(accuracy, 4)),
             "side": json.dumps(self.recipe.side),
+            "preprocessing": self.preprocessing.text(),
             "dreamvid": __version__,
             **schools.shape_of(self.module),
         }

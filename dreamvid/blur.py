@@ -1,0 +1,28 @@
+"""Gaussian blur: of gradients, of pictures, of a pyramid's levels."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+REACH = 3
+"""The kernel ends at so many standard deviations."""
+
+
+def gaussian_blurred(image: Tensor, deviation: float) -> Tensor:
+    """`image` (N, C, H, W) under a Gaussian of that many pixels, its borders reflected.
+
+    Where a side is shorter than the kernel reaches, its edge is repeated instead.
+    """
+    if not deviation:
+        return image
+    reach = math.ceil(REACH * deviation)
+    offsets = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
+    line = torch.exp(-0.5 * (offsets / deviation) ** 2)
+    line = line / line.sum()
+    mode = "reflect" if min(image.shape[-2:]) > reach else "replicate"
+    padded = F.pad(image, (reach,) * 4, mode=mode)
+    channels = image.shape[1]
+    down = F.conv2d(padded, line.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    return F.conv2d(down, line.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)

@@ -1,0 +1,55 @@
+"""A gradient whose every frequency counts the same: Laplacian pyramid normalisation.
+
+Source: Mordvintsev's TensorFlow notebook of 2015, as genekogan/deepdream uses it: the gradient is
+split into bands an octave wide, each divided by its own root mean square, and put together again.
+Borders are padded with zeros as TensorFlow's ``SAME`` does, so that figures agree.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)
+TINY = 1e-10
+
+
+def evened(gradient: Tensor, splits: int) -> Tensor:
+    """`gradient` (N, C, H, W) with `splits` bands and the rest at a root mean square of 1."""
+    bands = []
+    for _ in range(splits):
+        low = halved(gradient)
+        bands.append(gradient - doubled(low, *gradient.shape[-2:]))
+        gradient = low
+    gradient = _at_one(gradient)
+    for band in reversed(bands):
+        gradient = doubled(gradient, *band.shape[-2:]) + _at_one(band)
+    return gradient
+
+
+def halved(image: Tensor) -> Tensor:
+    """`image` (N, C, H, W) smoothed, every second pixel kept; odd sides are rounded up."""
+    (top, bottom), (left, right) = (_padding(side) for side in image.shape[-2:])
+    padded = F.pad(image, (left, right, top, bottom))
+    return F.conv2d(padded, _kernel(image), stride=2, groups=image.shape[1])
+
+
+def doubled(image: Tensor, height: int, width: int) -> Tensor:
+    """`image` (N, C, h, w) enlarged to `height` and `width`: four times `halved`'s transpose."""
+    full = F.conv_transpose2d(image, 4 * _kernel(image), stride=2, groups=image.shape[1])
+    top, left = _padding(height)[0], _padding(width)[0]
+    return full[..., top : top + height, left : left + width]
+
+
+def _kernel(like: Tensor) -> Tensor:
+    line = torch.tensor(BINOMIAL, dtype=like.dtype, device=like.device)
+    return (torch.outer(line, line) / line.sum() ** 2).expand(like.shape[1], 1, 5, 5)
+
+
+def _padding(side: int) -> tuple[int, int]:
+    """Zeros before and after a side, so that half of it, rounded up, is left."""
+    total = 4 if side % 2 else 3
+    return total // 2, total - total // 2
+
+
+def _at_one(band: Tensor) -> Tensor:
+    return band / band.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(TINY)

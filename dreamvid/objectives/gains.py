@@ -1,0 +1,136 @@
+"""Objectives: each from what it looks at to one gain for each picture (N,), made larger.
+
+What an objective looks at is told by the names of its positional parameters:
+
+- ``activation``: of one layer (N, C, h, w), float32, its chosen channels only;
+- ``placed``: the same, its positions those of the picture however that was rolled;
+- ``image``: the dream itself (N, 3, H, W), in the network's own units;
+- ``scores``: the class head's (N, classes), before any softmax;
+- ``reference``: the same layer's activation (1, C, h', w') for the option ``picture``, at a size
+  of its own;
+- ``aligned``: the same at the dream's size, (1, C, h, w).
+
+The keyword-only parameters are its options. Means over the layer, so that layers of different
+sizes can be mixed, except where a sum is the method; with normalised steps they are the same.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from dreamvid.errors import SettingsError
+from dreamvid.registry import Fraction01, Registry, Within
+
+objectives = Registry("objective")
+
+PAIRS_AT_ONCE = 1 << 24
+"""How many pairs of positions `guide` compares in one go, which bounds its memory."""
+LEAST_COSINE = 0.1
+TINY = 1e-4
+
+
+@objectives.register
+def energy(activation: Tensor) -> Tensor:
+    """Half the mean square: whatever the layer sees, more of it (Mordvintsev et al. 2015)."""
+    return activation.pow(2).mean((1, 2, 3)) / 2
+
+
+@objectives.register
+def norm(activation: Tensor) -> Tensor:
+    """The root of the sum of squares (neural-dream); as `energy` where steps are normalised."""
+    return activation.pow(2).sum((1, 2, 3)).clamp_min(TINY**4).sqrt()
+
+
+@objectives.register
+def mean(activation: Tensor) -> Tensor:
+    """The mean activation, which raises weak responses as readily as strong ones."""
+    return activation.mean((1, 2, 3))
+
+
+@objectives.register
+def neuron(placed: Tensor, *, x: Fraction01 = 0.5, y: Fraction01 = 0.5) -> Tensor:
+    """The mean activation at one place: x to the right and y down, 0 to 1."""
+    height, width = placed.shape[-2:]
+    row, column = (min(int(part * side), side - 1) for part, side in ((y, height), (x, width)))
+    return placed[:, :, row, column].mean(1)
+
+
+@objectives.register
+def direction(
+    activation: Tensor,
+    *,
+    vector: tuple[float, ...],
+    cosine_power: Annotated[float, Within(0, 16)] = 0.0,
+) -> Tensor:
+    """Along a vector over the channels; a cosine power keeps to its very angle (lucid)."""
+    if len(vector) != activation.shape[1]:
+        raise SettingsError(
+            f"objective.vector: {len(vector)} numbers for {activation.shape[1]} channels; "
+            "wanted one for each"
+        )
+    along = torch.tensor(vector, dtype=activation.dtype, device=activation.device)
+    return _likeness(activation, along.view(1, -1, 1, 1), cosine_power).mean((1, 2))
+
+
+@objectives.register
+def class_score(scores: Tensor, *, label: int | str) -> Tensor:
+    """The score of one class of the network's head, by its number or name, before any softmax."""
+    return scores[:, int(label)]
+
+
+@objectives.register
+def guide(
+    activation: Tensor,
+    reference: Tensor,
+    *,
+    picture: Path,
+    side: Annotated[int, Within(0, 4096)] = 224,
+    match: Literal["best", "mean"] = "best",
+) -> Tensor:
+    """What the layer sees in another picture, whose longer side is brought to `side` (0: as is).
+
+    ``best`` raises each position along the guide's vector that is nearest to it already
+    (Mordvintsev et al. 2015), ``mean`` all of them along the guide's mean vector.
+    """
+    if match == "mean":
+        along = reference.mean((2, 3), keepdim=True)
+        return (activation * along).sum(1).mean((1, 2))
+    vectors = reference[0].flatten(1)
+    mine = activation.flatten(2).transpose(1, 2)
+    rows = max(1, PAIRS_AT_ONCE // (vectors.shape[1] * len(mine)))
+    best = [
+        vectors[:, (part.detach() @ vectors).argmax(2)].movedim(0, 2).mul(part).sum((1, 2))
+        for part in mine.split(rows, 1)
+    ]
+    return torch.stack(best).sum(0) / mine.shape[1]
+
+
+@objectives.register
+def caricature(
+    placed: Tensor,
+    aligned: Tensor,
+    *,
+    picture: Path,
+    cosine_power: Annotated[float, Within(0, 16)] = 1.0,
+) -> Tensor:
+    """More of what the layer sees at the same place of another picture (lucid's caricatures)."""
+    return _likeness(placed, aligned, cosine_power).mean((1, 2))
+
+
+@objectives.register
+def smoothness(image: Tensor) -> Tensor:
+    """Less total variation: the mean difference of neighbouring pixels, made smaller."""
+    down = (image[:, :, 1:] - image[:, :, :-1]).abs().mean((1, 2, 3))
+    right = (image[..., 1:] - image[..., :-1]).abs().mean((1, 2, 3))
+    return -(down + right)
+
+
+def _likeness(activation: Tensor, along: Tensor, cosine_power: float) -> Tensor:
+    """The dot products (N, h, w) over channels, times their cosines to that power."""
+    product = (activation * along).sum(1)
+    if not cosine_power:
+        return product
+    lengths = activation.square().sum(1).add(TINY**2).sqrt() * along.square().sum(1).sqrt()
+    return product * (product / (lengths + TINY)).clamp_min(LEAST_COSINE).pow(cosine_power)

@@ -1,0 +1,217 @@
+"""A goal: several objectives at once, each with its layers, weight, mask and picture."""
+
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamvid import media
+from dreamvid.errors import NetworkError, SettingsError
+from dreamvid.frames import Offsets, Size, photographic, size_of
+from dreamvid.networks.base import Network
+from dreamvid.networks.layers import Choice
+from dreamvid.objectives.gains import objectives
+from dreamvid.objectives.terms import Term, located, read_term, terms
+from dreamvid.registry import did_you_mean
+
+
+@dataclass
+class Hill:
+    """What one ascent climbs: from pictures and their roll to gains, one row for each mask."""
+
+    gain: Callable[[Tensor, Offsets], Tensor]
+    masks: Tensor | None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A term, its options checked, and what it needs at hand."""
+
+    where: str
+    term: Term
+    options: Mapping[str, Any]
+    choices: tuple[Choice, ...] | None
+    needs: tuple[str, ...]
+    """The names of the objective's positional parameters."""
+
+
+class Goal:
+    """What a network shall dream of: the terms of a section ``objective``.
+
+    Pictures are read once, when it is made; what the network sees in them is computed once for
+    each size.
+    """
+
+    def __init__(self, network: Network, tree: Mapping[str, Any]) -> None:
+        self.network = network
+        self._device = next(network.parameters()).device
+        self._parts = [self._part(where, options) for where, options in terms(tree)]
+        paths = located(tree)
+        self._frames = {where: media.read_picture(path) for where, path in paths}
+        self.pictures = {where: sha256(path.read_bytes()).hexdigest() for where, path in paths}
+        """The SHA-256 of every picture and mask, by its setting."""
+        self._seen: dict[Any, dict[str, Tensor]] = {}
+        for part in self._parts:
+            self._check_channels(part.choices or ())
+
+    def check(self, choices: Sequence[Choice]) -> None:
+        """Raise an error for layers that the objectives cannot be asked of."""
+        self._check_channels(choices)
+        if any(part.options for part in self._parts):
+            side = max(64, self.network.smallest_side)
+            flat = torch.zeros(1, 3, side, side, device=self._device)
+            self.hill(choices, size_of(flat)).gain(flat, (0, 0))
+
+    def hill(self, choices: Sequence[Choice], size: Size) -> Hill:
+        """The gain at one size, of `choices` where an objective has no layers of its own."""
+        groups: dict[Path | None, list[_Part]] = {}
+        for part in self._parts:
+            groups.setdefault(part.term.mask, []).append(part)
+        wanted = {layer for part in self._parts for layer in self._layers(part, choices)}
+
+        def gain(inputs: Tensor, offsets: Offsets) -> Tensor:
+            found = self.network(inputs, wanted)
+            rows = [
+                torch.stack(
+                    [self._gain(part, choices, inputs, found, offsets) for part in parts]
+                ).sum(0)
+                for parts in groups.values()
+            ]
+            return torch.stack(rows) if any(groups) else rows[0]
+
+        if not any(groups):
+            return Hill(gain, None)
+        return Hill(gain, torch.stack([self._mask(parts[0], size) for parts in groups.values()]))
+
+    def _gain(
+        self,
+        part: _Part,
+        choices: Sequence[Choice],
+        inputs: Tensor,
+        found: Mapping[str, Tensor],
+        offsets: Offsets,
+    ) -> Tensor:
+        function = objectives[part.term.name]
+        if "image" in part.needs:
+            return part.term.weight * function(inputs, **part.options)
+        if "scores" in part.needs:
+            scores = found[self.network.head or ""].float()
+            return part.term.weight * function(scores, **part.options)
+        gains = []
+        for choice in part.choices or choices:
+            given = []
+            for need in part.needs:
+                seen = self._looked_at(part, need, size_of(inputs), choices)
+                activation = picked((seen or found)[choice.layer], choice)
+                if need == "placed":
+                    activation = _rolled_back(activation, offsets, size_of(inputs))
+                given.append(activation)
+            gains.append(choice.weight * function(*given, **part.options))
+        return part.term.weight * torch.stack(gains).sum(0)
+
+    def _looked_at(
+        self, part: _Part, need: str, size: Size, choices: Sequence[Choice]
+    ) -> dict[str, Tensor] | None:
+        """What the network sees in a term's picture; None where it is not asked for."""
+        if need not in ("reference", "aligned"):
+            return None
+        layers = frozenset(self._layers(part, choices))
+        frame = self._frames[f"{part.where}.picture"]
+        if need == "reference":
+            size = size_of(frame)
+            if side := part.options["side"]:
+                scale = side / max(size)
+                size = Size(*(max(self.network.smallest_side, round(s * scale)) for s in size))
+        key = (part.where, size, layers)
+        if key not in self._seen:
+            picture = photographic(frame, size)[None].to(self._device)
+            with torch.no_grad():
+                self._seen[key] = self.network(self.network.preprocessing.to_input(picture), layers)
+        return self._seen[key]
+
+    def _layers(self, part: _Part, choices: Sequence[Choice]) -> Collection[str]:
+        if "image" in part.needs:
+            return ()
+        if "scores" in part.needs:
+            return (self.network.head or "",)
+        return [choice.layer for choice in part.choices or choices]
+
+    def _mask(self, part: _Part, size: Size) -> Tensor:
+        """The mask (1, H, W) of a part; everywhere where it has none."""
+        if part.term.mask is None:
+            return torch.ones(1, *size, device=self._device)
+        frame = photographic(self._frames[f"{part.where}.mask"], size)
+        return frame.mean(0, keepdim=True).to(self._device)
+
+    def _part(self, where: str, tree: Mapping[str, Any]) -> _Part:
+        term, options = read_term(where, tree)
+        known = inspect.signature(objectives[term.name]).parameters
+        needs = tuple(name for name in known if name not in options)
+        if "scores" in needs:
+            options["label"] = self._class(options["label"], f"{where}.label")
+        choices = self.network.choices(term.layers) if term.layers else None
+        return _Part(where, term, options, choices, needs)
+
+    def _class(self, label: int | str, where: str) -> int:
+        """The number of a class of the network's head."""
+        net = self.network
+        if net.head is None:
+            raise NetworkError(
+                f"{net.name}: these weights have no class head, which class_score raises; "
+                "use weights that have one"
+            )
+        known = {name.lower(): number for number, name in enumerate(net.classes)}
+        if isinstance(label, str) and label.lower() in known:
+            return known[label.lower()]
+        if isinstance(label, str):
+            near = did_you_mean(label, net.classes)
+            raise SettingsError(f"{where}: {net.name} knows no class {label!r}{near}")
+        side = max(224, net.smallest_side)
+        flat = torch.zeros(1, 3, side, side, device=self._device)
+        count = net(flat, [net.head])[net.head].shape[1]
+        if not 0 <= label < count:
+            raise SettingsError(
+                f"{where}: got {label}, wanted a class of {net.name}, 0 to {count - 1}"
+            )
+        return label
+
+    def _check_channels(self, choices: Iterable[Choice]) -> None:
+        """Raise `NetworkError` for a channel that its layer does not have."""
+        asked = [choice for choice in choices if choice.channels]
+        if not asked:
+            return
+        side = max(64, self.network.smallest_side)
+        flat = torch.zeros(1, 3, side, side, device=self._device)
+        found = self.network(flat, {choice.layer for choice in asked})
+        for choice in asked:
+            count = found[choice.layer].shape[1]
+            if choice.channels and max(choice.channels) >= count:
+                raise NetworkError(
+                    f"{self.network.name}: no channel {max(choice.channels)} in {choice.layer}; "
+                    f"its channels are 0 to {count - 1}"
+                )
+
+
+def picked(activation: Tensor, choice: Choice) -> Tensor:
+    """The chosen channels (N, C, h, w) of an activation, in at least float32."""
+    if activation.dtype in (torch.bfloat16, torch.float16):
+        activation = activation.float()
+    if activation.ndim == 2:
+        activation = activation[:, :, None, None]
+    if choice.channels is not None:
+        activation = activation[:, list(choice.channels)]
+    return activation
+
+
+def _rolled_back(activation: Tensor, offsets: Offsets, size: Size) -> Tensor:
+    """An activation whose positions are the picture's again, to the nearest of its own pixels."""
+    back = [
+        -round(offset * side / whole)
+        for offset, side, whole in zip(offsets, activation.shape[-2:], size, strict=True)
+    ]
+    return activation.roll(back, (2, 3))

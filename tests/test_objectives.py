@@ -1,0 +1,283 @@
+import math
+from hashlib import sha256
+from itertools import islice
+
+import pytest
+import torch
+from conftest import run_cli
+from tiny import Tiny
+
+from dreamvid import media
+from dreamvid.ascent import Report, ascended, gain_and_gradients
+from dreamvid.carry import carry_for
+from dreamvid.dreamer import Dreamer
+from dreamvid.errors import DreamvidError, NetworkError, ResumeError
+from dreamvid.films import settings_for, zoom
+from dreamvid.frames import Size, size_of
+from dreamvid.job import Job
+from dreamvid.networks.layers import Choice
+from dreamvid.objectives import Goal, gains, objectives
+from dreamvid.pipeline import dreamed
+from dreamvid.runs import resume
+from dreamvid.settings import AscentSettings, Settings
+from dreamvid.sources import Still
+
+NEEDED = {
+    "direction": {"vector": [1.0, -2.0, 0.5, 0.0, 3.0]},
+    "class_score": {"label": "volcano"},
+    "guide": {"picture": True},
+    "caricature": {"picture": True},
+}
+"""The options without which these objectives cannot be."""
+
+
+@pytest.fixture
+def guide(tmp_path, picture):
+    path = tmp_path / "guide.png"
+    media.write_picture(picture.flip(2), path)
+    return path
+
+
+def section(name, guide):
+    options = dict(NEEDED.get(name, {}))
+    if options.get("picture"):
+        options["picture"] = str(guide)
+    return {"name": name, **options}
+
+
+@pytest.mark.parametrize("name", objectives.names())
+def test_every_objective_rises_in_three_steps(name, picture, guide):
+    net = Tiny().requires_grad_(False)
+    choices = [Choice("a", None, 1.0)]
+    if name != "direction":
+        choices.append(Choice("b", (0, 2), 0.5))
+    hill = Goal(net, section(name, guide)).hill(choices, size_of(picture))
+    report, start = Report(), net.preprocessing.to_input(picture[None])
+    bounds = (torch.full((1, 3, 1, 1), -1.0), torch.full((1, 3, 1, 1), 1.0))
+    # Smoothness is at its best quickly: a large step passes it.
+    step = 2 / 2550 if name == "smoothness" else 2 / 255
+    after = ascended(start, hill.gain, bounds, step, (0,), AscentSettings(), 3, report)
+    gains_at = [hill.gain(x, (0, 0)) for x in (start, after)]
+    assert [each.shape for each in gains_at] == [(1,), (1,)]
+    assert gains_at[1] > gains_at[0]
+    assert report.steps == 3
+
+
+@pytest.mark.parametrize("name", objectives.names())
+def test_every_picture_has_its_own_gain(name, picture, guide):
+    net = Tiny().requires_grad_(False)
+    hill = Goal(net, section(name, guide)).hill([Choice("b")], size_of(picture))
+    one, two = picture[None], picture.flip(1)[None]
+    together = hill.gain(torch.cat([one, two]), (3, -4))
+    alone = torch.cat([hill.gain(one, (3, -4)), hill.gain(two, (3, -4))])
+    torch.testing.assert_close(together, alone)
+
+
+def test_channels_and_weights_choose(picture):
+    net = Tiny().requires_grad_(False)
+    hill = Goal(net, {"name": "mean", "weight": 3.0}).hill([Choice("a", (1,), 2.0)], Size(60, 92))
+    activation = net(picture[None], ["a"])["a"]
+    expected = 6 * activation[:, 1].mean().item()
+    assert hill.gain(picture[None], (0, 0)).item() == pytest.approx(expected)
+
+
+def test_several_objectives_add_up_each_with_its_own_layers(picture):
+    net = Tiny().requires_grad_(False)
+    tree = {"name": "mean", "also": {"more": {"name": "norm", "layers": ["b:3=2"], "weight": 0.5}}}
+    found = net(picture[None], ["a", "b"])
+    expected = found["a"].mean() + 0.5 * 2 * found["b"][:, 3].pow(2).sum().sqrt()
+    hill = Goal(net, tree).hill([Choice("a")], size_of(picture))
+    assert hill.gain(picture[None], (0, 0)).item() == pytest.approx(expected.item())
+    assert hill.masks is None
+
+
+def test_a_mask_gives_its_objectives_a_gradient_of_their_own(picture, tmp_path):
+    half = torch.zeros(3, 60, 92)
+    half[:, :, :46] = 1
+    media.write_picture(half, tmp_path / "left.png")
+    tree = {"name": "energy", "also": {"x": {"name": "mean", "mask": str(tmp_path / "left.png")}}}
+    hill = Goal(Tiny().requires_grad_(False), tree).hill([Choice("a")], Size(30, 46))
+    assert hill.masks is not None
+    assert hill.masks.shape == (2, 1, 30, 46)
+    assert hill.masks[0].all()
+    assert hill.masks[1, 0, 3, 4] == 1
+    assert hill.masks[1, 0, 3, -4] == 0
+    assert hill.gain(picture[None], (0, 0)).shape == (2, 1)
+
+
+def test_the_guides_nearest_vector_is_the_gradient():
+    """The 2015 notebook: dL/da at a position is the guide's vector of the largest product."""
+    activation = torch.rand(1, 4, 5, 7, requires_grad=True)
+    reference = torch.rand(1, 4, 3, 6)
+    height = gains.guide(activation, reference, picture=None)
+    (gradient,) = torch.autograd.grad(height.sum(), activation)
+    products = activation[0].detach().flatten(1).T @ reference[0].flatten(1)
+    vectors = reference[0].flatten(1)[:, products.argmax(1)].view(1, 4, 5, 7)
+    torch.testing.assert_close(gradient * 35, vectors)
+
+
+def test_a_guide_of_any_size_is_compared_in_parts(monkeypatch):
+    activation, reference = torch.rand(2, 4, 5, 7), torch.rand(1, 4, 3, 6)
+    whole = gains.guide(activation, reference, picture=None)
+    monkeypatch.setattr(gains, "PAIRS_AT_ONCE", 50)
+    torch.testing.assert_close(gains.guide(activation, reference, picture=None), whole)
+
+
+def test_the_mean_of_all_products():
+    activation, reference = torch.rand(1, 4, 5, 7), torch.rand(1, 4, 3, 6)
+    every = activation[0].flatten(1).T @ reference[0].flatten(1)
+    got = gains.guide(activation, reference, picture=None, match="mean")
+    assert got.item() == pytest.approx(every.mean().item())
+
+
+def test_a_caricature_is_the_product_times_the_cosine():
+    activation, aligned = torch.rand(1, 4, 15, 23), torch.rand(1, 4, 15, 23)
+    straight = gains.caricature(activation, aligned, picture=None)
+    cosines = torch.cosine_similarity(activation, aligned, 1)
+    expected = ((activation * aligned).sum(1) * cosines).mean()
+    assert straight.item() == pytest.approx(expected.item(), rel=1e-3)
+
+
+def test_places_are_the_pictures_whatever_the_roll(tmp_path):
+    """A caricature of itself, and a neuron, are found again in the rolled picture."""
+    net = Tiny().requires_grad_(False)
+    frame = torch.rand(3, 60, 92)
+    media.write_picture(frame, tmp_path / "self.png")
+    own = {"name": "caricature", "picture": str(tmp_path / "self.png")}
+    for tree in (own, {"name": "neuron", "x": 0.2, "y": 0.7}):
+        hill = Goal(net, tree).hill([Choice("a")], size_of(frame))
+        inputs = net.preprocessing.to_input(frame[None])
+        straight = hill.gain(inputs, (0, 0)).item()
+        rolled = inputs.roll((4, -6), (2, 3))
+        # Only the seam that the roll makes differs.
+        assert hill.gain(rolled, (4, -6)).item() == pytest.approx(straight, rel=0.1)
+        assert hill.gain(rolled, (0, 0)).item() != pytest.approx(straight, rel=0.2)
+
+
+def test_a_picture_is_looked_at_once_for_each_size(picture, guide):
+    net = Tiny().requires_grad_(False)
+    for name, sizes in (("caricature", {(60, 92), (30, 46)}), ("guide", {(146, 224)})):
+        goal = Goal(net, section(name, guide))
+        net.seen.clear()
+        for size in (Size(60, 92), Size(30, 46)):
+            hill = goal.hill([Choice("a")], size)
+            for _ in range(3):
+                gain_and_gradients(torch.rand(1, 3, *size), hill.gain)
+        # Three steps at two sizes, and once for each size of the picture.
+        assert len(net.seen) == 6 + len(sizes)
+        assert sizes <= set(net.seen)
+
+
+def test_classes_by_name_and_number(picture):
+    net = Tiny().requires_grad_(False)
+    scores = net(picture[None], ["scores"])["scores"]
+    for label in ("Volcano", 1):
+        hill = Goal(net, {"name": "class_score", "label": label}).hill([], size_of(picture))
+        assert hill.gain(picture[None], (0, 0)).item() == pytest.approx(scores[0, 1].item())
+
+
+@pytest.mark.parametrize(
+    ("tree", "words"),
+    [
+        ({"name": "guide"}, "objective.picture: guide needs one"),
+        ({"name": "guide", "picture": "nowhere.jpg"}, "nowhere.jpg"),
+        ({"name": "guide", "picture": 3}, "objective.picture: got 3"),
+        ({"name": "energy", "picture": "a.jpg"}, "objective.picture: no such setting"),
+        ({"name": "energy", "mask": "nowhere.png"}, "nowhere.png"),
+        ({"name": "enrgy"}, "did you mean 'energy'"),
+        ({"name": "class_score", "label": "volcanoe"}, "did you mean 'volcano'"),
+        ({"name": "class_score", "label": 3}, "0 to 2"),
+        ({"name": "direction", "vector": [1.0, 2.0]}, "2 numbers for 5 channels"),
+        ({"name": "mean", "layers": ["c"]}, "no layer 'c'"),
+        ({"name": "mean", "layers": ["a:5"]}, "no channel 5"),
+        ({"name": "mean", "also": 3}, "objective.also: got 3"),
+        ({"name": "mean", "also": {"x": {"weight": "much"}}}, "objective.also.x.weight"),
+    ],
+)
+def test_bad_objectives_are_named_before_the_first_frame(tree, words):
+    with pytest.raises(DreamvidError) as caught:
+        Dreamer(Tiny(), [Choice("a")], Settings(objective=tree))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_class_needs_a_head():
+    net = Tiny()
+    net.head = None
+    with pytest.raises(NetworkError, match="no class head"):
+        Goal(net, {"name": "class_score", "label": 1})
+
+
+def test_layers_of_octaves_and_of_frames():
+    net = Tiny().requires_grad_(False)
+    tree = {"octaves": {"count": 2, "scale": 2.0, "layers": [["b"], ["a"], ["a:2", "b"]]}}
+    dreamer = Dreamer(net, [Choice("b")], settings_for("default", assigned=tree))
+    assert dreamer.choices_at(0, 9) == (Choice("a"),)
+    assert dreamer.choices_at(1, 9) == (Choice("a", (2,)), Choice("b"))
+    walking = {"network": {"walk": ["a", "b", "a:1"]}}
+    dreamer = Dreamer(net, [Choice("b")], settings_for("default", assigned=walking))
+    assert [dreamer.choices_at(1, frame)[0] for frame in (0, 1, 2, 3)] == [
+        Choice("a"),
+        Choice("b"),
+        Choice("a", (1,)),
+        Choice("a"),
+    ]
+
+
+def test_a_walk_goes_a_layer_on_with_every_frame_of_a_film(picture):
+    net = Tiny().requires_grad_(False)
+    walking = {"network": {"walk": ["a", "b"]}, "octaves": {"count": 1}}
+    dreamer = Dreamer(net, [Choice("b")], settings_for("default", assigned=walking))
+    asked = []
+    hill = dreamer.goal.hill
+    dreamer.goal.hill = lambda choices, size: asked.append(choices[0].layer) or hill(choices, size)
+    made = dreamed(Still(picture), carry_for({"name": "none"}), dreamer, seed=0, depth=8)
+    list(islice(made, 4))
+    assert asked == ["a", "b", "a", "b"]
+
+
+def test_steps_of_each_octave(picture):
+    net = Tiny().requires_grad_(False)
+    tree = {
+        "octaves": {"count": 2, "scale": 2.0, "passes": 3},
+        "ascent": {"iterations": [7, 3, 1], "step_size": [9.0, 2.0, 4.0]},
+    }
+    dreamer = Dreamer(net, [Choice("a")], settings_for("default", assigned=tree))
+    dreamer(picture, (0, 0))
+    assert dreamer.report.steps == 3 * (3 + 1)
+    level = net.preprocessing.level
+    assert [dreamer.step(0), dreamer.step(1)] == [2 * level, 4 * level]
+
+
+def test_a_job_with_an_altered_guide_is_refused(picture, guide, tmp_path):
+    media.write_picture(picture, tmp_path / "seed.png")
+    tree = {
+        "objective": {"name": "guide", "picture": str(guide), "side": 64},
+        "octaves": {"count": 1},
+        "ascent": {"iterations": 1},
+        "film": {"frames": 1, "size": "96x64"},
+    }
+    out = tmp_path / "film.apng"
+    zoom(tmp_path / "seed.png", out, settings_for("default", assigned=tree))
+    job = Job.open(tmp_path / "film.apng.dream")
+    digest = sha256(guide.read_bytes()).hexdigest()
+    assert job.manifest.pictures == {"objective.picture": digest}
+    media.write_picture(1 - picture, guide)
+    with pytest.raises(ResumeError, match="not the picture the job began with"):
+        resume(job, frames=2, overwrite=True)
+    out.unlink()
+    longer = settings_for("default", assigned={**tree, "film": {"frames": 2, "size": "96x64"}})
+    with pytest.raises(ResumeError, match="not the picture"):
+        zoom(tmp_path / "seed.png", out, longer)
+
+
+def test_a_guide_on_the_command_line(picture, guide, tmp_path):
+    media.write_picture(picture, tmp_path / "seed.png")
+    common = ["image", tmp_path / "seed.png", "--iterations", 1, "--octaves", 1]
+    chosen = ["--set", "objective.name=guide"]
+    bad = run_cli(*common, *chosen, cwd=tmp_path)
+    assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
+    assert "objective.picture: guide needs one" in bad.stderr
+    good = run_cli(*common, *chosen, "--set", "objective.picture=guide.png", cwd=tmp_path)
+    assert good.returncode == 0, good.stderr
+    assert math.isfinite(media.read_picture(tmp_path / "seed-dream.png").mean())
