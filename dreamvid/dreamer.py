@@ -11,25 +11,29 @@ from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Frame, Key, Size, checked, resized, size_of
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
-from dreamvid.networks.layers import Choice, chosen
+from dreamvid.networks.layers import Choice, chosen, ever
 from dreamvid.objectives import gain_of
 from dreamvid.octaves import climbed, octave_sizes
 from dreamvid.settings import Settings
+from dreamvid.timeline import Timeline
 
 
 class Dreamer:
     """A network with a taste: which layers to excite, and how.
 
-    Calling it turns a frame into a dreamed frame; `report` then tells of that dream.
+    Calling it turns a frame into a dreamed frame; `report` then tells of that dream. Where the
+    settings' layers change in the course of a film, they are dreamed instead of `choices`.
     """
 
     def __init__(self, network: Network, choices: Sequence[Choice], settings: Settings) -> None:
         self.network = network
-        self.layers = [choice.layer for choice in choices]
+        self.choices = choices
         self.settings = settings
+        self.timeline = Timeline(settings)
+        if not any(choice.weight for choice in choices):
+            raise NetworkError(f"{network.name}: every layer's weight is 0, nothing to dream of")
         self.report = Report()
         self._check_channels(choices)
-        self._gain = gain_of(choices, settings.objective)
         parameter = next(network.parameters())
         self._dtype = torch.promote_types(parameter.dtype, torch.float32)
         ends = torch.tensor([0.0, 1.0], device=parameter.device, dtype=self._dtype)[
@@ -39,7 +43,12 @@ class Dreamer:
         self._bounds = (low[None], high[None])
 
     def __call__(
-        self, frame: Frame, key: Key, later: bool = False, fresh: Tensor | None = None
+        self,
+        frame: Frame,
+        key: Key,
+        later: bool = False,
+        fresh: Tensor | None = None,
+        index: int = 0,
     ) -> Frame:
         """`frame` dreamed.
 
@@ -49,22 +58,39 @@ class Dreamer:
             later: whether it starts from a dream.
             fresh: (H, W), how much of it has no dream yet all the same, from 0 to 1; there its
                 steps are as long as a first frame's.
+            index: its number in the film, for settings that follow a schedule.
         """
-        return self.batch(checked(frame)[None], key, later, fresh)[0]
+        return self.batch(checked(frame)[None], key, later, fresh, index)[0]
 
     def batch(
-        self, frames: Tensor, key: Key, later: bool = False, fresh: Tensor | None = None
+        self,
+        frames: Tensor,
+        key: Key,
+        later: bool = False,
+        fresh: Tensor | None = None,
+        index: int = 0,
     ) -> Tensor:
         """Frames (N, 3, H, W) of one size dreamed together, with the same jitter."""
         self.check(size_of(frames))
-        ascent = self.settings.ascent
+        now = self.timeline.at(index)
+        ascent = now.ascent
         iterations, step = ascent.iterations, ascent.step_size
         if later and ascent.later is not None:
             iterations = ascent.later
         if later and ascent.later_step_size is not None:
             step = ascent.later_step_size
+        choices = self.choices
+        if self.timeline.travels:
+            choices = chosen(self.network.layers, now.network.layers, self.network.name)
+        choices = [choice for choice in choices if choice.weight]
+        weigh = gain_of(choices, now.objective)
+        layers = {choice.layer for choice in choices}
+        weights = [*now.octaves.weights, *[1.0] * now.octaves.count]
         level = self.network.preprocessing.level
         report = Report()
+
+        def gain(inputs: Tensor) -> Tensor:
+            return weigh(self.network(inputs, layers))
 
         def dream(image: Tensor, octave: int) -> Tensor:
             stride: float | Tensor = step * level
@@ -73,12 +99,12 @@ class Dreamer:
                 stride = level * (step + (ascent.step_size - step) * share)
             return ascended(
                 image,
-                self.gain,
+                gain,
                 self._bounds,
-                stride,
+                stride * weights[octave],
                 (*key, octave),
                 ascent,
-                iterations,
+                iterations if choices and weights[octave] else 0,
                 report,
             )
 
@@ -88,10 +114,6 @@ class Dreamer:
         )
         self.report = report
         return dreamed.clamp(0, 1).float().contiguous()
-
-    def gain(self, inputs: Tensor) -> Tensor:
-        """The objective of each picture (N,), given in the network's own units."""
-        return self._gain(self.network(inputs, self.layers))
 
     def _check_channels(self, choices: Sequence[Choice]) -> None:
         """Raise `NetworkError` for a channel that its layer does not have."""
@@ -137,7 +159,7 @@ def dreamer_for(settings: Settings) -> Dreamer:
         device=device,
         precision=settings.machine.precision,
     )
-    layers = settings.network.layers or (net.favourite,)
+    layers = [ever(text) for text in settings.network.layers or (net.favourite,)]
     return Dreamer(net, chosen(net.layers, layers, net.name), settings)
 
 

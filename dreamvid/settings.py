@@ -5,6 +5,7 @@ other (defaults < preset < ``--config`` < flag < ``--set``) and checked once, by
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -40,24 +41,26 @@ class OctaveSettings:
     scale: Annotated[float, Within(1.01, 8)] = 1.4
     carry: Literal["detail", "whole"] = "detail"
     """What is carried up: the dreamed detail alone (2015), or the whole picture."""
+    weights: tuple[Annotated[float, Within(-100, 100, scheduled=True)], ...] = ()
+    """Each octave's step size relative to the others', smallest octave first; 1 where none is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AscentSettings:
     """Gradient ascent at each octave."""
 
-    iterations: Annotated[int, Within(0, 10000)] = 10
-    later: Annotated[int, Within(0, 10000)] | None = None
+    iterations: Annotated[int, Within(0, 10000, scheduled=True)] = 10
+    later: Annotated[int, Within(0, 10000, scheduled=True)] | None = None
     """Iterations on frames that start from a dream; as many as on the first when unset."""
-    step_size: Annotated[float, Within(-1000, 1000)] = 1.5
+    step_size: Annotated[float, Within(-1000, 1000, scheduled=True)] = 1.5
     """In 8-bit levels, whatever the network's own units are."""
-    later_step_size: Annotated[float, Within(-1000, 1000)] | None = None
+    later_step_size: Annotated[float, Within(-1000, 1000, scheduled=True)] | None = None
     """On frames that start from a dream; as on the first when unset."""
-    jitter: Annotated[int, Within(0, 1024)] = 32
+    jitter: Annotated[int, Within(0, 1024, scheduled=True)] = 32
     """Largest roll before each step, in pixels."""
     normalise: Literal["mean", "deviation", "none"] = "mean"
     """By mean |g|, by the standard deviation of g, or not at all."""
-    smoothing: Annotated[float, Within(0, 64)] = 0.0
+    smoothing: Annotated[float, Within(0, 64, scheduled=True)] = 0.0
     """Cascade Gaussian smoothing of the gradient: the cascade's first width; 0 is none."""
     clamp: bool = True
     """Keep every step within what a picture can hold."""
@@ -120,7 +123,11 @@ class MachineSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings. Those that are trees hold options of registered functions."""
+    """All settings. Those that are trees hold options of registered functions.
+
+    A number that may follow a schedule can be one here, as it was written, until
+    `timeline.Timeline` says what it is at a frame.
+    """
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
     objective: Tree = field(default_factory=lambda: {"name": "energy"})
@@ -321,8 +328,11 @@ def painted(settings: Settings) -> dict[str, Any]:
     everything: dict[str, Any] = {"motion": list(tree["motion"])}
     for name, value in tree.items():
         everything |= flat(name, value)
-    return {
+    found = {
         name: value
         for name, value in everything.items()
         if not any(name == key or name.startswith(key + ".") for key in UNPAINTED)
     }
+    if any(re.search(r"\bframes\b", json.dumps(value)) for value in found.values()):
+        found["film.frames (which a schedule depends on)"] = settings.film.length
+    return found
