@@ -108,7 +108,9 @@ class Schedule:
                 begin, end = places[index : index + 2]
                 passed = EASINGS[key.easing](np.clip((frames[part] - begin) / (end - begin), 0, 1))
                 with np.errstate(all="ignore"):
-                    value = value + (self.keys[index + 1].expression(names) - value) * passed
+                    way = (self.keys[index + 1].expression(names) - value) * passed
+                # Of no weight, the next key may say anything.
+                value = value + np.where(passed > 0, way, 0)
             result[part] = value
         result = result[: film.frames]
         bad = np.flatnonzero(~np.isfinite(result))
@@ -200,7 +202,7 @@ def _read_list(items: Any) -> Iterator[Key]:
             raise Fault(f"key {number} is at {place!r}; wanted a frame or seconds as '2.5s'", 0)
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise Fault(f"key {number} has the value {value!r}; wanted a number or expression", 0)
-        if easing not in EASINGS:
+        if str(easing) not in EASINGS:
             raise Fault(f"key {number} has the easing {easing!r}; wanted {', '.join(EASINGS)}", 0)
         try:
             expression = Expression(str(value))
