@@ -4,10 +4,10 @@ A carry is given a `Step` and says where its frame starts. Those of films are re
 carry of a still is its motion.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
@@ -105,9 +105,9 @@ def none(step: Step) -> Start:
     return Start(step.moment.frame, draw=step.index)
 
 
-def carry_for(settings: Settings) -> Carry:
-    """The carry of films that `settings` describe, its options checked at every frame."""
-    options = dict(settings.carry)
+def carry_for(options: Mapping[str, Any], timeline: Timeline | None = None) -> Carry:
+    """The carry of films that ``carry`` settings describe, its options checked at every frame."""
+    options = dict(options)
     carry = carries[options.pop("name", "flow")]
-    at = Timeline(settings).options(carry, options, "carry")
+    at = (timeline or Timeline(Settings())).options(carry, options, "carry")
     return lambda step: carry(step, **at(step.index))

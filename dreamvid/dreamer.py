@@ -1,7 +1,7 @@
 """The dreamer: one frame through all its octaves."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -79,18 +79,10 @@ class Dreamer:
             iterations = ascent.later
         if later and ascent.later_step_size is not None:
             step = ascent.later_step_size
-        choices = self.choices
-        if self.timeline.travels:
-            choices = chosen(self.network.layers, now.network.layers, self.network.name)
-        choices = [choice for choice in choices if choice.weight]
-        weigh = gain_of(choices, now.objective)
-        layers = {choice.layer for choice in choices}
+        gain = self._gain(now)
         weights = [*now.octaves.weights, *[1.0] * now.octaves.count]
         level = self.network.preprocessing.level
         report = Report()
-
-        def gain(inputs: Tensor) -> Tensor:
-            return weigh(self.network(inputs, layers))
 
         def dream(image: Tensor, octave: int) -> Tensor:
             stride: float | Tensor = step * level
@@ -99,12 +91,12 @@ class Dreamer:
                 stride = level * (step + (ascent.step_size - step) * share)
             return ascended(
                 image,
-                gain,
+                gain or _nothing,
                 self._bounds,
                 stride * weights[octave],
                 (*key, octave),
                 ascent,
-                iterations if choices and weights[octave] else 0,
+                iterations if gain and weights[octave] else 0,
                 report,
             )
 
@@ -114,6 +106,19 @@ class Dreamer:
         )
         self.report = report
         return dreamed.clamp(0, 1).float().contiguous()
+
+    def gain(self, inputs: Tensor, index: int = 0) -> Tensor:
+        """The objective of each picture (N,), given in the network's own units, at a frame."""
+        return (self._gain(self.timeline.at(index)) or _nothing)(inputs)
+
+    def _gain(self, now: Settings) -> Callable[[Tensor], Tensor] | None:
+        """The objective by the settings of a frame; None where no layer has any weight."""
+        choices = self.choices
+        if self.timeline.travels:
+            choices = chosen(self.network.layers, now.network.layers, self.network.name)
+        choices = [choice for choice in choices if choice.weight]
+        weigh, layers = gain_of(choices, now.objective), {choice.layer for choice in choices}
+        return (lambda inputs: weigh(self.network(inputs, layers))) if choices else None
 
     def _check_channels(self, choices: Sequence[Choice]) -> None:
         """Raise `NetworkError` for a channel that its layer does not have."""
@@ -145,6 +150,11 @@ class Dreamer:
                 f"is {smallest}, and {self.network.name} needs {self.network.smallest_side} "
                 "pixels a side; use fewer octaves or a larger size"
             )
+
+
+def _nothing(inputs: Tensor) -> Tensor:
+    """The gain of dreaming of nothing, for pictures (N, 3, H, W)."""
+    return inputs.new_zeros(len(inputs))
 
 
 def dreamer_for(settings: Settings) -> Dreamer:

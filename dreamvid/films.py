@@ -150,7 +150,7 @@ def video(
         mask = settings.video.mask.absolute()
         settings = settings.changed("video", mask=mask)
         masks_of(mask, size, rate, first)
-    carry_for(settings)
+    carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)
     dreamer = dreamer_for(settings)
     dreamer.check(size)

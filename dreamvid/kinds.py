@@ -75,7 +75,7 @@ def video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
         masks=masks,
         follows=follows,
     )
-    return Parts(frames, carry_for(settings), finish_for(settings))
+    return Parts(frames, carry_for(settings.carry, Timeline(settings)), finish_for(settings))
 
 
 def parts_of(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:

@@ -10,6 +10,7 @@ from conftest import run_cli
 
 import dreamvid
 from dreamvid import media
+from dreamvid.carry import Step, carry_for
 from dreamvid.errors import DreamvidError, NetworkError, ResumeError, SettingsError
 from dreamvid.films import settings_for
 from dreamvid.frames import Clock, Size
@@ -18,6 +19,7 @@ from dreamvid.motions import composed
 from dreamvid.networks.layers import Selector, chosen, ever
 from dreamvid.schedules import Film, Schedule
 from dreamvid.settings import assigned, painted, settled
+from dreamvid.sources import Moment
 from dreamvid.timeline import Timeline
 from dreamvid.warp import grid
 
@@ -241,6 +243,19 @@ def test_a_frame_has_plain_settings():
     # Three quarters of the way, eased.
     assert choices[3].weight == pytest.approx(1.5 * 0.84375)
     assert choices[2].weight + choices[3].weight == pytest.approx(1.5)
+
+
+def test_a_carry_is_scheduled_too(picture):
+    carry = carry_for(
+        {"name": "blend", "amount": "0: 0, 10: 1"}, Timeline(settled({"film": {"frames": 20}}))
+    )
+    moment = Moment(picture, picture)
+    for index, amount in ((3, 0.3), (15, 1.0)):
+        start = carry(Step(index, moment, torch.zeros_like(picture))).frame
+        torch.testing.assert_close(start, amount * picture)
+    bad = Timeline(settled({"film": {"frames": 20}}))
+    with pytest.raises(SettingsError, match=r"carry\.damping: .* at frame 11"):
+        carry_for({"name": "flow", "damping": "frame / 10"}, bad)
 
 
 def test_without_schedules_settings_stay_themselves():
