@@ -7,17 +7,20 @@ carry of a still is its motion.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
 from dreamvid.frames import Clock, Frame, drawn, size_of
 from dreamvid.motions import Motion, flow_of
-from dreamvid.registry import Fraction01, Registry, checked_options
+from dreamvid.registry import Registry, Within
+from dreamvid.settings import Settings
 from dreamvid.sources import Moment
+from dreamvid.timeline import Timeline
 from dreamvid.warp import moved, warp
 
 carries = Registry("carry")
+Share = Annotated[float, Within(0, 1, scheduled=True)]
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,7 @@ def by_motion(motion: Motion, fps: Fraction) -> Carry:
 
 
 @carries.register
-def flow(
-    step: Step, *, damping: Fraction01 = 0.9, jitter: Literal["held", "free"] = "held"
-) -> Start:
+def flow(step: Step, *, damping: Share = 0.9, jitter: Literal["held", "free"] = "held") -> Start:
     """What was dreamed follows what it grew on, fading by `damping` a frame as it grows anew."""
     draw = 0 if jitter == "held" else step.index
     moment, link = step.moment, step.moment.correspondence
@@ -81,7 +82,7 @@ def flow(
 def blend(
     step: Step,
     *,
-    amount: Fraction01 = 0.85,
+    amount: Share = 0.85,
     pattern: Literal["constant", "loop", "random"] = "constant",
 ) -> Start:
     """A share of each new frame laid over the last dream, unmoved (pytorch-deepdream).
@@ -104,9 +105,9 @@ def none(step: Step) -> Start:
     return Start(step.moment.frame, draw=step.index)
 
 
-def carry_for(options: Mapping[str, Any]) -> Carry:
-    """The carry of films that ``carry`` settings describe, its options checked."""
+def carry_for(options: Mapping[str, Any], timeline: Timeline | None = None) -> Carry:
+    """The carry of films that ``carry`` settings describe, its options checked at every frame."""
     options = dict(options)
     carry = carries[options.pop("name", "flow")]
-    checked = checked_options(carry, options, "carry")
-    return lambda step: carry(step, **checked)
+    at = (timeline or Timeline(Settings())).options(carry, options, "carry")
+    return lambda step: carry(step, **at(step.index))

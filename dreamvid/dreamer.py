@@ -8,33 +8,37 @@ import torch
 from torch import Tensor
 
 from dreamvid.ascent import Report, ascended
-from dreamvid.errors import SettingsError
+from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
-from dreamvid.networks.layers import Choice
+from dreamvid.networks.layers import Choice, ever
 from dreamvid.objectives import Goal
 from dreamvid.octaves import climbed, for_each_octave, octave_sizes
 from dreamvid.settings import Settings
+from dreamvid.timeline import Timeline
 
 
 class Dreamer:
     """A network with a taste: which layers to excite, and how.
 
-    Calling it turns a frame into a dreamed frame; `report` then tells of that dream.
+    Calling it turns a frame into a dreamed frame; `report` then tells of that dream. Where the
+    settings' layers change in the course of a film, they are dreamed instead of `choices`.
     """
 
     def __init__(self, network: Network, choices: Sequence[Choice], settings: Settings) -> None:
         self.network = network
         self.choices = tuple(choices)
         self.settings = settings
+        self.timeline = Timeline(settings)
+        if not any(choice.weight for choice in choices):
+            raise NetworkError(f"{network.name}: every layer's weight is 0, nothing to dream of")
         self.report = Report()
-        count = settings.octaves.count
-        ascent = settings.ascent
-        self._iterations = for_each_octave(ascent.iterations, count, "ascent.iterations")
-        self._step_sizes = for_each_octave(ascent.step_size, count, "ascent.step_size")
+        octaves = settings.octaves
+        for_each_octave(settings.ascent.iterations, octaves.count, "ascent.iterations")
+        for_each_octave(settings.ascent.step_size, octaves.count, "ascent.step_size")
         self._walk = [network.choices([selector]) for selector in settings.network.walk]
-        each = for_each_octave(settings.octaves.layers or (), count, "octaves.layers")
+        each = for_each_octave(octaves.layers or (), octaves.count, "octaves.layers")
         self._octave_choices = [network.choices(selectors) for selectors in each]
         self.goal = Goal(network, settings.objective)
         for some in (self.choices, *self._walk, *self._octave_choices):
@@ -64,7 +68,7 @@ class Dreamer:
             later: whether it starts from a dream.
             fresh: (H, W), how much of it has no dream yet all the same, from 0 to 1; there its
                 steps are as long as a first frame's.
-            index: the frame's number, for layers that change from frame to frame.
+            index: its number in the film, for layers and settings that change in its course.
         """
         return self.batch(checked(frame)[None], key, later, fresh, index)[0]
 
@@ -78,24 +82,30 @@ class Dreamer:
     ) -> Tensor:
         """Frames (N, 3, H, W) of one size dreamed together, with the same jitter."""
         self.check(size_of(frames))
-        octaves, ascent = self.settings.octaves, self.settings.ascent
-        few = ascent.later if later else None
+        now = self.timeline.at(index)
+        octaves, ascent = now.octaves, now.ascent
+        count = octaves.count
+        iterations = for_each_octave(ascent.iterations, count, "ascent.iterations")
+        if later and ascent.later is not None:
+            iterations = [ascent.later] * count
+        weights = [*octaves.weights, *[1.0] * count]
         report = Report()
 
         def dream(passed: int, image: Tensor, octave: int) -> Tensor:
-            hill = self.goal.hill(self.choices_at(octave, index), size_of(image))
-            step: float | Tensor = self.step(octave, later)
+            choices = self.choices_at(octave, index)
+            hill = self.goal.hill(choices, size_of(image))
+            step: float | Tensor = self.step(octave, index, later)
             if later and fresh is not None:
                 share = resized(fresh[None], size_of(image))[0].to(image.dtype)
-                step = step + (self.step(octave) - step) * share
+                step = step + (self.step(octave, index) - step) * share
             return ascended(
                 image,
                 hill.gain,
                 self._bounds,
                 step,
-                (*key, passed * octaves.count + octave),
+                (*key, passed * count + octave),
                 ascent,
-                self._iterations[octave] if few is None else few,
+                iterations[octave] if choices and weights[octave] else 0,
                 report,
                 hill.masks,
             )
@@ -107,22 +117,34 @@ class Dreamer:
         pictures = self.network.preprocessing.to_pictures(inputs)
         return pictures.clamp(0, 1).float().contiguous()
 
-    def choices_at(self, octave: int, frame: int) -> tuple[Choice, ...]:
-        """The layers dreamed at an octave, 0 the smallest, of a frame."""
+    def choices_at(self, octave: int, index: int) -> tuple[Choice, ...]:
+        """The layers dreamed at an octave, 0 the smallest, of a frame; those of no weight not."""
+        choices = self.choices
         if self._octave_choices:
-            return self._octave_choices[octave]
-        return self._walk[frame % len(self._walk)] if self._walk else self.choices
+            choices = self._octave_choices[octave]
+        elif self._walk:
+            choices = self._walk[index % len(self._walk)]
+        elif self.timeline.travels:
+            choices = self.network.choices(self.timeline.at(index).network.layers)
+        return tuple(choice for choice in choices if choice.weight)
 
-    def step(self, octave: int, later: bool = False) -> float:
-        """The step size at an octave in the network's own units."""
-        size = self.settings.ascent.later_step_size if later else None
-        return (self._step_sizes[octave] if size is None else size) * (
-            self.network.preprocessing.level
-        )
+    def step(self, octave: int, index: int = 0, later: bool = False) -> float:
+        """The step size at an octave of a frame, in the network's own units."""
+        now = self.timeline.at(index)
+        sizes = for_each_octave(now.ascent.step_size, now.octaves.count, "ascent.step_size")
+        size = sizes[octave]
+        if later and now.ascent.later_step_size is not None:
+            size = now.ascent.later_step_size
+        weight = now.octaves.weights[octave] if octave < len(now.octaves.weights) else 1.0
+        return size * weight * self.network.preprocessing.level
 
-    def gain(self, inputs: Tensor, offsets: Offsets = (0, 0)) -> Tensor:
-        """The objective of each picture (N,), given in the network's own units."""
-        return self.goal.hill(self.choices, size_of(inputs)).gain(inputs, offsets)
+    def gain(self, inputs: Tensor, offsets: Offsets = (0, 0), index: int = 0) -> Tensor:
+        """The objective of each picture (N,), given in the network's own units, at a frame."""
+        octave = self.settings.octaves.count - 1
+        choices = self.choices_at(octave, index)
+        if not choices:
+            return inputs.new_zeros(len(inputs))
+        return self.goal.hill(choices, size_of(inputs)).gain(inputs, offsets)
 
     def check(self, size: Size, seed: Size | None = None) -> None:
         """Raise `SettingsError` where the seed or the smallest octave is too small to dream."""
@@ -168,7 +190,8 @@ def dreamer_for(settings: Settings) -> Dreamer:
         device=device,
         precision=settings.machine.precision,
     )
-    return Dreamer(net, net.choices(settings.network.layers), settings)
+    layers = [ever(text) for text in settings.network.layers]
+    return Dreamer(net, net.choices(layers), settings)
 
 
 def device_for(name: str) -> torch.device:

@@ -16,11 +16,11 @@ from dreamvid.frames import Frame, Size, covered, film_seconds, parsed_size, qua
 from dreamvid.job import SUFFIX, Job, Manifest
 from dreamvid.kinds import masks_of, sha256_of
 from dreamvid.media.locking import locked
-from dreamvid.motions import composed
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.runs import Progress, Run, Silence, described, device_of, stoppable, this_machine
 from dreamvid.settings import Settings, Tree, laid_over, settled
+from dreamvid.timeline import Timeline
 
 FILM_SIDE = "640"
 """The longer side of a film for which no size is asked."""
@@ -89,7 +89,7 @@ def image(seed: Path, out: Path, settings: Settings, *, overwrite: bool = False)
         raise MediaError(f"{out}: only PNG has {settings.film.depth} bits a channel; write a .png")
     sinks.check_place(out, overwrite)
     _must_differ(seed, out)
-    composed(settings.motion)
+    Timeline(settings)
     picture = media.read_picture(seed)
     size = parsed_size(str(settings.film.size), size_of(picture)) if settings.film.size else None
     dreamer = dreamer_for(settings)
@@ -116,12 +116,12 @@ def zoom(
     is made.
     """
     _check_out(seed, out, settings, overwrite)
-    picture = media.read_picture(seed)
     if not settings.motion:
         settings = replace(settings, motion=DEFAULT_MOTION)
+    Timeline(settings)
+    picture = media.read_picture(seed)
     size = parsed_size(str(settings.film.size or FILM_SIDE), size_of(picture))
     settings = _settled_film(settings, size, settings.film.rate, settings.film.length)
-    composed(settings.motion)
     dreamer = dreamer_for(settings)
     dreamer.check(size, seed=size_of(picture))
     source = {"path": str(seed.absolute()), "sha256": sha256_of(seed)}
@@ -153,7 +153,7 @@ def video(
         mask = settings.video.mask.absolute()
         settings = settings.changed("video", mask=mask)
         masks_of(mask, size, rate, first)
-    carry_for(settings.carry)
+    carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)
     dreamer = dreamer_for(settings)
     dreamer.check(size)

@@ -18,11 +18,11 @@ from dreamvid.errors import MediaError, ResumeError
 from dreamvid.flow import method_for
 from dreamvid.frames import Frame, Size, covered, parsed_size, to_pixels
 from dreamvid.job import Job
-from dreamvid.motions import composed
 from dreamvid.pipeline import Finish
 from dreamvid.registry import Registry
 from dreamvid.settings import Settings
 from dreamvid.sources import Film, FrameSource, Moment, Opened, Still
+from dreamvid.timeline import Timeline
 
 kinds = Registry("kind of job")
 Say = Callable[[str], None]
@@ -38,17 +38,16 @@ class Parts:
 
 
 @kinds.register
-def zoom(job: Job, device: torch.device, say: Say) -> Parts:
+def zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still that moves."""
-    settings = job.manifest.settings
-    motion = by_motion(composed(settings.motion), settings.film.rate)
+    motion = by_motion(Timeline(settings).motion, settings.film.rate)
     return Parts(Still(job.read_source().to(device)), motion)
 
 
 @kinds.register
-def video(job: Job, device: torch.device, say: Say) -> Parts:
+def video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A film, dreamed over."""
-    settings, source = job.manifest.settings, job.manifest.source
+    source = job.manifest.source
     path, size = Path(source["path"]), parsed_size(str(settings.film.size), Size(1, 1))
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None and sha256_of(file) != source[told]:
@@ -76,12 +75,12 @@ def video(job: Job, device: torch.device, say: Say) -> Parts:
         masks=masks,
         follows=follows,
     )
-    return Parts(frames, carry_for(settings.carry), finish_for(settings))
+    return Parts(frames, carry_for(settings.carry, Timeline(settings)), finish_for(settings))
 
 
-def parts_of(job: Job, device: torch.device, say: Say) -> Parts:
-    """What the frames of `job` are made from."""
-    return kinds[job.manifest.kind](job, device, say)
+def parts_of(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
+    """What the frames of `job` are made from, by its settings at the length asked for now."""
+    return kinds[job.manifest.kind](job, settings, device, say)
 
 
 def sound_of(job: Job, frames: int, say: Say) -> media.Sound | None:

@@ -28,6 +28,9 @@ REGISTRIES: dict[str, Registry] = {
 }
 
 
+CAPTION = '* a number, or a schedule: "0: (1.0), 2s: (1.3) smooth", "1.2 + 0.1*sin(t)"'
+
+
 def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
     """Print one list to standard output; `name` is the network whose layers are asked for."""
     kinds = [*REGISTRIES, "layers", "presets", "settings"]
@@ -56,6 +59,8 @@ def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
         table.add_column("options")
         for entry in registry.names():
             table.add_row(entry, registry.summary(entry), options_of(registry[entry]))
+    if kind in ("settings", "motions", "objectives", "carries"):
+        table.caption, table.caption_justify = CAPTION, "left"
     console = (
         Console(highlight=False, soft_wrap=True) if kind == "layers" else Console(highlight=False)
     )
@@ -94,12 +99,21 @@ def options_of(function: Callable[..., Any]) -> str:
         if parameter.default is inspect.Parameter.empty:
             texts.append(name)
             continue
-        text = f"{name}={parameter.default}"
-        if typing.get_origin(parameter.annotation) is typing.Annotated:
-            bounds = [x for x in typing.get_args(parameter.annotation) if isinstance(x, Within)]
-            text += f" ({bounds[0]})" if bounds else ""
-        texts.append(text)
+        bounds = _bounds(parameter.annotation)
+        mark = "*" if any(each.scheduled for each in bounds) else ""
+        # A list's default says enough; its numbers' ranges would be taken for the list's.
+        whole = typing.get_origin(parameter.annotation) is not tuple
+        texts.append(
+            f"{name}{mark}={parameter.default}" + (f" ({bounds[0]})" if bounds and whole else "")
+        )
     return ", ".join(texts)
+
+
+def _bounds(annotation: Any) -> list[Within]:
+    """The ranges of the numbers in an option's type."""
+    if isinstance(annotation, Within):
+        return [annotation]
+    return [bounds for part in typing.get_args(annotation) for bounds in _bounds(part)]
 
 
 def print_measures(means: Mapping[str, float | None], titles: Mapping[str, str]) -> None:

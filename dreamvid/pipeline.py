@@ -35,12 +35,7 @@ def dreamed(
     """
     for index, moment in enumerate(source.moments(start), start):
         begin = carry(Step(index, moment, previous, seed))
-        dream = dreamer(
-            begin.frame,
-            key=(seed, begin.draw),
-            later=begin.later,
-            fresh=begin.fresh,
-            index=index,
-        )
+        key = (seed, begin.draw)
+        dream = dreamer(begin.frame, key, later=begin.later, fresh=begin.fresh, index=index)
         previous = quantised(finish(moment, dream) if finish else dream, depth)
         yield index, previous

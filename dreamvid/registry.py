@@ -18,15 +18,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dreamvid.errors import SettingsError
+from dreamvid.schedules import Schedule
 
 
 @dataclass(frozen=True)
 class Within:
-    """The closed range a number lies in; with `above`, the lower end itself is shut out."""
+    """The closed range a number lies in; with `above`, the lower end itself is shut out.
+
+    With `scheduled`, a setting may follow a schedule through the film, whose every value lies in
+    that range.
+    """
 
     low: float | Fraction = -math.inf
     high: float | Fraction = math.inf
     above: bool = False
+    scheduled: bool = False
 
     def __contains__(self, value: float | Fraction) -> bool:
         return (self.low < value if self.above else self.low <= value) and value <= self.high
@@ -38,6 +44,9 @@ class Within:
 
 
 RATE = re.compile(r"\d{1,12}(\.\d{0,30})?(/\d{1,12})?|\.\d{1,30}")
+Evaluate = Callable[[Any, str, Within, bool], float]
+"""From a schedule as written, its setting's name and range, and whether that is a whole number,
+to the value it has now."""
 Positive = Annotated[float, Within(0, 1e9, above=True)]
 Fraction01 = Annotated[float, Within(0, 1)]
 
@@ -63,9 +72,15 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def checked_options(
-    function: Callable[..., Any], options: Mapping[str, Any], where: str
+    function: Callable[..., Any],
+    options: Mapping[str, Any],
+    where: str,
+    evaluate: Evaluate | None = None,
 ) -> dict[str, Any]:
-    """`options` with each value in its declared type; `SettingsError` names the first bad one."""
+    """`options` with each value in its declared type; `SettingsError` names the first bad one.
+
+    Schedules are replaced by what `evaluate` says of them; without it they stay as written.
+    """
     known = parameters(function)
     result = {}
     for name, value in options.items():
@@ -74,11 +89,11 @@ def checked_options(
                 f"{where}.{name}: no such setting{did_you_mean(name, known)} "
                 f"({where} has {', '.join(known) or 'none'})"
             )
-        result[name] = checked_value(value, known[name].annotation, f"{where}.{name}")
+        result[name] = checked_value(value, known[name].annotation, f"{where}.{name}", evaluate)
     return result
 
 
-def checked_value(value: Any, annotation: Any, where: str) -> Any:
+def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | None = None) -> Any:
     """`value` in the type and range that `annotation` declares, or a `SettingsError`."""
     bounds: Within | None = None
     if typing.get_origin(annotation) is Annotated:
@@ -99,12 +114,17 @@ def checked_value(value: Any, annotation: Any, where: str) -> Any:
         choices = [choice for choice in typing.get_args(annotation) if choice is not type(None)]
         for choice in choices[:-1]:
             try:
-                return checked_value(value, choice, where)
+                return checked_value(value, choice, where, evaluate)
             except SettingsError:
                 continue
-        return checked_value(value, choices[-1], where)
+        return checked_value(value, choices[-1], where, evaluate)
     if origin is tuple:
-        return _checked_tuple(value, typing.get_args(annotation), where)
+        return _checked_tuple(value, typing.get_args(annotation), where, evaluate)
+    if bounds and bounds.scheduled and isinstance(value, str | list | tuple):
+        if evaluate is None:
+            Schedule(value, where)
+            return value
+        value = evaluate(value, where, bounds, annotation is int)
     if annotation is Fraction:
         value = _as_fraction(value)
     if annotation is float and isinstance(value, int) and not isinstance(value, bool):
@@ -132,7 +152,9 @@ def _as_fraction(value: Any) -> Any:
         return value
 
 
-def _checked_tuple(value: Any, kinds: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+def _checked_tuple(
+    value: Any, kinds: tuple[Any, ...], where: str, evaluate: Evaluate | None
+) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise SettingsError(f"{where}: got {value!r}, wanted a list")
     if kinds[-1:] == (Ellipsis,):
@@ -140,7 +162,7 @@ def _checked_tuple(value: Any, kinds: tuple[Any, ...], where: str) -> tuple[Any,
     if len(kinds) != len(value):
         raise SettingsError(f"{where}: got {len(value)} values, wanted {len(kinds)}")
     return tuple(
-        checked_value(item, kind, f"{where}[{index}]")
+        checked_value(item, kind, f"{where}[{index}]", evaluate)
         for index, (item, kind) in enumerate(zip(value, kinds, strict=True))
     )
 

@@ -68,6 +68,11 @@ class Run:
     progress: Progress
 
     @property
+    def painting(self) -> Settings:
+        """The job's settings at the length that is asked for now."""
+        return self.job.manifest.settings.changed("film", frames=self.settings.film.frames)
+
+    @property
     def remedy(self) -> str:
         """The command that goes on with just this run."""
         manifest = self.job.manifest
@@ -88,7 +93,7 @@ class Run:
             done = self.job.finished()
             if done < total:
                 self.job.trim(done)
-                total = self._dream(done, dreamer or dreamer_for(self.job.manifest.settings))
+                total = self._dream(done, dreamer or dreamer_for(self.painting))
             return self.encode(total)
 
     def _dream(self, done: int, dreamer: Dreamer) -> int:
@@ -96,7 +101,7 @@ class Run:
         job, film = self.job, self.settings.film
         _must_be_same(job.manifest, dreamer, self.progress)
         device = device_of(dreamer.network)
-        parts = parts_of(job, device, self.progress.say)
+        parts = parts_of(job, self.painting, device, self.progress.say)
         self.progress.begin(done, film.length)
         made = dreamed(
             parts.source,
@@ -156,6 +161,7 @@ def resume(
     settings = job.manifest.settings
     if frames:
         settings = settings.changed("film", frames=frames)
+        job.must_fit(replace(job.manifest, settings=settings))
     out = job.manifest.out
     if not overwrite and out.exists() and _frames_told(out) == settings.film.length:
         progress.say(f"nothing left to do: the film of {settings.film.length} frames is there")

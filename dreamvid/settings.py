@@ -5,6 +5,7 @@ other (defaults < preset < ``--config`` < flag < ``--set``) and checked once, by
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -59,6 +60,8 @@ class OctaveSettings:
     """How often the whole pyramid is climbed."""
     layers: tuple[tuple[str, ...], ...] = ()
     """Selectors for each octave, smallest first, instead of the network's `layers`."""
+    weights: tuple[Annotated[float, Within(-100, 100, scheduled=True)], ...] = ()
+    """Each octave's step size relative to the others', smallest octave first; 1 where none is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,18 +72,22 @@ class AscentSettings:
     lists the last values count.
     """
 
-    iterations: tuple[Annotated[int, Within(0, 10000)], ...] | Annotated[int, Within(0, 10000)] = 10
-    later: Annotated[int, Within(0, 10000)] | None = None
+    iterations: (
+        tuple[Annotated[int, Within(0, 10000)], ...]
+        | Annotated[int, Within(0, 10000, scheduled=True)]
+    ) = 10
+    later: Annotated[int, Within(0, 10000, scheduled=True)] | None = None
     """Iterations on frames that start from a dream; as many as on the first when unset."""
     step_size: (
-        tuple[Annotated[float, Within(-1000, 1000)], ...] | Annotated[float, Within(-1000, 1000)]
+        tuple[Annotated[float, Within(-1000, 1000)], ...]
+        | Annotated[float, Within(-1000, 1000, scheduled=True)]
     ) = 1.5
     """In 8-bit levels, whatever the network's own units are."""
-    later_step_size: Annotated[float, Within(-1000, 1000)] | None = None
+    later_step_size: Annotated[float, Within(-1000, 1000, scheduled=True)] | None = None
     """On frames that start from a dream; as on the first when unset."""
-    jitter: Annotated[int, Within(0, 1024)] = 32
+    jitter: Annotated[int, Within(0, 1024, scheduled=True)] = 32
     """Largest roll before each step, in pixels."""
-    smoothing: Annotated[float, Within(0, 64)] = 0.0
+    smoothing: Annotated[float, Within(0, 64, scheduled=True)] = 0.0
     """Cascade Gaussian smoothing of the gradient: the cascade's first width; 0 is none."""
     gaussian: Annotated[float, Within(0, 64)] = 0.0
     """Gaussian smoothing of the gradient: its standard deviation in pixels; 0 is none."""
@@ -155,7 +162,11 @@ class MachineSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings. Those that are trees hold options of registered functions."""
+    """All settings. Those that are trees hold options of registered functions.
+
+    A number that may follow a schedule can be one here, as it was written, until
+    `timeline.Timeline` says what it is at a frame.
+    """
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
     objective: Tree = field(default_factory=lambda: {"name": "energy"})
@@ -366,8 +377,11 @@ def painted(settings: Settings) -> dict[str, Any]:
     everything: dict[str, Any] = {"motion": list(tree["motion"])}
     for name, value in tree.items():
         everything |= flat(name, value)
-    return {
+    found = {
         name: value
         for name, value in everything.items()
         if not any(name == key or name.startswith(key + ".") for key in UNPAINTED)
     }
+    if any(re.search(r"\bframes\b", json.dumps(value)) for value in found.values()):
+        found["film.frames (which a schedule depends on)"] = settings.film.length
+    return found

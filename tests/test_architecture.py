@@ -8,10 +8,10 @@ import dreamvid
 ROOT = Path(dreamvid.__file__).parent
 LEVELS = [
     {"errors"},
-    {"frames", "registry", "settings"},
+    {"frames", "registry", "schedules", "settings"},
     {"blur", "laplacian"},
     {"presets", "networks", "objectives", "ascent", "octaves", "warp", "media"},
-    {"motions", "flow", "dreamer", "sinks"},
+    {"motions", "timeline", "flow", "dreamer", "sinks"},
     {"sources"},
     {"carry", "compositing", "distil", "train"},
     {"pipeline"},

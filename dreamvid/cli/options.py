@@ -36,7 +36,9 @@ Config = Annotated[
 Assign = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="SECTION.KEY=VALUE", help="One setting over all others; repeatable."
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        help="One setting over all others, a number or a schedule; repeatable.",
     ),
 ]
 NetworkName = Annotated[
@@ -58,7 +60,8 @@ Weights = Annotated[
 Layer = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="LAYER", help="NAME, NAME=WEIGHT, NAME:CHANNEL, a number or a glob; repeatable."
+        metavar="LAYER",
+        help="NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or glob; repeatable.",
     ),
 ]
 Octaves = Annotated[str | None, typer.Option(metavar="N", help="Sizes a frame is dreamed at. [4]")]

@@ -1,0 +1,195 @@
+"""Expressions: the arithmetic a setting may follow through a film, read and run safely.
+
+The text is parsed by Python's own `ast` and only a handful of its nodes are walked, over floats,
+by numpy: there is nothing in it to call, to look into or to fill the memory with.
+"""
+
+import ast
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+LONGEST = 500
+"""Characters of one expression."""
+DEEPEST = 20
+"""Operations inside one another."""
+NAMES = ("t", "frame", "frames", "fps", "pi")
+"""Seconds, the frame's number from 0, the film's length in frames, frames a second, and π."""
+VARYING = ("t", "frame")
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
+    "sin": (np.sin, 1),
+    "cos": (np.cos, 1),
+    "tan": (np.tan, 1),
+    "exp": (np.exp, 1),
+    "log": (np.log, 1),
+    "sqrt": (np.sqrt, 1),
+    "abs": (np.abs, 1),
+    "floor": (np.floor, 1),
+    "ceil": (np.ceil, 1),
+    "round": (np.rint, 1),
+    "min": (lambda *values: reduce(np.minimum, values), 0),
+    "max": (lambda *values: reduce(np.maximum, values), 0),
+    "clamp": (lambda value, low, high: np.minimum(np.maximum(value, low), high), 3),
+    "where": (lambda condition, yes, no: np.where(np.not_equal(condition, 0), yes, no), 3),
+}
+"""The functions and how many values each takes; 0 is any number from one on."""
+
+OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.true_divide,
+    ast.FloorDiv: np.floor_divide,
+    ast.Mod: np.remainder,
+    ast.Pow: np.power,
+    ast.UAdd: np.positive,
+    ast.USub: np.negative,
+    ast.Not: lambda value: np.equal(value, 0),
+    ast.And: np.logical_and,
+    ast.Or: np.logical_or,
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+}
+
+
+class Fault(Exception):
+    """What is wrong with a schedule, and the column, from 0, where it is."""
+
+    def __init__(self, reason: str, column: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.column = column
+
+
+class Expression:
+    """An expression of `NAMES` and `FUNCTIONS`; calling it gives its value at many frames."""
+
+    def __init__(self, text: str, column: int = 0) -> None:
+        """Read `text`, which stands at `column` of a larger one; raise `Fault` where it is bad."""
+        self.text = text.strip()
+        self.column = column + len(text) - len(text.lstrip())
+        if not self.text:
+            raise Fault("nothing is written", self.column)
+        if len(self.text) > LONGEST:
+            raise Fault(f"{len(self.text)} characters, {LONGEST} at most", self.column)
+        if foreign := re.search(r"[^\w.+\-*/%<>=!(), ]", self.text, re.ASCII):
+            hint = "; a power is **" if foreign[0] == "^" else ""
+            raise Fault(f"{foreign[0]!r} means nothing here{hint}", self.column + foreign.start())
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.root = ast.parse(self.text, mode="eval").body
+        except SyntaxError as error:
+            place = min(max((error.offset or 1) - 1, 0), len(self.text) - 1)
+            raise Fault("cannot be read", self.column + place) from None
+        except (ValueError, MemoryError, RecursionError):
+            raise Fault("cannot be read", self.column) from None
+        self._check(self.root, 1)
+
+    def names(self) -> set[str]:
+        """The names it depends on."""
+        return {node.id for node in ast.walk(self.root) if isinstance(node, ast.Name)} & set(NAMES)
+
+    def __call__(self, values: Mapping[str, Any]) -> Any:
+        """The value, float64, for `values` of the names: numbers, or arrays of one length.
+
+        It may hold infinities and NaN; `fault` then tells where they come from.
+        """
+        with np.errstate(all="ignore"):
+            return np.asarray(_value(self.root, values), dtype=np.float64)
+
+    def fault(self, values: Mapping[str, Any]) -> Fault:
+        """Where the value for one frame's `values` stops being a finite number."""
+        with np.errstate(all="ignore"):
+            node = self.root
+            while inner := [
+                part for part in _taken(node, values) if not np.isfinite(_value(part, values))
+            ]:
+                node = inner[0]
+        return Fault("is no finite number", self.column + node.col_offset)
+
+    def _check(self, node: ast.expr, depth: int) -> None:
+        """Raise `Fault` for anything in the tree that is not arithmetic."""
+        column = self.column + node.col_offset
+        if depth > DEEPEST:
+            raise Fault(f"more than {DEEPEST} operations inside one another", column)
+        if isinstance(node, ast.Constant):
+            if type(node.value) not in (int, float):
+                raise Fault(f"{ast.unparse(node)!r} is no number", column)
+            # As text, for a whole number can be too long for a float.
+            if not np.isfinite(float(str(node.value))):
+                raise Fault("is no finite number", column)
+        elif isinstance(node, ast.Name):
+            if node.id in FUNCTIONS:
+                raise Fault(f"{node.id!r} wants its values in brackets", column)
+            if node.id not in NAMES:
+                raise Fault(
+                    f"no name {node.id!r} ({', '.join(NAMES)}; {', '.join(FUNCTIONS)})", column
+                )
+        elif isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
+            if name not in FUNCTIONS:
+                raise Fault(f"no function {name!r} ({', '.join(FUNCTIONS)})", column)
+            wanted = FUNCTIONS[name][1]
+            if node.keywords or not node.args or (wanted and len(node.args) != wanted):
+                raise Fault(f"{name!r} takes {wanted or 'one or more'} values", column)
+        elif isinstance(node, ast.BinOp | ast.UnaryOp | ast.BoolOp | ast.Compare):
+            signs = node.ops if isinstance(node, ast.Compare) else [node.op]
+            if not all(type(sign) in OPERATORS for sign in signs):
+                raise Fault("this operation means nothing here", column)
+        elif not isinstance(node, ast.IfExp):
+            raise Fault("this means nothing here", column)
+        for part in _parts(node):
+            self._check(part, depth + 1)
+
+
+def _parts(node: ast.expr) -> Iterator[ast.expr]:
+    """The expressions that one is made of."""
+    if isinstance(node, ast.Call):
+        yield from node.args
+        return
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, ast.expr):
+            yield part
+
+
+def _taken(node: ast.expr, values: Mapping[str, Any]) -> list[ast.expr]:
+    """The parts that count at one frame: of a choice, the condition and the side it takes."""
+    parts = list(_parts(node))
+    if isinstance(node, ast.IfExp):
+        condition, yes, no = node.test, node.body, node.orelse
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "where":
+        condition, yes, no = parts
+    else:
+        return parts
+    return [condition, yes if _value(condition, values) != 0 else no]
+
+
+def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
+    """The value of a checked tree: float64, or truth, of each frame."""
+    if isinstance(node, ast.Constant):
+        return np.float64(str(node.value))
+    if isinstance(node, ast.Name):
+        return np.pi if node.id == "pi" else values[node.id]
+    parts = [_value(part, values) * 1.0 for part in _parts(node)]
+    if isinstance(node, ast.Call):
+        assert isinstance(node.func, ast.Name)
+        return FUNCTIONS[node.func.id][0](*parts)
+    if isinstance(node, ast.IfExp):
+        # In the order of the grammar: the condition comes first among a node's fields.
+        return FUNCTIONS["where"][0](*parts)
+    if isinstance(node, ast.Compare):
+        pairs = zip(node.ops, parts, parts[1:], strict=False)
+        return reduce(np.logical_and, (OPERATORS[type(op)](a, b) for op, a, b in pairs))
+    assert isinstance(node, ast.BinOp | ast.UnaryOp | ast.BoolOp)
+    operate = OPERATORS[type(node.op)]
+    return reduce(operate, parts) if len(parts) > 1 else operate(*parts)
