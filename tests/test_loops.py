@@ -17,7 +17,7 @@ from dreamvid.cadence import between
 from dreamvid.carry import Step, anchoring, by_motion, traced
 from dreamvid.errors import MediaError, SettingsError
 from dreamvid.films import lasting, named, settings_for
-from dreamvid.frames import Size, noise, size_of
+from dreamvid.frames import Clock, Size, noise, size_of
 from dreamvid.motions import composed
 from dreamvid.seams import loop_seam
 from dreamvid.settings import assigned
@@ -54,9 +54,7 @@ def left_after_each(close, period, stride=1):
 def test_a_turn_ends_exactly_as_the_one_before(motion, planting, stride):
     close = closing(motion, stride=stride, planting=planting)
     dream = noise(SIZE, (1,))
-    first, last = (
-        close(Step(index, Moment(dream), dream), dream) for index in (24, 48 - stride)
-    )
+    first, last = (close(Step(index, Moment(dream), dream), dream) for index in (24, 48 - stride))
     assert torch.equal(first, dream), "the first frame of a turn is a plain dream"
     assert torch.equal(last, torch.ones(3, *SIZE)), "its last is that of the turn before"
     assert torch.equal(close(Step(7, Moment(dream), dream), dream), dream), "turn 0 is free"
@@ -146,7 +144,7 @@ def test_a_stride_moves_as_far_as_its_frames(picture):
     motion, rate = composed({"zoom": {"rate": 2.0}}), Fraction(30)
     once = by_motion(motion, rate, stride=4)(Step(4, Moment(picture), picture)).frame
     points = grid(size_of(picture))
-    whole = motion(points, loops.Clock(0.0, 4 / 30), size_of(picture)) - points
+    whole = motion(points, Clock(0.0, 4 / 30), size_of(picture)) - points
     torch.testing.assert_close(once, warp(picture, whole), atol=1e-3, rtol=0)
 
 
