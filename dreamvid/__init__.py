@@ -6,6 +6,7 @@ The easy doors::
     dreamvid.zoom("seed.jpg", "out.mp4", frames=90)
     dreamvid.video("clip.mp4", "dream.mp4", start="2s", carry="flow")
     dreamvid.image("seed.jpg", "dream.png", preset="google-2015", weights="bvlc.safetensors")
+    dreamvid.loop(out="loop.webp", seconds=4)
 
 All take ``preset``, ``config``, ``overwrite``, every flag of the command line by its long name,
 and ``settings``, a nested dict such as ``{"ascent": {"step_size": 2.0}}``. Importing dreamvid
@@ -27,6 +28,7 @@ def zoom(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    preview: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:
@@ -36,7 +38,39 @@ def zoom(
 
     chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
     target = Path(out) if out is not None else Path(f"{Path(seed).stem}-zoom.mp4")
-    return films.zoom(Path(seed), target, chosen, job=_path(job), overwrite=overwrite)
+    return films.zoom(
+        Path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview
+    )
+
+
+def loop(
+    seed: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    *,
+    seconds: float | None = None,
+    preset: str = "default",
+    config: str | PathLike[str] | None = None,
+    job: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    preview: bool = False,
+    settings: dict[str, Any] | None = None,
+    **flags: Any,
+) -> Path:
+    """Make a film whose last frame flows into its first, from noise unless a seed is given.
+
+    The seed is a picture, or a job folder, whose last frame is taken. Returns the film's path,
+    ``noise-loop.mp4`` or ``<seed>-loop.mp4`` by default.
+    """
+    from dreamvid import films
+    from dreamvid.settings import flagged
+
+    chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
+    if seconds is not None:
+        chosen = films.lasting(chosen, seconds, flags.get("frames"))
+    target = Path(out) if out is not None else films.named(_path(seed), "loop")
+    return films.loop(
+        _path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview
+    )
 
 
 def video(

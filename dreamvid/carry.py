@@ -5,19 +5,21 @@ carry of a still is its motion.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
+import torch
 from torch import Tensor
 
-from dreamvid.frames import Clock, Frame, drawn, size_of
-from dreamvid.motions import Motion, flow_of
+from dreamvid.frames import Clock, Frame, Size, drawn, size_of
+from dreamvid.motions import Motion
 from dreamvid.registry import Registry, Within
 from dreamvid.settings import Settings
 from dreamvid.sources import Moment
 from dreamvid.timeline import Timeline
-from dreamvid.warp import moved, warp
+from dreamvid.tone import anchored, share_of, tone_of
+from dreamvid.warp import grid, moved, warp
 
 carries = Registry("carry")
 Share = Annotated[float, Within(0, 1, scheduled=True)]
@@ -51,17 +53,70 @@ class Start:
 Carry = Callable[[Step], Start]
 
 
-def by_motion(motion: Motion, fps: Fraction) -> Carry:
-    """Start from the last dream, moved on by one frame's time; the first, from the source."""
+def by_motion(
+    motion: Motion, fps: Fraction, *, stride: int = 1, period: int | None = None
+) -> Carry:
+    """Start from the last dream, moved on by the time since; the first, from the source.
+
+    Args:
+        motion: how the picture moves.
+        fps: frames a second.
+        stride: frames from one dream to the next.
+        period: frames after which the motion's time and all randomness begin anew, for loops.
+    """
 
     def carry(step: Step) -> Start:
+        draw = step.index % period if period else step.index
         if step.previous is None:
-            return Start(step.moment.frame, draw=step.index)
-        clock = Clock(float(step.index / fps), float(1 / fps))
-        flow = flow_of(motion, clock, size_of(step.previous), step.previous.device)
-        return Start(warp(step.previous, flow), later=True, draw=step.index)
+            return Start(step.moment.frame, draw=draw)
+        size = size_of(step.previous)
+        points = grid(size, step.previous.device)
+        came = traced(motion, points, step.index, stride, size, fps, period)
+        return Start(warp(step.previous, came - points), later=True, draw=draw)
 
     return carry
+
+
+def anchoring(carry: Carry, strength: float, seconds: Fraction) -> Carry:
+    """`carry`, with the drift of tone away from the source's taken back, see `dreamvid.tone`.
+
+    `strength` is the share that is taken back in a second, `seconds` the time between dreams.
+    """
+    share = share_of(strength, seconds)
+
+    def anchor(step: Step) -> Start:
+        start = carry(step)
+        if not start.later:
+            return start
+        return replace(start, frame=anchored(start.frame, tone_of(step.moment.frame), share))
+
+    return anchor
+
+
+def refreshing(carry: Carry, share: float) -> Carry:
+    """`carry`, with `share` (0 to 1) of the source's own frame laid over each start."""
+
+    def refresh(step: Step) -> Start:
+        start = carry(step)
+        return replace(start, frame=torch.lerp(start.frame, step.moment.frame, share))
+
+    return refresh
+
+
+def traced(
+    motion: Motion,
+    points: Tensor,
+    index: int,
+    count: int,
+    size: Size,
+    fps: Fraction,
+    period: int | None = None,
+) -> Tensor:
+    """Where `points` (2, H, W) of frame `index` were `count` frames before."""
+    for place in range(index, index - count, -1):
+        time = place % period if period else place
+        points = motion(points, Clock(float(time / fps), float(1 / fps)), size)
+    return points
 
 
 @carries.register

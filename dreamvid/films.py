@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Annotated, Any
 
-from dreamvid import media, presets, sinks
+from dreamvid import loops, media, presets, previews, sinks
 from dreamvid.carry import carry_for
 from dreamvid.dreamer import Dreamer, dreamer_for
-from dreamvid.errors import DreamvidError, MediaError, SettingsError
+from dreamvid.errors import DreamvidError, MediaError, ResumeError, SettingsError
 from dreamvid.flow import method_for
 from dreamvid.frames import Frame, Size, covered, film_seconds, parsed_size, quantised, size_of
 from dreamvid.job import SUFFIX, Job, Manifest
@@ -18,6 +19,7 @@ from dreamvid.kinds import masks_of, sha256_of
 from dreamvid.media.locking import locked
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
+from dreamvid.registry import Within, checked_value
 from dreamvid.runs import Progress, Run, Silence, described, device_of, stoppable, this_machine
 from dreamvid.settings import Settings, Tree, laid_over, settled
 from dreamvid.timeline import Timeline
@@ -25,6 +27,8 @@ from dreamvid.timeline import Timeline
 FILM_SIDE = "640"
 """The longer side of a film for which no size is asked."""
 DEFAULT_MOTION: Tree = {"zoom": {}}
+SQUARE = Size(1, 1)
+"""The shape of a film for which neither a seed nor a size gives one."""
 
 
 def settings_for(
@@ -108,25 +112,83 @@ def zoom(
     *,
     job: Path | None = None,
     overwrite: bool = False,
+    preview: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Make a film that falls into a still, and return where it is.
 
     Everything that can be wrong with the input or the settings is found before the job folder
-    is made.
+    is made. With `preview`, the motion alone and a quarter of the size come first.
     """
     _check_out(seed, out, settings, overwrite)
-    if not settings.motion:
-        settings = replace(settings, motion=DEFAULT_MOTION)
-    Timeline(settings)
     picture = media.read_picture(seed)
-    size = parsed_size(str(settings.film.size or FILM_SIDE), size_of(picture))
-    settings = _settled_film(settings, size, settings.film.rate, settings.film.length)
+    settings = _settled_motion(settings, size_of(picture))
+    size = parsed_size(str(settings.film.size), size_of(picture))
     dreamer = dreamer_for(settings)
     dreamer.check(size, seed=size_of(picture))
     source = {"path": str(seed.absolute()), "sha256": sha256_of(seed)}
     start = quantised(covered(picture, size), settings.film.depth)
-    return _made("zoom", out, settings, dreamer, source, start, job, overwrite, progress)
+    return _made("zoom", out, settings, dreamer, source, start, job, overwrite, progress, preview)
+
+
+def loop(
+    seed: Path | None,
+    out: Path,
+    settings: Settings,
+    *,
+    job: Path | None = None,
+    overwrite: bool = False,
+    preview: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Make a film whose last frame flows into its first, and return where it is.
+
+    `seed` is a picture, a job folder, whose last frame is taken, or None for noise. Otherwise
+    like `zoom`.
+    """
+    if seed is not None and seed.is_dir():
+        seed = _last_frame(seed)
+    _check_out(seed, out, settings, overwrite)
+    loops.check(settings)
+    picture = None if seed is None else media.read_picture(seed)
+    settings = _settled_motion(settings, SQUARE if picture is None else size_of(picture))
+    size = parsed_size(str(settings.film.size), SQUARE)
+    dreamer = dreamer_for(settings)
+    dreamer.check(size, seed=None if picture is None else size_of(picture))
+    source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
+    if seed is not None:
+        source |= {"path": str(seed.absolute()), "sha256": sha256_of(seed)}
+    if picture is None:
+        start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
+    else:
+        start = covered(picture, size)
+    start = quantised(start, settings.film.depth)
+    return _made("loop", out, settings, dreamer, source, start, job, overwrite, progress, preview)
+
+
+def _last_frame(folder: Path) -> Path:
+    """The last finished frame of a job."""
+    job = Job.open(folder)
+    done = job.finished()
+    if not done:
+        raise ResumeError(f"{folder}: has no finished frame yet; `dreamvid resume` it first")
+    return job.frame_path(done - 1)
+
+
+def lasting(settings: Settings, seconds: Any, frames: Any = None) -> Settings:
+    """`settings` for a film of so many seconds, to the nearest frame."""
+    if frames is not None:
+        raise SettingsError("--seconds and --frames: got both, wanted one of them")
+    number = checked_value(seconds, Annotated[Fraction, Within(0, 10**6, above=True)], "--seconds")
+    return settings.changed("film", frames=max(1, round(number * settings.film.rate)))
+
+
+def named(seed: Path | None, kind: str) -> Path:
+    """What a film of that kind is called where no name is given."""
+    if seed is None:
+        return Path(f"noise-{kind}.mp4")
+    # A job is called after its film.
+    return Path(f"{Path(seed.absolute().name.removesuffix(SUFFIX)).stem}-{kind}.mp4")
 
 
 def video(
@@ -143,6 +205,11 @@ def video(
     Like `zoom`, it finds everything that can be wrong before the job folder is made.
     """
     _check_out(source, out, settings, overwrite)
+    if settings.film.cadence > 1:
+        raise SettingsError(
+            f"film.cadence: got {settings.film.cadence}, dreams over films follow every frame; "
+            "leave it at 1"
+        )
     film = media.probe(source)
     rate = settings.film.fps or film.rate
     first, frames = _range(film, rate, settings)
@@ -182,10 +249,20 @@ def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, i
     return first, last - first if asked is None else min(asked, last - first)
 
 
-def _check_out(seed: Path, out: Path, settings: Settings, overwrite: bool) -> None:
+def _check_out(seed: Path | None, out: Path, settings: Settings, overwrite: bool) -> None:
     sinks.check_output(out, overwrite)
     sinks.encoding_for(out, settings.encode)
-    _must_differ(seed, out)
+    if seed is not None:
+        _must_differ(seed, out)
+
+
+def _settled_motion(settings: Settings, shape: Size) -> Settings:
+    """Settings of a film that moves by itself, made of something of that shape."""
+    if not settings.motion:
+        settings = replace(settings, motion=DEFAULT_MOTION)
+    Timeline(settings)
+    size = parsed_size(str(settings.film.size or FILM_SIDE), shape)
+    return _settled_film(settings, size, settings.film.rate, settings.film.length)
 
 
 def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
@@ -205,6 +282,7 @@ def _made(
     job: Path | None,
     overwrite: bool,
     progress: Progress | None,
+    preview: bool = False,
 ) -> Path:
     """The film of a new job, or of one that was begun and fits."""
     folder = job or out.with_name(out.name + SUFFIX)
@@ -217,16 +295,19 @@ def _made(
         machine=this_machine(dreamer.network),
         pictures=dreamer.goal.pictures,
     )
-    Job.claim(folder, Path(source["path"]), out)
+    progress = progress or Silence()
+    if preview and start is not None:
+        previews.made(start, manifest, dreamer, overwrite, progress)
+    Job.claim(folder, Path(source["path"]) if source["path"] else None, out)
     with stoppable(folder, "the same command again"), locked(folder):
         if (folder / "job.json").exists() and not overwrite:
             made = Job.open(folder)
             made.must_fit(manifest)
         else:
             made = Job.create(folder, manifest, start)
-    run = Run(made, out, settings, overwrite, progress or Silence())
+    run = Run(made, out, settings, overwrite, progress, dreamer)
     try:
-        return run.finish(dreamer)
+        return run.finish()
     except MediaError:
         # An input that gives not one frame leaves no job either.
         if not any(made.frames.iterdir()):

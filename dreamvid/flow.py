@@ -208,14 +208,15 @@ def _raft_network(size: str, weights: Path | None, device: torch.device) -> Any:
 
         build = getattr(optical_flow, f"raft_{size}")
         if weights is None:
-            published = getattr(optical_flow, f"Raft_{size.capitalize()}_Weights").DEFAULT
-            file = published.url.rpartition("/")[2]
-            weights = weights_files.cached(file, "raft")
-            if weights is None:
+            url = getattr(optical_flow, f"Raft_{size.capitalize()}_Weights").DEFAULT.url
+            source = weights_files.Source(url, "BSD-3-Clause", sha256=url[-12:-4])
+            weights = weights_files.hub_folder() / source.file
+            if not weights.is_file():
                 raise NetworkError(
-                    f"raft: its weights are not here; fetch {published.url} into "
-                    f"{weights_files.hub_folder()}, give flow.weights, or use flow.name=dis"
+                    f"raft: its weights are not here; fetch {url} into {weights.parent}, "
+                    "give flow.weights, or use flow.name=dis"
                 )
+            weights_files.check(weights, source, "raft")
         with torch.device("meta"):
             net: Any = build(weights=None, progress=False)
         net.name = "raft"

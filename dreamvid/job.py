@@ -88,7 +88,7 @@ class Job:
         self.source = folder / "source.png"
 
     @staticmethod
-    def claim(folder: Path, seed: Path, out: Path) -> None:
+    def claim(folder: Path, seed: Path | None, out: Path) -> None:
         """See that `folder` is a job's or can become one, and make it.
 
         Raises:
@@ -98,7 +98,7 @@ class Job:
         folder = folder.absolute()
         if folder == out.absolute():
             raise ResumeError(f"{folder}: is the name of the film too; choose another with --job")
-        if folder in seed.absolute().parents:
+        if seed is not None and folder in seed.absolute().parents:
             raise ResumeError(f"{folder}: holds the seed {seed.name}; choose another with --job")
         try:
             if folder.exists() and not (folder.is_dir() and _is_ours(folder)):

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from dreamvid import media
-from dreamvid.carry import Carry, by_motion, carry_for
+from dreamvid import loops, media
+from dreamvid.cadence import Between, between
+from dreamvid.carry import Carry, Step, anchoring, by_motion, carry_for, refreshing
 from dreamvid.compositing import keeping_colour, masked
 from dreamvid.errors import MediaError, ResumeError
 from dreamvid.flow import method_for
@@ -21,7 +22,7 @@ from dreamvid.job import Job
 from dreamvid.pipeline import Finish
 from dreamvid.registry import Registry
 from dreamvid.settings import Settings
-from dreamvid.sources import Film, FrameSource, Moment, Opened, Still
+from dreamvid.sources import Film, FrameSource, Opened, Still
 from dreamvid.timeline import Timeline
 
 kinds = Registry("kind of job")
@@ -35,13 +36,39 @@ class Parts:
     source: FrameSource
     carry: Carry
     finish: Finish | None = None
+    between: Between | None = None
+    period: int | None = None
 
 
 @kinds.register
 def zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still that moves."""
-    motion = by_motion(Timeline(settings).motion, settings.film.rate)
-    return Parts(Still(job.read_source().to(device)), motion)
+    film, motion = settings.film, Timeline(settings).motion
+    carry = by_motion(motion, film.rate, stride=film.cadence)
+    return Parts(
+        Still(job.read_source().to(device)),
+        anchoring(carry, film.anchor, film.cadence / film.rate),
+        between=between(motion, film.rate, film.cadence),
+    )
+
+
+@kinds.register
+def loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
+    """A still, or noise, that moves and comes back."""
+    film, motion, period = settings.film, Timeline(settings).motion, settings.film.length
+    carry = by_motion(motion, film.rate, stride=film.cadence, period=period)
+    breath = settings.loop.breath
+    if breath is None:
+        still = loops.stands_still(motion, film.rate, period)
+        breath = loops.BREATH if still else 0.0
+    around = loops.AROUND_STILL if job.manifest.source["path"] else loops.AROUND_NOISE
+    return Parts(
+        loops.Walk(job.read_source().to(device), period, film.seed, around),
+        anchoring(refreshing(carry, breath), film.anchor, film.cadence / film.rate),
+        loops.closing(settings, job.read),
+        between(motion, film.rate, film.cadence, period),
+        period,
+    )
 
 
 @kinds.register
@@ -135,7 +162,8 @@ def finish_for(settings: Settings) -> Finish | None:
     if not video.keep_color and video.mask is None:
         return None
 
-    def finish(moment: Moment, dream: Frame) -> Frame:
+    def finish(step: Step, dream: Frame) -> Frame:
+        moment = step.moment
         if video.keep_color:
             dream = keeping_colour(moment.frame, dream)
         return dream if moment.mask is None else masked(moment.frame, dream, moment.mask)

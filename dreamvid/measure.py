@@ -22,6 +22,7 @@ from dreamvid.errors import MediaError
 from dreamvid.flow import Method, boundary, disoccluded, method_for
 from dreamvid.frames import Frame, film_seconds, from_pixels
 from dreamvid.kinds import film_frames
+from dreamvid.seams import Seam, loop_seam
 from dreamvid.settings import Settings
 from dreamvid.warp import moved, warp
 
@@ -116,6 +117,15 @@ def measure(
     write_csv(measures, out)
     write_plot(measures, plot, f"{dream.name} beside {source.name}")
     return measures
+
+
+def measure_loop(film: Path) -> Seam:
+    """How well a film's last frame flows into its first.
+
+    Raises:
+        MediaError: it cannot be read, or has fewer than three frames.
+    """
+    return loop_seam(from_pixels(pixels) for pixels in media.frames_of(film))
 
 
 def measured(

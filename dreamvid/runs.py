@@ -17,14 +17,16 @@ import numpy
 import torch
 
 import dreamvid
-from dreamvid import media, sinks
+from dreamvid import loops, media, sinks
 from dreamvid.dreamer import Dreamer, dreamer_for
-from dreamvid.errors import MediaError, ResumeError, Stopped
+from dreamvid.errors import MediaError, ResumeError, SettingsError, Stopped
 from dreamvid.job import Job, Manifest
 from dreamvid.kinds import parts_of, sound_of
 from dreamvid.networks.base import Network
-from dreamvid.pipeline import dreamed
+from dreamvid.pipeline import dreamed, key_before
+from dreamvid.seams import CLOSED
 from dreamvid.settings import Settings, Tree
+from dreamvid.tone import tone_of
 
 
 class Progress(Protocol):
@@ -66,6 +68,8 @@ class Run:
     """Like the job's own in all that is painted; frames and encoding may differ."""
     overwrite: bool
     progress: Progress
+    dreamer: Dreamer | None = None
+    """Made when it is first needed, where none is given."""
 
     @property
     def painting(self) -> Settings:
@@ -85,24 +89,45 @@ class Run:
             words += ["--overwrite"]
         return f"`{shlex.join(words)}`"
 
-    def finish(self, dreamer: Dreamer | None = None) -> Path:
+    def finish(self) -> Path:
         """Make the frames that are still lacking, then the film; return where the film is."""
         sinks.check_output(self.out, self.overwrite)
-        total = self.settings.film.length
         with stoppable(self.job.folder, self.remedy), self.job.locked():
-            done = self.job.finished()
-            if done < total:
-                self.job.trim(done)
-                total = self._dream(done, dreamer or dreamer_for(self.painting))
-            return self.encode(total)
+            if self.job.manifest.kind == "loop":
+                return self.encode(self._closed())
+            return self.encode(range(self._dream(self.settings.film.length)))
 
-    def _dream(self, done: int, dreamer: Dreamer) -> int:
-        """Make the frames that are lacking; how many there are then."""
+    def _closed(self) -> range:
+        """Dream turns of a loop until it is closed; which frames are the last of them."""
+        number, most, period = 2, self.settings.loop.turns, self.settings.film.length
+        while True:
+            turn = range((number - 1) * period, number * period)
+            self._dream(turn.stop)
+            seam = loops.seam_of(self.job, turn)
+            if seam.ratio <= CLOSED:
+                self.progress.say(f"closed in {number} turns: {seam}")
+                return turn
+            if number >= most:
+                self.progress.say(
+                    f"not closed in {number} turns, wanted a ratio of {CLOSED} at most: {seam}; "
+                    f"the same command with --set loop.turns={number + 2} goes on"
+                )
+                return turn
+            number += 1
+
+    def _dream(self, total: int) -> int:
+        """Make those of the first `total` frames that are lacking; how many there are then."""
         job, film = self.job, self.settings.film
+        done = job.finished()
+        if done >= total:
+            return total
+        job.trim(done)
+        dreamer = self.dreamer = self.dreamer or dreamer_for(self.painting)
         _must_be_same(job.manifest, dreamer, self.progress)
         device = device_of(dreamer.network)
         parts = parts_of(job, self.painting, device, self.progress.say)
-        self.progress.begin(done, film.length)
+        self.progress.begin(done, total)
+        last = key_before(done, film.cadence)
         made = dreamed(
             parts.source,
             parts.carry,
@@ -111,12 +136,15 @@ class Run:
             depth=film.depth,
             finish=parts.finish,
             start=done,
-            previous=job.read(done - 1).to(device) if done else None,
+            previous=None if last is None else job.read(last).to(device),
+            stride=film.cadence,
+            between=parts.between,
+            period=parts.period,
         )
         began = time.monotonic()
-        for index, frame in islice(made, film.length - done):
+        for index, frame in islice(made, total - done):
             report = dreamer.report
-            if report.skipped:
+            if report.skipped and index % film.cadence == 0:
                 self.progress.say(
                     f"frame {index}: {report.skipped} of {report.skipped + report.steps} steps "
                     "skipped, gradient not finite"
@@ -125,23 +153,27 @@ class Run:
                 "seconds": round(time.monotonic() - began, 3),
                 "gain": report.gain if report.steps else None,
                 "skipped": report.skipped,
+                **tone_of(frame).notes(),
             }
             job.write(index, frame, notes)
             self.progress.frame(index, notes)
             began = time.monotonic()
             done = index + 1
-        if done < film.length:
-            self.progress.say(f"the input ends after {done} of {film.length} frames")
+        if done < total:
+            self.progress.say(f"the input ends after {done} of {total} frames")
         return done
 
-    def encode(self, total: int) -> Path:
-        """Make a film of the first `total` frames."""
-        settings = self.settings.changed("film", frames=total)
+    def encode(self, which: range) -> Path:
+        """Make a film of those frames of the job."""
+        settings = self.settings.changed("film", frames=len(which))
+        if self.job.manifest.kind == "loop":
+            usual = sinks.LOOPED.get(sinks.encoder_for(self.out), {})
+            settings = replace(settings, encode={**usual, **settings.encode})
         sinks.encode_film(
-            (self.job.read(index) for index in range(total)),
+            (self.job.read(index) for index in which),
             self.out,
             settings.film.rate,
-            sound=sound_of(self.job, total, self.progress.say),
+            sound=sound_of(self.job, len(which), self.progress.say),
             options=settings.encode,
             metadata={"comment": described(self.job.manifest.kind, settings)},
             say=self.progress.say,
@@ -159,6 +191,10 @@ def resume(
     """Go on with a job, to another length if one is given; return where its film is."""
     progress = progress or Silence()
     settings = job.manifest.settings
+    if frames and job.manifest.kind == "loop" and frames != settings.film.length:
+        raise SettingsError(
+            f"frames: got {frames}, the loop was begun with {settings.film.length}; begin another"
+        )
     if frames:
         settings = settings.changed("film", frames=frames)
         job.must_fit(replace(job.manifest, settings=settings))
@@ -191,6 +227,9 @@ def encode(
     sinks.encoding_for(out, chosen)
     with stoppable(job.folder, "the same command again"), job.locked():
         done, total = job.finished(), manifest.settings.film.length
+        which = range(done)
+        if manifest.kind == "loop":
+            which, total = loops.whole_turn(done, total) or which, 2 * total
         if not done or (done < total and out.absolute() == manifest.out):
             raise ResumeError(
                 f"{job.folder}: {done} of {total} frames are finished; "
@@ -199,7 +238,7 @@ def encode(
         if done < total:
             progress.say(f"{done} of {total} frames are finished and encoded")
         settings = replace(manifest.settings, encode=chosen)
-        return Run(job, out, settings, overwrite, progress).encode(done)
+        return Run(job, out, settings, overwrite, progress).encode(which)
 
 
 def _frames_told(film: Path) -> int | None:

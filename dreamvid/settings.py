@@ -118,6 +118,10 @@ class FilmSettings:
     depth: Literal[8, 16] = 8
     """Bits a channel of the frames on disk."""
     seed: Annotated[int, Within(0, 2**63 - 1)] = 0
+    cadence: Annotated[int, Within(1, 1000)] = 1
+    """Every so many frames one is dreamed; those between are moved and blended."""
+    anchor: Fraction01 = 0.3
+    """The share of the drift in brightness, contrast and saturation taken back in a second."""
 
     @property
     def length(self) -> int:
@@ -128,6 +132,18 @@ class FilmSettings:
     def rate(self) -> Fraction:
         """In frames a second."""
         return FPS if self.fps is None else self.fps
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopSettings:
+    """How a loop is closed."""
+
+    closing: Literal["planting", "relaxation"] = "planting"
+    """Small spots and patches at a time, or everything at once."""
+    turns: Annotated[int, Within(2, 100)] = 3
+    """At most so many, the one that runs in included."""
+    breath: Fraction01 | None = None
+    """The share of a closed walk through noise laid over each start; none: 0.15 standing still."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +194,7 @@ class Settings:
     flow: Tree = field(default_factory=lambda: {"name": "dis"})
     film: FilmSettings = field(default_factory=FilmSettings)
     video: VideoSettings = field(default_factory=VideoSettings)
+    loop: LoopSettings = field(default_factory=LoopSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
     encode: Tree = field(default_factory=dict)
 
@@ -196,6 +213,7 @@ SECTIONS: dict[str, Any] = {
     "ascent": AscentSettings,
     "film": FilmSettings,
     "video": VideoSettings,
+    "loop": LoopSettings,
     "machine": MachineSettings,
 }
 NAMED_SECTIONS = {"objective": "energy", "carry": "flow", "flow": "dis"}
@@ -207,6 +225,7 @@ UNPAINTED = (
     "machine.threads",
     "network.weights",
     "encode",
+    "loop.turns",
     "video.strict",
     "video.sound",
     "video.mask",
@@ -267,6 +286,8 @@ FLAGS = {
     "size": "film.size",
     "depth": "film.depth",
     "seed": "film.seed",
+    "cadence": "film.cadence",
+    "anchor": "film.anchor",
     "network": "network.name",
     "weights": "network.weights",
     "layer": "network.layers",

@@ -41,6 +41,10 @@ _MOV_SOUND = SoundFormat(
 _WEBM_SOUND = SoundFormat(frozenset({"opus", "vorbis"}), ("-c:a", "libopus", "-b:a", "160k"))
 
 
+LOOPED: Mapping[str, Mapping[str, Any]] = {"mp4": {"crf": 13, "steady": True}}
+"""Options of encoders for films that are played over and over, where none are given."""
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How frames become a file.
@@ -68,9 +72,13 @@ def mp4(
         "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower",
         "veryslow",
     ] = "medium",
+    steady: bool = False,
 ) -> Encoding:  # fmt: skip
-    """H.264 that plays everywhere; a lower crf keeps more detail in a larger file."""
+    """H.264 that plays everywhere; a lower crf keeps more detail, steady as much at the end."""
     codec = ("-c:v", "libx264", "-crf", str(crf), "-preset", preset)
+    if steady:
+        # x264 saves bits on what no later frame is predicted from, above all on the last ones.
+        codec += ("-x264-params", "mbtree=0")
     container = ("-movflags", "+faststart", "-f", "mp4")
     arguments = (*codec, "-vf", f"{_BT709}yuv420p", *container)
     return Encoding(arguments, Size(2, 2), sound=_MP4_SOUND)

@@ -8,7 +8,9 @@ import typer
 
 from dreamvid.cli.app import app, number_from, print_path, progress_for, settings_from
 from dreamvid.cli.options import (
+    Anchor,
     Assign,
+    Cadence,
     Carry,
     Config,
     Depth,
@@ -31,6 +33,7 @@ from dreamvid.cli.options import (
     Overwrite,
     Precision,
     Preset,
+    Preview,
     Quiet,
     Seed,
     SeedNumber,
@@ -61,6 +64,9 @@ def zoom(
     device: Device = None,
     precision: Precision = None,
     depth: Depth = None,
+    cadence: Cadence = None,
+    anchor: Anchor = None,
+    preview: Preview = False,
     job: JobFolder = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -80,12 +86,16 @@ def zoom(
         "device": device,
         "precision": precision,
         "depth": depth,
+        "cadence": cadence,
+        "anchor": anchor,
     }
     settings = settings_from(preset, config, flags, assign)
     films = import_module("dreamvid.films")
     target = out or Path(f"{seed.stem}-zoom.mp4")
     with progress_for(quiet) as progress:
-        made = films.zoom(seed, target, settings, job=job, overwrite=overwrite, progress=progress)
+        made = films.zoom(
+            seed, target, settings, job=job, overwrite=overwrite, preview=preview, progress=progress
+        )
     print_path(made)
 
 

@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from dreamvid.cli.app import app, print_path, progress_for, settings_from
+from dreamvid.cli.app import app, print_path, progress_for, settings_from, tell
 from dreamvid.cli.options import (
     Assign,
     Device,
     Flow,
-    Input,
     Layer,
     NetworkName,
     Overwrite,
@@ -19,12 +18,21 @@ from dreamvid.cli.options import (
     Start,
     Weights,
 )
+from dreamvid.errors import SettingsError
 
 
 @app.command()
 def measure(
-    source: Input,
-    dream: Annotated[Path, typer.Argument(metavar="DREAM", help="The film dreamed over it.")],
+    source: Annotated[
+        Path | None, typer.Argument(metavar="[INPUT]", help="A film, or a picture.")
+    ] = None,
+    dream: Annotated[
+        Path | None, typer.Argument(metavar="[DREAM]", help="The film dreamed over it.")
+    ] = None,
+    loop: Annotated[
+        Path | None,
+        typer.Option(metavar="FILM", help="Measure how this film's end meets its beginning."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="The CSV; the plot lies beside it. [DREAM-measure.csv]"),
@@ -40,6 +48,13 @@ def measure(
     overwrite: Overwrite = False,
 ) -> None:
     """Measure how steady and how strong a dream is beside its film."""
+    if loop is not None:
+        if source is not None:
+            raise SettingsError("--loop: measures one film alone; leave out INPUT and DREAM")
+        tell(f"{import_module('dreamvid.measure').measure_loop(loop)}\n")
+        return
+    if source is None or dream is None:
+        raise SettingsError("measure: wants INPUT and DREAM, or --loop FILM")
     flags = {
         "start": start,
         "flow": flow,

@@ -107,6 +107,21 @@ Precision = Annotated[
 Depth = Annotated[
     str | None, typer.Option(metavar="BITS", help="8 or 16 bits a channel on disk. [8]")
 ]
+Cadence = Annotated[
+    str | None,
+    typer.Option(metavar="K", help="Dream every K-th frame, move and blend the others. [1]"),
+]
+Anchor = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STRENGTH",
+        help="Share of the drift in brightness, contrast and colour undone a second. [0.3]",
+    ),
+]
+Preview = Annotated[
+    bool,
+    typer.Option("--preview", help="First show the motion alone, then a quarter of the size."),
+]
 JobFolder = Annotated[
     Path | None, typer.Option("--job", metavar="DIR", help="The job folder. [OUT.dream]")
 ]

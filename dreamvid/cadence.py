@@ -1,0 +1,74 @@
+"""Frames between two dreams: both moved along the motion to where they meet, and blended."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from dreamvid.carry import Step, traced
+from dreamvid.frames import Frame, Size, resized, size_of
+from dreamvid.motions import Motion
+from dreamvid.warp import grid, sampled
+
+Between = Callable[[Step, Frame], Iterator[Frame]]
+"""From a step and its dream to the frames between the dream before and this one, in order."""
+
+COARSE = 4
+"""Motions are inverted at a grid this many times as coarse as the pixels."""
+CLOSE = 0.02
+"""How exactly, in pixels of that grid."""
+
+
+def between(
+    motion: Motion, fps: Fraction, stride: int, period: int | None = None
+) -> Between | None:
+    """What fills the `stride - 1` frames between two dreams, if any, by moving both along."""
+    if stride == 1:
+        return None
+
+    def fill(step: Step, dream: Frame) -> Iterator[Frame]:
+        if step.previous is None:
+            return
+        size, first = size_of(dream), step.index - stride
+        points = grid(size, dream.device)
+        for place in range(1, stride):
+            came = traced(motion, points, first + place, place, size, fps, period)
+            goes, found = _ahead(motion, step.index, stride - place, size, fps, period, dream)
+            # These are not fed back, so that torch's own sharper cubic does no harm; it even makes
+            # up for what the blend softens.
+            earlier = sampled(step.previous, came, "bicubic")
+            later = sampled(dream, goes, "bicubic")
+            yield torch.lerp(earlier, later, found * (place / stride)).clamp(0, 1)
+
+    return fill
+
+
+def _ahead(
+    motion: Motion,
+    index: int,
+    count: int,
+    size: Size,
+    fps: Fraction,
+    period: int | None,
+    like: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Where the pixels of `count` frames earlier are in frame `index`, and whether they are.
+
+    Places (2, H, W) in pixels, and a mask (1, H, W): a motion that folds has no way back.
+    """
+    coarse = Size(*(max(2, -(-side // COARSE)) for side in size))
+    pixels = grid(coarse, like.device)
+    places = pixels
+    miss = torch.zeros_like(pixels)
+    for _ in range(20):
+        miss = pixels - traced(motion, places, index, count, coarse, fps, period)
+        if bool((miss.abs() < CLOSE).all()):
+            break
+        places = places + miss
+    scale = torch.tensor(
+        [(size.width - 1) / (coarse.width - 1), (size.height - 1) / (coarse.height - 1)],
+        device=like.device,
+    )[:, None, None]
+    found = (miss.abs().amax(0, keepdim=True) < 0.25).float()
+    return resized(places, size) * scale, resized(found, size)
