@@ -1,6 +1,5 @@
 """The dreamer: one frame through all its octaves."""
 
-import os
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 from dreamvid.ascent import Report, ascended
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Frame, Key, Size, checked, resized, size_of
+from dreamvid.machine import device_for, made_ready
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice, chosen
@@ -25,6 +25,7 @@ class Dreamer:
 
     def __init__(self, network: Network, choices: Sequence[Choice], settings: Settings) -> None:
         self.network = network
+        self.choices = tuple(choices)
         self.layers = [choice.layer for choice in choices]
         self.settings = settings
         self.report = Report()
@@ -127,7 +128,7 @@ class Dreamer:
 
 def dreamer_for(settings: Settings) -> Dreamer:
     """The dreamer that `settings` describe, on its device, its threads set."""
-    torch.set_num_threads(settings.machine.threads or os.cpu_count() or 1)
+    made_ready(settings.machine.threads)
     device = device_for(settings.machine.device)
     if device.type == "mps" and settings.machine.precision == "fp64":
         raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")
@@ -139,21 +140,3 @@ def dreamer_for(settings: Settings) -> Dreamer:
     )
     layers = settings.network.layers or (net.favourite,)
     return Dreamer(net, chosen(net.layers, layers, net.name), settings)
-
-
-def device_for(name: str) -> torch.device:
-    """The device of that name; ``auto`` takes an NVIDIA GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
-            raise RuntimeError("no such device")
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        raise SettingsError(
-            f"machine.device: {name!r} cannot be used here ({reason}); "
-            "wanted auto, cpu, cuda, cuda:N or mps"
-        ) from None
-    return device

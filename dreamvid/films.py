@@ -106,11 +106,12 @@ def zoom(
     job: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    dreamer: Dreamer | None = None,
 ) -> Path:
     """Make a film that falls into a still, and return where it is.
 
     Everything that can be wrong with the input or the settings is found before the job folder
-    is made.
+    is made. `dreamer` is one for just these settings, where there is one already.
     """
     _check_out(seed, out, settings, overwrite)
     picture = media.read_picture(seed)
@@ -119,7 +120,7 @@ def zoom(
     size = parsed_size(str(settings.film.size or FILM_SIDE), size_of(picture))
     settings = _settled_film(settings, size, settings.film.rate, settings.film.length)
     composed(settings.motion)
-    dreamer = dreamer_for(settings)
+    dreamer = dreamer or dreamer_for(settings)
     dreamer.check(size, seed=size_of(picture))
     source = {"path": str(seed.absolute()), "sha256": sha256_of(seed)}
     start = quantised(covered(picture, size), settings.film.depth)

@@ -9,7 +9,7 @@ ROOT = Path(dreamvid.__file__).parent
 LEVELS = [
     {"errors"},
     {"frames", "registry", "settings"},
-    {"presets", "networks", "objectives", "ascent", "octaves", "warp", "media"},
+    {"machine", "presets", "networks", "objectives", "ascent", "octaves", "warp", "media"},
     {"motions", "flow", "dreamer", "sinks"},
     {"sources"},
     {"carry", "compositing", "distil", "train"},
@@ -18,7 +18,7 @@ LEVELS = [
     {"kinds"},
     {"runs", "progress"},
     {"films"},
-    {"listing", "measure", "__init__"},
+    {"listing", "measure", "bench", "__init__"},
     {"cli", "__main__"},
 ]
 

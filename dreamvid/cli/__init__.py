@@ -2,11 +2,11 @@
 
 import sys
 
-from dreamvid.cli import films, measuring, training
+from dreamvid.cli import bench, films, measuring, training
 from dreamvid.cli.app import app, fail
 from dreamvid.errors import DreamvidError, Stopped
 
-__all__ = ["app", "films", "main", "measuring", "training"]
+__all__ = ["app", "bench", "films", "main", "measuring", "training"]
 
 
 def main() -> None:
