@@ -6,7 +6,6 @@ and the normalisation by standard deviation are those of pytorch-deepdream. The 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 
 from dreamvid.frames import Key, drawn
 from dreamvid.settings import AscentSettings
+from dreamvid.tiles import Gradient
 
 CASCADE = (0.5, 1.0, 2.0)
 """The widths of the three Gaussians of the cascade, relative to its own."""
@@ -22,13 +22,45 @@ CASCADE_REACH = 4
 TINY = 1e-20
 
 
-@dataclass
 class Report:
-    """What an ascent did: the gain before its last step, steps taken, steps skipped."""
+    """What an ascent did. It is kept on the device until it is asked for: asking waits."""
 
-    gain: float = float("nan")
-    steps: int = 0
-    skipped: int = 0
+    def __init__(self) -> None:
+        self._heights: list[Tensor] = []
+        self._finite: list[Tensor] = []
+
+    def note(self, height: Tensor, finite: Tensor) -> None:
+        """A step was tried: the gain before it, and whether its gradient was finite."""
+        self._heights.append(height)
+        self._finite.append(finite)
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        return sum(self._taken())
+
+    @property
+    def skipped(self) -> int:
+        """Steps skipped."""
+        return len(self._finite) - self.steps
+
+    @property
+    def gain(self) -> float:
+        """The gain before the last step that was taken."""
+        heights = torch.stack(self._heights).tolist() if self._heights else []
+        taken = [height for height, done in zip(heights, self._taken(), strict=True) if done]
+        return taken[-1] if taken else float("nan")
+
+    def _taken(self) -> list[bool]:
+        return torch.stack(self._finite).tolist() if self._finite else []
+
+
+Offsets = tuple[int, int] | Tensor
+"""How far a picture is rolled, down and to the right: whole numbers, or (2,) on its device."""
+Number = float | Tensor
+Step = Callable[[Tensor, Offsets, Number, Number], tuple[Tensor, Tensor, Tensor]]
+"""One step: from a picture, its jitter, the step size and the share of steps that will be done to
+the picture after it, the gain before it, and whether the gradient was finite."""
 
 
 def ascended(
@@ -40,8 +72,13 @@ def ascended(
     settings: AscentSettings,
     iterations: int,
     report: Report,
+    *,
+    tiled: Callable[[Tensor, Gradient], tuple[Tensor, Tensor]] = lambda x, gradient: gradient(x),
+    recorded: Callable[[Step], Step] = lambda step: step,
 ) -> Tensor:
     """`image` (N, 3, H, W) after `iterations` steps up the gradient of `gain`.
+
+    Nothing here waits for the device.
 
     Args:
         image: in the network's own units.
@@ -52,24 +89,40 @@ def ascended(
         settings: see `AscentSettings`.
         iterations: how many steps.
         report: counts steps; those whose gradient is not finite are skipped.
+        tiled: calls a gradient on a picture, or on tiles of it.
+        recorded: gives back a step, or something that does the same faster.
     """
+
+    def stepped(
+        image: Tensor, offsets: Offsets, step: Number, done: Number
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        height, gradient = tiled(rolled(image, offsets), lambda x: gain_and_gradient(x, gain))
+        finite = torch.isfinite(gradient).all()
+        if settings.smoothing:
+            gradient = cascade_smoothed(gradient, settings.smoothing + CASCADE_GROWTH * done)
+        gradient = rolled(normalised(gradient, settings.normalise), offsets, back=True)
+        moved = image + step * gradient
+        if settings.clamp:
+            moved = moved.clamp_(*bounds)
+        return torch.where(finite, moved, image), height.mean(), finite
+
+    advance = recorded(stepped)
     for index in range(iterations):
         offsets = jitter((*key, index), settings.jitter)
-        rolled = image.roll(offsets, (2, 3))
-        height, gradient = gain_and_gradient(rolled, gain)
-        if not bool(torch.isfinite(gradient).all()):
-            report.skipped += 1
-            continue
-        if settings.smoothing:
-            width = settings.smoothing + CASCADE_GROWTH * (index + 1) / iterations
-            gradient = cascade_smoothed(gradient, width)
-        stride = step.roll(offsets, (0, 1)) if isinstance(step, Tensor) else step
-        rolled = rolled + stride * normalised(gradient, settings.normalise)
-        image = rolled.roll((-offsets[0], -offsets[1]), (2, 3))
-        if settings.clamp:
-            image = torch.clamp(image, *bounds)
-        report.steps += 1
-        report.gain = height.mean().item()
+        image, height, finite = advance(image, offsets, step, (index + 1) / iterations)
+        report.note(height, finite)
+    return image
+
+
+def rolled(image: Tensor, offsets: Offsets, *, back: bool = False) -> Tensor:
+    """`image` (N, 3, H, W) rolled, or rolled back."""
+    if not isinstance(offsets, Tensor):
+        down, right = offsets
+        return image.roll((-down, -right) if back else (down, right), (2, 3))
+    for axis, offset in zip((2, 3), offsets, strict=True):
+        places = torch.arange(image.shape[axis], device=image.device)
+        places = (places + offset if back else places - offset) % image.shape[axis]
+        image = image.index_select(axis, places)
     return image
 
 
@@ -100,7 +153,7 @@ def normalised(gradient: Tensor, how: str) -> Tensor:
     return gradient
 
 
-def cascade_smoothed(gradient: Tensor, width: float) -> Tensor:
+def cascade_smoothed(gradient: Tensor, width: float | Tensor) -> Tensor:
     """The mean of three Gaussian smoothings of `gradient` (N, 3, H, W).
 
     Their standard deviations are `CASCADE` times `width` pixels; kernels are 9x9, borders

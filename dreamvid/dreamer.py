@@ -1,11 +1,12 @@
 """The dreamer: one frame through all its octaves."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from dreamvid.ascent import Report, ascended
+from dreamvid.ascent import Report, Step, ascended
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Frame, Key, Size, checked, resized, size_of
 from dreamvid.machine import device_for, made_ready
@@ -14,7 +15,9 @@ from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice, chosen
 from dreamvid.objectives import gain_of
 from dreamvid.octaves import climbed, octave_sizes
+from dreamvid.recording import Recorded, Recorder, cuda_graph
 from dreamvid.settings import Settings
+from dreamvid.tiles import Tiler
 
 
 class Dreamer:
@@ -29,10 +32,15 @@ class Dreamer:
         self.layers = [choice.layer for choice in choices]
         self.settings = settings
         self.report = Report()
+        self._tiler = Tiler(network, self.layers, settings.machine.tile)
+        self._recorder: Recorder | None = None
+        self._recordings: dict[tuple[int, ...], Recorded] = {}
         self._check_channels(choices)
         self._gain = gain_of(choices, settings.objective)
         parameter = next(network.parameters())
         self._dtype = torch.promote_types(parameter.dtype, torch.float32)
+        if parameter.device.type == "cuda":
+            self._recorder = cuda_graph
         ends = torch.tensor([0.0, 1.0], device=parameter.device, dtype=self._dtype)[
             :, None, None, None
         ].expand(2, 3, 1, 1)
@@ -81,6 +89,10 @@ class Dreamer:
                 ascent,
                 iterations,
                 report,
+                tiled=self._tiler,
+                recorded=partial(
+                    self._recorded, (octave, isinstance(stride, Tensor), *image.shape)
+                ),
             )
 
         inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
@@ -89,6 +101,14 @@ class Dreamer:
         )
         self.report = report
         return dreamed.clamp(0, 1).float().contiguous()
+
+    def _recorded(self, key: tuple[int, ...], step: Step) -> Step:
+        """`step` as it was recorded for `key`; itself where nothing is recorded or in tiles."""
+        if self._recorder is None or not self._tiler.takes_whole(Size(*key[-2:])):
+            return step
+        if key not in self._recordings:
+            self._recordings[key] = Recorded(step, self._recorder)
+        return self._recordings[key]
 
     def gain(self, inputs: Tensor) -> Tensor:
         """The objective of each picture (N,), given in the network's own units."""
