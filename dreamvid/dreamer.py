@@ -146,9 +146,9 @@ class Dreamer:
             )
 
 
-def dreamer_for(settings: Settings) -> Dreamer:
-    """The dreamer that `settings` describe, on its device, its threads set."""
-    made_ready(settings.machine.threads)
+def dreamer_for(settings: Settings, *, keep_memory: bool = True) -> Dreamer:
+    """The dreamer that `settings` describe, on its device; see `made_ready`."""
+    made_ready(settings.machine.threads, keep_memory=keep_memory)
     device = device_for(settings.machine.device)
     if device.type == "mps" and settings.machine.precision == "fp64":
         raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")

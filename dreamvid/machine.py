@@ -32,14 +32,14 @@ def device_for(name: str) -> torch.device:
     return device
 
 
-def made_ready(threads: int = 0) -> None:
+def made_ready(threads: int = 0, *, keep_memory: bool = True) -> None:
     """Take `threads` processor threads (0: every core), and keep memory that has been freed.
 
     Every step of a dream frees and asks for the same tensors. A C library that hands large ones
     back to the system lets the system clear each page anew, a third of a step's time in float32.
     """
     torch.set_num_threads(threads or os.cpu_count() or 1)
-    library = _c_library()
+    library = _c_library() if keep_memory else None
     if library is not None:
         library.mallopt(M_MMAP_THRESHOLD, 2**31 - 1)
         library.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

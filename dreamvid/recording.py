@@ -1,7 +1,8 @@
 """Steps recorded once and replayed: on an NVIDIA GPU, a whole step for the price of one launch.
 
 A CUDA graph replays the same kernels on the same memory, so whatever changes from step to step
-(the picture, its jitter, the step size, how far the ascent has come) is copied into memory of its own first.
+(the picture, its jitter, the step size, how far the ascent has come) is copied into memory of its
+own first.
 """
 
 from collections.abc import Callable
