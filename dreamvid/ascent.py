@@ -9,7 +9,6 @@ places (a mask, a picture to keep to) is told the roll, `Offsets`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from dreamvid.blur import gaussian_blurred
 from dreamvid.frames import Key, Offsets, drawn
 from dreamvid.laplacian import evened
 from dreamvid.settings import AscentSettings
+from dreamvid.tiles import Gradient
 
 Gain = Callable[[Tensor, Offsets], Tensor]
 """From pictures and their roll to one gain for each (N,), or to one for each mask (K, N)."""
@@ -32,13 +32,43 @@ ADAM_DECAYS = (0.9, 0.999)
 ADAM_TINY = 1e-8
 
 
-@dataclass
 class Report:
-    """What an ascent did: the gain before its last step, steps taken, steps skipped."""
+    """What an ascent did. It is kept on the device until it is asked for: asking waits."""
 
-    gain: float = float("nan")
-    steps: int = 0
-    skipped: int = 0
+    def __init__(self) -> None:
+        self._heights: list[Tensor] = []
+        self._finite: list[Tensor] = []
+
+    def note(self, height: Tensor, finite: Tensor) -> None:
+        """A step was tried: the gain before it, and whether its gradient was finite."""
+        self._heights.append(height)
+        self._finite.append(finite)
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        return sum(self._taken())
+
+    @property
+    def skipped(self) -> int:
+        """Steps skipped."""
+        return len(self._finite) - self.steps
+
+    @property
+    def gain(self) -> float:
+        """The gain before the last step that was taken."""
+        heights = torch.stack(self._heights).tolist() if self._heights else []
+        taken = [height for height, done in zip(heights, self._taken(), strict=True) if done]
+        return taken[-1] if taken else float("nan")
+
+    def _taken(self) -> list[bool]:
+        return torch.stack(self._finite).tolist() if self._finite else []
+
+
+Number = float | Tensor
+Step = Callable[[Tensor, Offsets, Number, Number], tuple[Tensor, Tensor, Tensor]]
+"""One step: from a picture, its jitter, the step size and the share of steps that will be done to
+the picture after it, the gain before it, and whether the gradient was finite."""
 
 
 def ascended(
@@ -51,8 +81,13 @@ def ascended(
     iterations: int,
     report: Report,
     masks: Tensor | None = None,
+    *,
+    tiled: Callable[[Tensor, Gradient], tuple[Tensor, Tensor]] = lambda x, gradient: gradient(x),
+    recorded: Callable[[Step], Step] = lambda step: step,
 ) -> Tensor:
     """`image` (N, 3, H, W) after `iterations` steps up the gradient of `gain`.
+
+    Nothing here waits for the device.
 
     Args:
         image: in the network's own units.
@@ -65,31 +100,55 @@ def ascended(
         report: counts steps; those whose gradient is not finite are skipped.
         masks: where each of `gain`'s objectives works, (K, 1, H, W) from 0 to 1; each gradient is
             normalised by itself before it is masked, and then they are added.
+        tiled: calls a gradient on a picture, or on tiles of it.
+        recorded: gives back a step, or something that does the same faster; only where no step
+            remembers those before it.
     """
-    advance = advancing(settings)
-    for index in range(iterations):
-        offsets = jitter((*key, index), settings.jitter)
-        back = (-offsets[0], -offsets[1])
-        height, gradients = gain_and_gradients(image.roll(offsets, (2, 3)), gain, offsets)
-        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
-            report.skipped += 1
-            continue
+    advance, remembers = advancing(settings), settings.update != "plain"
+
+    def stepped(
+        image: Tensor, offsets: Offsets, step: Number, done: Number
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        def gradient(part: Tensor) -> tuple[Tensor, Tensor]:
+            height, found = gain_and_gradients(part, gain, offsets)
+            return height, torch.stack(found) if len(found) > 1 else found[0][None]
+
+        height, gradients = tiled(rolled(image, offsets), gradient)
+        finite = torch.isfinite(gradients).all()
+        if remembers:
+            gradients = torch.where(finite, gradients, 0)
         shaped = [
-            shaped_gradient(gradient, settings, (index + 1) / iterations).roll(back, (2, 3))
-            for gradient in gradients
+            rolled(shaped_gradient(each, settings, done), offsets, back=True) for each in gradients
         ]
         if masks is not None:
             shaped = [mask * each for mask, each in zip(masks, shaped, strict=True)]
-        image = image + step * advance(sum(shaped[1:], shaped[0]))
+        moved = image + step * advance(sum(shaped[1:], shaped[0]))
         if settings.clamp:
-            image = torch.clamp(image, *bounds)
-        image = gaussian_blurred(image, settings.blur)
-        report.steps += 1
-        report.gain = height.mean().item()
+            moved = moved.clamp_(*bounds)
+        moved = gaussian_blurred(moved, settings.blur)
+        return torch.where(finite, moved, image), height.mean(), finite
+
+    advance_by = stepped if remembers else recorded(stepped)
+    for index in range(iterations):
+        offsets = jitter((*key, index), settings.jitter)
+        image, height, finite = advance_by(image, offsets, step, (index + 1) / iterations)
+        report.note(height, finite)
     return image
 
 
-def jitter(key: Key, reach: int) -> Offsets:
+def rolled(image: Tensor, offsets: Offsets, *, back: bool = False) -> Tensor:
+    """`image` (N, 3, H, W) rolled, or rolled back."""
+    if not isinstance(offsets, Tensor):
+        down, right = offsets
+        return image.roll((-down, -right) if back else (down, right), (2, 3))
+    for axis, offset in zip((2, 3), offsets, strict=True):
+        places = torch.arange(image.shape[axis], device=image.device)
+        places = (places + offset if back else places - offset) % image.shape[axis]
+        image = image.index_select(axis, places)
+    return image
+
+
+def jitter(key: Key, reach: int) -> tuple[int, int]:
     """A roll down and to the right, each from -reach to reach, that depends on `key` alone."""
     return drawn((*key, 0), -reach, reach), drawn((*key, 1), -reach, reach)
 
@@ -135,7 +194,7 @@ def advancing(settings: AscentSettings) -> Callable[[Tensor], Tensor]:
     return with_adam if settings.update == "adam" else lambda gradient: gradient
 
 
-def shaped_gradient(gradient: Tensor, settings: AscentSettings, progress: float) -> Tensor:
+def shaped_gradient(gradient: Tensor, settings: AscentSettings, progress: Number) -> Tensor:
     """`gradient` (N, 3, H, W) smoothed and normalised; `progress` reaches 1 at the last step."""
     if settings.smoothing:
         gradient = cascade_smoothed(gradient, settings.smoothing + CASCADE_GROWTH * progress)
@@ -159,7 +218,7 @@ def normalised(gradient: Tensor, how: str) -> Tensor:
     return gradient
 
 
-def cascade_smoothed(gradient: Tensor, width: float) -> Tensor:
+def cascade_smoothed(gradient: Tensor, width: float | Tensor) -> Tensor:
     """The mean of three Gaussian smoothings of `gradient` (N, 3, H, W).
 
     Their standard deviations are `CASCADE` times `width` pixels; kernels are 9x9, borders

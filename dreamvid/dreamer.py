@@ -1,21 +1,23 @@
 """The dreamer: one frame through all its octaves."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from dreamvid.ascent import Report, ascended
+from dreamvid.ascent import Report, Step, ascended
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
+from dreamvid.machine import device_for, made_ready
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice, ever
-from dreamvid.objectives import Goal
+from dreamvid.objectives import Goal, Hill
 from dreamvid.octaves import climbed, for_each_octave, octave_sizes
+from dreamvid.recording import Recorded, Recorder, cuda_graph
 from dreamvid.settings import Settings
+from dreamvid.tiles import Gradient, Tiler
 from dreamvid.timeline import Timeline
 
 
@@ -43,8 +45,13 @@ class Dreamer:
         self.goal = Goal(network, settings.objective)
         for some in (self.choices, *self._walk, *self._octave_choices):
             self.goal.check(some)
+        self._tilers: dict[frozenset[str], Tiler] = {}
+        self._recorder: Recorder | None = None
+        self._recordings: dict[tuple[int, ...], Recorded] = {}
         parameter = next(network.parameters())
         self._dtype = torch.promote_types(parameter.dtype, torch.float32)
+        if parameter.device.type == "cuda":
+            self._recorder = cuda_graph
         ends = torch.tensor([0.0, 1.0], device=parameter.device, dtype=self._dtype)[
             :, None, None, None
         ].expand(2, 3, 1, 1)
@@ -108,6 +115,10 @@ class Dreamer:
                 iterations[octave] if choices and weights[octave] else 0,
                 report,
                 hill.masks,
+                tiled=self._tiled(hill),
+                recorded=partial(
+                    self._recorded, hill, (octave, isinstance(step, Tensor), *image.shape)
+                ),
             )
 
         inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
@@ -116,6 +127,11 @@ class Dreamer:
         self.report = report
         pictures = self.network.preprocessing.to_pictures(inputs)
         return pictures.clamp(0, 1).float().contiguous()
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers chosen, where they do not change."""
+        return [choice.layer for choice in self.choices]
 
     def choices_at(self, octave: int, index: int) -> tuple[Choice, ...]:
         """The layers dreamed at an octave, 0 the smallest, of a frame; those of no weight not."""
@@ -127,6 +143,26 @@ class Dreamer:
         elif self.timeline.travels:
             choices = self.network.choices(self.timeline.at(index).network.layers)
         return tuple(choice for choice in choices if choice.weight)
+
+    def _tiled(self, hill: Hill) -> Callable[[Tensor, Gradient], tuple[Tensor, Tensor]]:
+        """What makes a hill's gradient in bounded memory, where it may be made in parts."""
+        if not hill.local:
+            return lambda picture, gradient: gradient(picture)
+        if hill.layers not in self._tilers:
+            tile = self.settings.machine.tile
+            self._tilers[hill.layers] = Tiler(self.network, list(hill.layers), tile)
+        return self._tilers[hill.layers]
+
+    def _recorded(self, hill: Hill, key: tuple[int, ...], step: Step) -> Step:
+        """`step` as it was recorded for `key`; itself where it changes, or is made in tiles."""
+        changes = self.timeline.changes or bool(self._walk) or not hill.local
+        if self._recorder is None or changes:
+            return step
+        if not self._tilers[hill.layers].takes_whole(Size(*key[-2:])):
+            return step
+        if key not in self._recordings:
+            self._recordings[key] = Recorded(step, self._recorder)
+        return self._recordings[key]
 
     def step(self, octave: int, index: int = 0, later: bool = False) -> float:
         """The step size at an octave of a frame, in the network's own units."""
@@ -178,9 +214,9 @@ class Dreamer:
         return self._small[key]
 
 
-def dreamer_for(settings: Settings) -> Dreamer:
-    """The dreamer that `settings` describe, on its device, its threads set."""
-    torch.set_num_threads(settings.machine.threads or os.cpu_count() or 1)
+def dreamer_for(settings: Settings, *, keep_memory: bool = True) -> Dreamer:
+    """The dreamer that `settings` describe, on its device; see `made_ready`."""
+    made_ready(settings.machine.threads, keep_memory=keep_memory)
     device = device_for(settings.machine.device)
     if device.type == "mps" and settings.machine.precision == "fp64":
         raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")
@@ -192,21 +228,3 @@ def dreamer_for(settings: Settings) -> Dreamer:
     )
     layers = [ever(text) for text in settings.network.layers]
     return Dreamer(net, net.choices(layers), settings)
-
-
-def device_for(name: str) -> torch.device:
-    """The device of that name; ``auto`` takes an NVIDIA GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
-            raise RuntimeError("no such device")
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        raise SettingsError(
-            f"machine.device: {name!r} cannot be used here ({reason}); "
-            "wanted auto, cpu, cuda, cuda:N or mps"
-        ) from None
-    return device

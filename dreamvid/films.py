@@ -114,17 +114,19 @@ def zoom(
     overwrite: bool = False,
     preview: bool = False,
     progress: Progress | None = None,
+    dreamer: Dreamer | None = None,
 ) -> Path:
     """Make a film that falls into a still, and return where it is.
 
     Everything that can be wrong with the input or the settings is found before the job folder
-    is made. With `preview`, the motion alone and a quarter of the size come first.
+    is made. With `preview`, the motion alone and a quarter of the size come first. `dreamer` is
+    one for just these settings, where there is one already.
     """
     _check_out(seed, out, settings, overwrite)
     picture = media.read_picture(seed)
     settings = _settled_motion(settings, size_of(picture))
     size = parsed_size(str(settings.film.size), size_of(picture))
-    dreamer = dreamer_for(settings)
+    dreamer = dreamer or dreamer_for(settings)
     dreamer.check(size, seed=size_of(picture))
     source = {"path": str(seed.absolute()), "sha256": sha256_of(seed)}
     start = quantised(covered(picture, size), settings.film.depth)

@@ -20,7 +20,7 @@ from dreamvid.errors import SettingsError
 Frame = Tensor
 Flow = Tensor
 Key = tuple[int, ...]
-Offsets = tuple[int, int]
+Offsets = tuple[int, int] | Tensor
 """How far a picture is rolled, down and to the right, in pixels."""
 
 LARGEST_SIDE = 16384

@@ -174,6 +174,8 @@ class MachineSettings:
     """Of the network: bf16 is fastest where the device has it, fp64 is for comparisons."""
     threads: Annotated[int, Within(0, 1024)] = 0
     """Processor threads; 0 is as many as there are cores."""
+    tile: Annotated[int, Within(0, 65536)] = 0
+    """Largest side in pixels of what is dreamed at once; 0 is as large as memory allows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +225,7 @@ UNPAINTED = (
     "film.frames",
     "machine.device",
     "machine.threads",
+    "machine.tile",
     "network.weights",
     "encode",
     "loop.turns",

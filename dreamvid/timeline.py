@@ -38,9 +38,14 @@ class Timeline:
         )
         """Whether the layers or channels dreamed of change."""
 
+    @property
+    def changes(self) -> bool:
+        """Whether anything at all is not the same at every frame."""
+        return self.travels or bool(self.values)
+
     def at(self, index: int) -> Settings:
         """Plain settings for the frame `index`; past the end, its last values stay."""
-        if not self.values and not self.travels:
+        if not self.changes:
             return self.settings
         return self._at(index, self._now(index))
 

@@ -9,8 +9,9 @@ ROOT = Path(dreamvid.__file__).parent
 LEVELS = [
     {"errors"},
     {"frames", "registry", "schedules", "settings"},
-    {"blur", "laplacian"},
-    {"presets", "networks", "objectives", "ascent", "octaves", "warp", "media"},
+    {"blur", "laplacian", "machine"},
+    {"presets", "networks", "octaves", "warp", "media"},
+    {"objectives", "tiles", "ascent", "recording"},
     {"motions", "timeline", "flow", "dreamer", "sinks"},
     {"seams", "sources"},
     {"carry", "compositing", "tone", "distil", "train"},
@@ -22,7 +23,7 @@ LEVELS = [
     {"runs", "progress"},
     {"previews"},
     {"films"},
-    {"listing", "measure", "__init__"},
+    {"listing", "measure", "bench", "__init__"},
     {"cli", "__main__"},
 ]
 

@@ -60,12 +60,12 @@ def distil(
     from dreamvid.settings import valued
 
     distilling = import_module("dreamvid.distil")
-    dreamer, runs = import_module("dreamvid.dreamer"), import_module("dreamvid.runs")
+    machine, runs = import_module("dreamvid.machine"), import_module("dreamvid.runs")
     numbers = {"steps": steps, "batch": batch, "side": side, "seed": seed_number}
     given = {name: valued(name, text) for name, text in numbers.items() if text is not None}
     recipe = distilling.recipe_of(given | distilling.recipe_assigned(assign or []))
     target = out or Path(f"{teacher}-pocket.safetensors")
-    where = dreamer.device_for(device or "auto")
+    where = machine.device_for(device or "auto")
     bfloat16 = distilling.in_bfloat16(precision, where)
     network = import_module("dreamvid.networks").network
     taught = network(teacher, weights=weights or (), device=where, precision="fp32")
@@ -157,14 +157,14 @@ def train(
     }
     options = {name: valued(name, value) for name, value in flags.items() if value is not None}
     training = import_module("dreamvid.train")
-    dreamer, runs = import_module("dreamvid.dreamer"), import_module("dreamvid.runs")
+    machine, runs = import_module("dreamvid.machine"), import_module("dreamvid.runs")
     target = out or Path(f"{folder.resolve().name}-{network or 'pocket'}.safetensors")
     command = shlex.join(["dreamvid", "train", str(folder), "-o", str(target), "--resume"])
     with runs.stoppable(target, f"`{command}`"):
         made = training.train(
             folder,
             target,
-            device=dreamer.device_for(device or "auto"),
+            device=machine.device_for(device or "auto"),
             resume=resume,
             overwrite=overwrite,
             teller=training.Teller(quiet),

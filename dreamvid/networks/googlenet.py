@@ -7,8 +7,8 @@ each convolution's activation is taken after its ReLU, which Caffe computes in p
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, traced
 from dreamvid.networks.imagenet import imagenet_classes
+from dreamvid.networks.operations import halving_convolution, local_response
 from dreamvid.networks.weights import Source
 
 INCEPTION_WIDTHS = {
@@ -39,51 +40,6 @@ SOURCES = (
         sha1="405fc5acd08a3bb12de8ee5e23a96bec22f08204",
     ),
 )
-
-
-class _LocalResponse(torch.autograd.Function):
-    """Caffe's cross-channel normalisation with the channel sums as a banded 1x1 product."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, band: Tensor) -> Tensor:
-        scale = F.conv2d(x * x, band).add_(1)
-        power = _three_quarters(scale)
-        ctx.save_for_backward(x, band, scale, power)
-        return x * power
-
-    @staticmethod
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx, grad: Tensor
-    ) -> tuple[Tensor, None]:
-        x, band, scale, power = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            # A second derivative is wanted, so scale and power must be functions of x here.
-            scale = F.conv2d(x * x, band) + 1
-            power = scale.pow(-0.75)
-        grad = grad * power
-        spread = F.conv2d(grad * x / scale, band)
-        return torch.addcmul(grad, spread, x, value=-1.5), None
-
-
-def _three_quarters(scale: Tensor) -> Tensor:
-    """scale^-0.75 by two roots, which vectorise where a general power does not."""
-    root = scale.rsqrt()
-    return root.mul_(root.sqrt())
-
-
-@lru_cache
-def _band(
-    channels: int, size: int, alpha: float, dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    index = torch.arange(channels, device=device)
-    near = (index[:, None] - index[None, :]).abs() <= size // 2
-    return near.to(dtype).mul(alpha / size)[:, :, None, None]
-
-
-def local_response(x: Tensor, size: int = 5, alpha: float = 1e-4) -> Tensor:
-    """Divide by (1 + alpha/size · Σ x²)^0.75, the sum over `size` neighbouring channels."""
-    band = _band(x.shape[1], size, alpha, x.dtype, x.device)
-    return _LocalResponse.apply(x, band)  # pyright: ignore[reportReturnType]
 
 
 def _pool(x: Tensor, stride: int) -> Tensor:
@@ -125,7 +81,9 @@ class GoogLeNet(Network):
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield Caffe's blobs in Caffe's order, without the dropped and the data layers."""
-        yield "conv1/7x7_s2", (x := self._convolved("conv1/7x7_s2", inputs))
+        first: Any = self.convolutions["conv1/7x7_s2"]
+        x = F.relu_(halving_convolution(inputs, first.weight, first.bias))
+        yield "conv1/7x7_s2", x
         yield "pool1/3x3_s2", (x := _pool(x, 2))
         yield "pool1/norm1", (x := local_response(x))
         yield "conv2/3x3_reduce", (x := self._convolved("conv2/3x3_reduce", x))
@@ -134,11 +92,11 @@ class GoogLeNet(Network):
         yield "pool2/3x3_s2", (x := _pool(x, 2))
         for block in INCEPTION_WIDTHS:
             prefix = f"inception_{block}/"
-            one = self._convolved(prefix + "1x1", x)
+            one, three, five = self._reduced(prefix, x)
             yield prefix + "1x1", one
-            yield prefix + "3x3_reduce", (three := self._convolved(prefix + "3x3_reduce", x))
+            yield prefix + "3x3_reduce", three
             yield prefix + "3x3", (three := self._convolved(prefix + "3x3", three))
-            yield prefix + "5x5_reduce", (five := self._convolved(prefix + "5x5_reduce", x))
+            yield prefix + "5x5_reduce", five
             yield prefix + "5x5", (five := self._convolved(prefix + "5x5", five))
             yield prefix + "pool", (pooled := _pool(x, 1))
             yield prefix + "pool_proj", (pooled := self._convolved(prefix + "pool_proj", pooled))
@@ -149,6 +107,15 @@ class GoogLeNet(Network):
         yield "pool5/7x7_s1", (x := x.mean((2, 3), keepdim=True))
         if self.head:
             yield self.head, self.convolutions[HEAD](x.flatten(1))
+
+    def _reduced(self, prefix: str, x: Tensor) -> tuple[Tensor, ...]:
+        """An inception block's three 1x1 convolutions of its input, done as one."""
+        parts: list[Any] = [
+            self.convolutions[prefix + name] for name in ("1x1", "3x3_reduce", "5x5_reduce")
+        ]
+        weight = torch.cat([part.weight for part in parts])
+        bias = torch.cat([part.bias for part in parts])
+        return F.relu_(F.conv2d(x, weight, bias)).split([len(part.weight) for part in parts], 1)
 
     def _convolved(self, name: str, x: Tensor) -> Tensor:
         return F.relu_(self.convolutions[name](x))

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
-from dreamvid.networks.googlenet import local_response
+from dreamvid.networks.operations import local_response
 
 STEM_BASIS = 32
 HEAD = "head"
@@ -136,13 +136,13 @@ class Pocket(Network):
         if stage.pooled:
             x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         if stage.normalised:
-            x = local_response(x, alpha=1e-4 * float(self.units[index - 1]) ** 2)
+            x = local_response(x, alpha=1e-4 * self.units[index - 1].float() ** 2)
         return self.blocks[index](x)
 
     def forward(self, inputs: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """The activations of `layers` in the teacher's units; see `Network.forward`."""
         found = super().forward(inputs, layers)
-        units = dict(zip(self.layers, self.units.tolist(), strict=False))
+        units = dict(zip(self.layers, self.units, strict=False))
         return {name: activation * units.get(name, 1) for name, activation in found.items()}
 
 

@@ -26,6 +26,10 @@ class Hill:
 
     gain: Callable[[Tensor, Offsets], Tensor]
     masks: Tensor | None
+    layers: frozenset[str]
+    """All that it looks at."""
+    local: bool
+    """Whether a part of a picture can be asked by itself, wherever in the picture it lies."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class Goal:
         groups: dict[Path | None, list[_Part]] = {}
         for part in self._parts:
             groups.setdefault(part.term.mask, []).append(part)
-        wanted = {layer for part in self._parts for layer in self._layers(part, choices)}
+        wanted = frozenset(layer for part in self._parts for layer in self._layers(part, choices))
+        local = all({*part.needs} <= {"activation", "image"} for part in self._parts)
 
         def gain(inputs: Tensor, offsets: Offsets) -> Tensor:
             found = self.network(inputs, wanted)
@@ -85,8 +90,9 @@ class Goal:
             return torch.stack(rows) if any(groups) else rows[0]
 
         if not any(groups):
-            return Hill(gain, None)
-        return Hill(gain, torch.stack([self._mask(parts[0], size) for parts in groups.values()]))
+            return Hill(gain, None, wanted, local)
+        masks = torch.stack([self._mask(parts[0], size) for parts in groups.values()])
+        return Hill(gain, masks, wanted, local)
 
     def _gain(
         self,
@@ -211,7 +217,7 @@ def picked(activation: Tensor, choice: Choice) -> Tensor:
 def _rolled_back(activation: Tensor, offsets: Offsets, size: Size) -> Tensor:
     """An activation whose positions are the picture's again, to the nearest of its own pixels."""
     back = [
-        -round(offset * side / whole)
+        -round(float(offset) * side / whole)
         for offset, side, whole in zip(offsets, activation.shape[-2:], size, strict=True)
     ]
     return activation.roll(back, (2, 3))

@@ -1,0 +1,272 @@
+"""Every figure of one run: medians, the work counted, the machine's own rate."""
+
+import copy
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import dreamvid
+from dreamvid import machine, media
+from dreamvid.bench import cascade, plain
+from dreamvid.dreamer import Dreamer, dreamer_for
+from dreamvid.errors import SettingsError
+from dreamvid.films import zoom
+from dreamvid.frames import Size, noise
+from dreamvid.networks import has_bfloat16
+from dreamvid.registry import did_you_mean
+from dreamvid.settings import Settings
+
+Figures = dict[str, Any]
+COMPARISONS = ("plain", "pytorch-deepdream", "film")
+MATRIX_SIDE = {"cpu": 4096, "cuda": 8192, "mps": 4096}
+FILM_FRAMES = 6
+STEPS = 5
+"""How many steps are timed together, so that bringing the picture in and out weighs little."""
+
+
+def measured(
+    settings: Settings,
+    size: Size,
+    *,
+    repeats: int = 5,
+    comparisons: Sequence[str] = ("plain",),
+    profile: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Figures:
+    """The figures of `settings` at `size`, as JSON values; times are medians, in seconds.
+
+    Args:
+        settings: what is dreamed; ``machine.precision`` of auto measures bf16 too where it is
+            native, beside fp32.
+        size: of the picture, which is noise: no time depends on what it shows.
+        repeats: how often each time is taken.
+        comparisons: of `COMPARISONS`.
+        profile: tell, too, where a step's time goes.
+        say: takes a line on what is being measured.
+
+    Raises:
+        SettingsError: a comparison is unknown, or the size too small for the octaves.
+    """
+    for name in comparisons:
+        if name not in COMPARISONS:
+            raise SettingsError(
+                f"--compare: no {name!r}{did_you_mean(name, COMPARISONS)} "
+                f"({', '.join(COMPARISONS)})"
+            )
+    device = machine.device_for(settings.machine.device)
+    asked = settings.machine.precision
+    both = ["fp32", "bf16"] if has_bfloat16(device) else ["fp32"]
+    precisions = both if asked == "auto" else [asked]
+    figures: Figures = {
+        "dreamvid": dreamvid.__version__,
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "size": str(size),
+        "repeats": repeats,
+        "settings": settings.tree(),
+        "ours": {},
+    }
+    # Others come first: what ours changes about memory speeds up everything after it.
+    reference = dreamer_for(settings.changed("machine", precision="fp32"), keep_memory=False)
+    figures["network"], figures["layers"] = reference.network.name, reference.layers
+    figures["threads"] = torch.get_num_threads()
+    figures["step_gflop"] = counted(reference, size) / 1e9
+    for name, measure in (("plain", _plain), ("pytorch-deepdream", _cascade)):
+        if name in comparisons:
+            say(name)
+            figures[name] = measure(reference, size, repeats)
+    for precision in precisions:
+        say(f"{precision}: the dream")
+        chosen = settings.changed("machine", precision=precision)
+        figures["ours"][precision] = ours = _ours(chosen, size, repeats, profile)
+        ours["gflop_per_second"] = figures["step_gflop"] / ours["step_seconds"]
+        ours["of_matrix_rate"] = ours["gflop_per_second"] / ours["matrix_gflop_per_second"]
+        for name in ("plain", "pytorch-deepdream"):
+            if name in figures:
+                ours[f"times_{name}"] = figures[name]["frame_seconds"] / ours["frame_seconds"]
+        if "film" in comparisons:
+            say(f"{precision}: a film")
+            ours["film"] = _film(chosen, size)
+    return figures
+
+
+def counted(dreamer: Dreamer, size: Size) -> int:
+    """Floating-point operations of one step: convolutions forward, and their input gradients.
+
+    Counted on the plain definition where there is one, so that no way of computing the same
+    earns more of them. Nothing is computed.
+    """
+    twin = copy.deepcopy(dreamer.network).to("meta")
+    x = torch.empty(1, 3, *size, device="meta", requires_grad=True)
+    with FlopCounterMode(display=False) as counter:
+        blobs = plain.forward_of(twin)(x)
+        if not all(layer in blobs for layer in dreamer.layers):
+            blobs = twin(x, dreamer.layers)
+        heights = torch.stack([blobs[layer].sum() for layer in dreamer.layers])
+        heights.sum().backward()
+    # What lies past the layers has no gradient; an input gradient takes as much as its forward.
+    counts = counter.get_flop_counts()["Global"]
+    return 2 * sum(work for op, work in counts.items() if "convolution_backward" in str(op))
+
+
+def matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int) -> float:
+    """GFLOP/s of a large matrix product."""
+    side = MATRIX_SIDE[device.type]
+    left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    seconds = _seconds(lambda: left @ right, device, repeats)
+    return 2 * side**3 / seconds / 1e9
+
+
+def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figures:
+    began = time.perf_counter()
+    dreamer = dreamer_for(settings)
+    parameter = next(dreamer.network.parameters())
+    device = parameter.device
+    picture = noise(size, (0,)).to(device)
+    dreamer.check(size)
+    machine.give_back()
+    machine.forget_peak(device)
+    loaded = time.perf_counter() - began
+    first = _once(lambda: dreamer(picture, (0, 0)), device)
+    frame = _seconds(lambda: dreamer(picture, (0, 0)), device, repeats, warm=False)
+    peak = machine.peak_memory(device)
+    one = settings.changed("octaves", count=1).changed("ascent", iterations=STEPS, later=None)
+    stepper = Dreamer(dreamer.network, dreamer.choices, one)
+
+    def steps() -> None:
+        stepper(picture, (0, 0))
+
+    figures: Figures = {
+        "load_seconds": loaded,
+        "first_frame_seconds": first,
+        "frame_seconds": frame,
+        "step_seconds": _seconds(steps, device, repeats) / STEPS,
+        "peak_bytes": peak,
+        "matrix_gflop_per_second": matrix_rate(device, parameter.dtype, repeats),
+    }
+    if profile:
+        figures["profile"] = profiled(steps, device)
+    return figures
+
+
+def _plain(dreamer: Dreamer, size: Size, repeats: int) -> Figures:
+    network, settings = dreamer.network.to(memory_format=torch.contiguous_format), dreamer.settings
+    parameter = next(network.parameters())
+    image = network.preprocessing.to_input(noise(size, (0,)).to(parameter.device)[None])
+    forward, layer = plain.forward_of(network), dreamer.layers[-1]
+    ends = torch.tensor([0.0, 1.0], device=parameter.device).view(2, 1, 1, 1).expand(2, 3, 1, 1)
+    low, high = network.preprocessing.to_input(ends)
+    bounds = (low[None], high[None])
+    return _compared(
+        lambda: plain.step(image, forward, layer, settings, (0, 0)),
+        lambda: plain.frame(image, forward, layer, bounds, settings, (0, 0)),
+        parameter.device,
+        repeats,
+    )
+
+
+def _cascade(dreamer: Dreamer, size: Size, repeats: int) -> Figures:
+    device = next(dreamer.network.parameters()).device
+    model = cascade.network(device)
+    picture = noise(size, (0,)).permute(1, 2, 0).numpy().copy()
+    image = torch.from_numpy(picture.transpose(2, 0, 1)[None].copy()).to(device)
+    return _compared(
+        lambda: cascade.step(image, model, 0.5),
+        lambda: cascade.frame(picture, model, dreamer.settings, device),
+        device,
+        repeats,
+    )
+
+
+def _compared(
+    step: Callable[[], object], frame: Callable[[], object], device: torch.device, repeats: int
+) -> Figures:
+    machine.give_back()
+    machine.forget_peak(device)
+    return {
+        "step_seconds": _seconds(step, device, repeats),
+        "frame_seconds": _seconds(frame, device, repeats, warm=False),
+        "peak_bytes": machine.peak_memory(device),
+    }
+
+
+def _film(settings: Settings, size: Size) -> Figures:
+    """A short zoom from a PNG to an MP4, and what of its time is not the dream itself."""
+    settings = settings.changed("film", frames=FILM_FRAMES, size=str(size))
+    dreaming = 0.0
+
+    class Timed(Dreamer):
+        def batch(self, *arguments: Any, **options: Any) -> torch.Tensor:
+            nonlocal dreaming
+            device = next(self.network.parameters()).device
+            machine.synchronised(device)
+            began = time.perf_counter()
+            result = super().batch(*arguments, **options)
+            machine.synchronised(device)
+            dreaming += time.perf_counter() - began
+            return result
+
+    plain_dreamer = dreamer_for(settings)
+    dreamer = Timed(plain_dreamer.network, plain_dreamer.choices, settings)
+    with tempfile.TemporaryDirectory() as folder:
+        seed, out = Path(folder, "seed.png"), Path(folder, "film.mp4")
+        media.write_picture(noise(size, (0,)), seed)
+        began = time.perf_counter()
+        zoom(seed, out, settings, dreamer=dreamer)
+        whole = time.perf_counter() - began
+    return {
+        "frames": FILM_FRAMES,
+        "frames_per_second": FILM_FRAMES / whole,
+        "around_the_dream": 1 - dreaming / whole,
+    }
+
+
+def profiled(call: Callable[[], object], device: torch.device) -> list[Figures]:
+    """Where the time of `call` goes: operations and their shares, the largest first."""
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if device.type == "cuda":
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    with torch.profiler.profile(activities=activities) as profiler:
+        call()
+        machine.synchronised(device)
+    kind = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    rows = [
+        {"operation": event.key, "calls": event.count, "seconds": getattr(event, kind) / 1e6}
+        for event in profiler.key_averages()
+    ]
+    total = sum(row["seconds"] for row in rows)
+    rows.sort(key=lambda row: -row["seconds"])
+    return [{**row, "share": row["seconds"] / total} for row in rows]
+
+
+def _seconds(
+    call: Callable[[], object], device: torch.device, repeats: int, warm: bool = True
+) -> float:
+    """The median time of `call`, after two that do not count."""
+    for _ in range(2 * warm):
+        call()
+    return statistics.median(_once(call, device) for _ in range(repeats))
+
+
+def _once(call: Callable[[], object], device: torch.device) -> float:
+    machine.synchronised(device)
+    began = time.perf_counter()
+    call()
+    machine.synchronised(device)
+    return time.perf_counter() - began
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

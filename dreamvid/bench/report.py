@@ -1,0 +1,73 @@
+"""Figures as tables for a person."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+MOST_OPERATIONS = 15
+
+
+def told(figures: dict[str, Any]) -> None:
+    """Print the figures of `measured` to standard output."""
+    console = Console(highlight=False)
+    octaves, ascent = figures["settings"]["octaves"], figures["settings"]["ascent"]
+    console.print(
+        f"{figures['network']} {' '.join(figures['layers'])}, {figures['size']}, "
+        f"{octaves['count']} octaves of {octaves['scale']}, {ascent['iterations']} steps, "
+        f"{figures['step_gflop']:.1f} GFLOP a step at full size\n"
+        f"{figures['device']}, {figures['threads']} threads, torch {figures['torch']}, "
+        f"medians of {figures['repeats']}",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for name in ("s/frame", "s/step", "GFLOP/s", "of matrix rate", "peak memory"):
+        table.add_column(name, justify="right")
+    others = [name for name in ("plain", "pytorch-deepdream") if name in figures]
+    for name in others:
+        table.add_column(f"× {name}", justify="right")
+    for precision, ours in figures["ours"].items():
+        table.add_row(
+            precision,
+            *_times(ours),
+            f"{ours['gflop_per_second']:.0f}",
+            f"{ours['of_matrix_rate']:.2f} of {ours['matrix_gflop_per_second']:.0f}",
+            _bytes(ours["peak_bytes"]),
+            *(f"{ours[f'times_{other}']:.2f}" for other in others),
+        )
+    for name in others:
+        table.add_row(name, *_times(figures[name]), "", "", _bytes(figures[name]["peak_bytes"]))
+    console.print(table)
+    for precision, ours in figures["ours"].items():
+        console.print(
+            f"{precision}: ready in {ours['load_seconds']:.2f} s, "
+            f"the first frame took {ours['first_frame_seconds']:.2f} s"
+        )
+        if "film" in ours:
+            film = ours["film"]
+            console.print(
+                f"{precision}: a film of {film['frames']} frames ran at "
+                f"{film['frames_per_second']:.2f} fps, {film['around_the_dream']:.1%} of its time "
+                "around the dream"
+            )
+        if "profile" in ours:
+            console.print(_operations(precision, ours["profile"]))
+
+
+def _times(figures: dict[str, Any]) -> tuple[str, str]:
+    return f"{figures['frame_seconds']:.3f}", f"{figures['step_seconds']:.4f}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count else ""
+
+
+def _operations(precision: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(f"operation ({precision})")
+    table.add_column("calls", justify="right")
+    table.add_column("share", justify="right")
+    for row in rows[:MOST_OPERATIONS]:
+        table.add_row(row["operation"], str(row["calls"]), f"{row['share']:.1%}")
+    return table

@@ -1,0 +1,113 @@
+import math
+
+import pytest
+import torch
+
+from dreamvid import machine, tiles
+from dreamvid.ascent import gain_and_gradient
+from dreamvid.dreamer import dreamer_for
+from dreamvid.errors import DreamvidError
+from dreamvid.frames import Size, noise
+from dreamvid.networks import network
+from dreamvid.settings import settled
+from dreamvid.tiles import Sight, Tiler, fitted, sight_of
+
+
+def dreamer(**sections):
+    tree = {"octaves": {"count": 1}, "machine": {"precision": "fp64", "threads": 1}}
+    return dreamer_for(settled({**tree, **sections}))
+
+
+@pytest.mark.parametrize("whole", [200, 211, 350, 512])
+@pytest.mark.parametrize("stride", [4, 16])
+def test_tiles_cover_every_pixel_once_with_a_margin_on_the_grid(whole, stride):
+    sight = Sight(2 * stride, stride)
+    cut = fitted(8 * stride, whole, *sight)
+    found = tiles.tiles(whole, cut, sight)
+    assert [pixel for tile in found for pixel in range(whole)[tile.own]] == list(range(whole))
+    for tile in found:
+        assert tile.cut.start % stride == 0
+        assert tile.cut.stop - tile.cut.start == min(cut, whole)
+        assert tile.cut.start + tile.inside.start == tile.own.start
+        assert tile.cut.start == 0 or tile.inside.start >= sight.field
+        assert tile.cut.stop == whole or tile.cut.stop - tile.own.stop >= sight.field
+
+
+def test_sight_is_that_of_the_arithmetic():
+    """pocket's stem sees 7 + 2·2 pixels in steps of 4."""
+    field, stride = sight_of(network("pocket", precision="fp32"), ["conv1"])
+    assert stride == 4
+    assert 11 <= field <= 16
+
+
+@pytest.mark.parametrize("layers", [["conv2"], ["3a", "3b"]])
+def test_a_gradient_in_tiles_is_the_whole_one(layers):
+    made = dreamer(network={"layers": layers})
+    picture = made.network.preprocessing.to_input(noise(Size(236, 378), (1,))[None].double())
+
+    def gradient(x):
+        return gain_and_gradient(x, made.gain)
+
+    _, whole = gradient(picture)
+    tiler = Tiler(made.network, layers, side=200)
+    assert tiler(picture, gradient)[1].shape == whole.shape
+    assert len(tiles.tiles(378, tiler._cuts[tuple(picture.shape)].width, tiler.sight())) > 1
+    tiled = tiler(picture, gradient)[1]
+    torch.testing.assert_close(tiled / tiled.abs().mean(), whole / whole.abs().mean())
+
+
+def test_ten_steps_in_tiles_leave_no_seam():
+    picture = noise(Size(390, 512), (2,))
+    whole = dreamer(network={"layers": ["conv2"]})(picture, (0, 0))
+    made = dreamer(
+        network={"layers": ["conv2"]},
+        machine={"precision": "fp64", "threads": 1, "tile": 300},
+    )
+    tiled = made(picture, (0, 0))
+    assert not made._tiler.takes_whole(Size(390, 512))
+    assert (tiled - whole).abs().max() < 2 / 255
+
+
+def test_memory_that_runs_out_halves_the_tiles(monkeypatch):
+    made = dreamer(network={"layers": ["conv1"]})
+    picture = torch.rand(1, 3, 200, 333, dtype=torch.float64)
+    tried = []
+
+    def gradient(x):
+        tried.append(math.prod(x.shape[-2:]))
+        if tried[-1] > 30_000:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
+        return x.sum((1, 2, 3)), 2 * x
+
+    monkeypatch.setattr(tiles, "cost", lambda *_: 1.0)
+    tiler = Tiler(made.network, ["conv1"])
+    _, found = tiler(picture, gradient)
+    assert tried[0] == 200 * 333
+    assert max(tried[2:]) <= 30_000
+    torch.testing.assert_close(found / found.mean(), picture / picture.mean())
+
+
+def test_too_little_memory_for_anything_is_told():
+    made = dreamer(network={"layers": ["conv1"]})
+
+    def gradient(x):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DreamvidError, match=r"out of memory at 120x90, even in pieces of"):
+        Tiler(made.network, ["conv1"])(torch.rand(1, 3, 90, 120), gradient)
+
+
+def test_other_errors_are_not_taken_for_memory():
+    def gradient(x):
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        Tiler(network("pocket"), ["conv1"])(torch.rand(1, 3, 90, 120), gradient)
+
+
+def test_little_memory_makes_small_tiles(monkeypatch):
+    made = dreamer(network={"layers": ["conv2"]})
+    monkeypatch.setattr(machine, "free_memory", lambda device: 60 * 2**20)
+    made(noise(Size(390, 512), (2,)), (0, 0))
+    (cut,) = made._tiler._cuts.values()
+    assert math.prod(cut) < 390 * 512
