@@ -7,11 +7,12 @@ from conftest import run_cli
 from dreamvid import media
 from dreamvid.dreamer import Dreamer, dreamer_for
 from dreamvid.errors import NetworkError, SettingsError
+from dreamvid.frames import size_of
 from dreamvid.networks import network
 from dreamvid.networks.ensemble import Ensemble
 from dreamvid.networks.googlenet import GoogLeNet
 from dreamvid.networks.weights import write
-from dreamvid.objectives import gain_of
+from dreamvid.objectives import Goal
 from dreamvid.settings import settled
 
 
@@ -43,8 +44,8 @@ def test_the_gradient_is_the_weighted_sum_of_each_networks_own(both):
         wanted += weight * gradient
     choices = both.choices([f"{name}/{x}={weight}" for name, (x, weight) in weighted.items()])
     inputs = both.preprocessing.to_input(pictures).requires_grad_()
-    gain = gain_of(choices, {"name": "energy"})
-    found = gain(both(inputs, [choice.layer for choice in choices])).sum()
+    hill = Goal(both, {"name": "energy"}).hill(choices, size_of(inputs))
+    found = hill.gain(inputs, (0, 0)).sum()
     (gradient,) = torch.autograd.grad(found, inputs)
     # The ensemble's own units are 8-bit levels.
     torch.testing.assert_close(gradient * 255, wanted, rtol=1e-4, atol=1e-6)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dreamvid import machine, tiles
-from dreamvid.ascent import gain_and_gradient
+from dreamvid.ascent import gain_and_gradients
 from dreamvid.dreamer import dreamer_for
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise
@@ -46,7 +46,8 @@ def test_a_gradient_in_tiles_is_the_whole_one(layers):
     picture = made.network.preprocessing.to_input(noise(Size(236, 378), (1,))[None].double())
 
     def gradient(x):
-        return gain_and_gradient(x, made.gain)
+        height, gradients = gain_and_gradients(x, made.gain)
+        return height, gradients[0]
 
     _, whole = gradient(picture)
     tiler = Tiler(made.network, layers, side=200)
