@@ -40,7 +40,7 @@ class Dreamer:
         for_each_octave(settings.ascent.iterations, octaves.count, "ascent.iterations")
         for_each_octave(settings.ascent.step_size, octaves.count, "ascent.step_size")
         self._walk = [network.choices([selector]) for selector in settings.network.walk]
-        each = for_each_octave(octaves.layers or (), octaves.count, "octaves.layers")
+        each = octaves.layers and for_each_octave(octaves.layers, octaves.count, "octaves.layers")
         self._octave_choices = [network.choices(selectors) for selectors in each]
         self.goal = Goal(network, settings.objective)
         for some in (self.choices, *self._walk, *self._octave_choices):

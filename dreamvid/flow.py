@@ -132,6 +132,15 @@ def correspondence(now: Frame, then: Frame, method: Method) -> Correspondence:
     return Correspondence(backward, trust, cut=float(trust.mean()) < CUT)
 
 
+def shrunk(flow: Flow, size: Size) -> Flow:
+    """A flow for the same frames at another, smaller size: its pixels are larger."""
+    height, width = size_of(flow)
+    if (height, width) == size:
+        return flow
+    scale = torch.tensor([size.width / width, size.height / height], device=flow.device)
+    return F.interpolate(flow[None], tuple(size), mode="area")[0] * scale[:, None, None]
+
+
 def trust_of(flow: Flow, back: Flow) -> Tensor:
     """Where `flow` can be trusted, (H, W) from 0 to 1, by the flow `back` of the other direction.
 

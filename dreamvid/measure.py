@@ -19,8 +19,8 @@ from dreamvid import media, sinks
 from dreamvid.compositing import luma_of
 from dreamvid.dreamer import dreamer_for
 from dreamvid.errors import MediaError
-from dreamvid.flow import Method, boundary, disoccluded, method_for
-from dreamvid.frames import Frame, film_seconds, from_pixels
+from dreamvid.flow import Method, boundary, disoccluded, method_for, shrunk
+from dreamvid.frames import Frame, Size, film_seconds, from_pixels, photographic, size_of
 from dreamvid.kinds import film_frames
 from dreamvid.seams import Seam, loop_seam
 from dreamvid.settings import Settings
@@ -28,6 +28,9 @@ from dreamvid.warp import moved, warp
 
 LEVELS = 255
 """Differences are told in 8-bit levels."""
+
+FINER = 2
+"""How many times as large as the dream its input is looked at for motion, where it is so large."""
 
 TITLES = {
     "warping_error": "warping error",
@@ -92,7 +95,11 @@ def measure(
     dreamer = dreamer_for(settings)
     start = film_seconds(settings.video.start, first_film.rate, "video.start")
     rate = second_film.rate
-    inputs = film_frames(source, first_film, second_film.size, rate, round(start * rate), say=say)
+    size = second_film.size
+    finer = Size(*(FINER * side for side in size))
+    if all(side <= own for side, own in zip(finer, first_film.size, strict=True)):
+        size = finer
+    inputs = film_frames(source, first_film, size, rate, round(start * rate), say=say)
     dreams = media.decoded(dream, second_film, say=say)
 
     def gain(frame: Frame) -> float:
@@ -137,21 +144,25 @@ def measured(
     """Each frame's measures, as long as both last.
 
     Args:
-        inputs: the film's frames.
-        dreams: the dream's, of the same size.
+        inputs: the film's frames, of the dream's size or larger: motion is found in them as they
+            are, the more exactly the larger they are.
+        dreams: the dream's.
         method: the optical flow to follow the film with.
         gain: the objective's value of a frame.
     """
-    before: tuple[Frame, Frame] | None = None
-    for index, (picture, dream) in enumerate(zip(inputs, dreams, strict=False)):
+    before: tuple[Frame, Frame, Frame] | None = None
+    for index, (large, dream) in enumerate(zip(inputs, dreams, strict=False)):
+        size = size_of(dream)
+        picture = photographic(large, size)
         error = own = flicker = None
         if before is not None:
-            forward = method(before[0], picture)
-            lost = disoccluded(forward, method(picture, before[0])) | boundary(forward)
-            seen = (~lost).float()
-            error = _warping_error(before[1], dream, forward, seen)
-            own = _warping_error(before[0], picture, forward, seen)
-            change = moved(dream - picture, forward) - (before[1] - before[0])
+            large_before, picture_before, dream_before = before
+            forward = shrunk(method(large_before, large), size)
+            back = shrunk(method(large, large_before), size)
+            seen = (~(disoccluded(forward, back) | boundary(forward))).float()
+            error = _warping_error(dream_before, dream, forward, seen)
+            own = _warping_error(picture_before, picture, forward, seen)
+            change = moved(dream - picture, forward) - (dream_before - picture_before)
             flicker = LEVELS * _over(change.abs(), seen)
         yield Measures(
             frame=index,
@@ -163,7 +174,7 @@ def measured(
             contrast=float(luma_of(dream).std() / luma_of(picture).std().clamp_min(1e-6)),
             saturation=LEVELS * float(_saturation(dream) - _saturation(picture)),
         )
-        before = (picture, dream)
+        before = (large, picture, dream)
 
 
 def summary(measures: list[Measures]) -> dict[str, float | None]:

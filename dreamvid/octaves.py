@@ -31,13 +31,10 @@ def octave_sizes(size: Size, settings: OctaveSettings) -> list[Size]:
 
 
 def for_each_octave(value: T | Sequence[T], count: int, where: str) -> list[T]:
-    """`value` for each of `count` octaves: the same for all, or the last values of a list.
-
-    An empty list gives an empty list.
-    """
+    """`value` for each of `count` octaves: the same for all, or the last values of a list."""
     if not isinstance(value, tuple | list):
         return [value] * count  # pyright: ignore[reportReturnType]
-    if 0 < len(value) < count:
+    if len(value) < count:
         raise SettingsError(
             f"{where}: {len(value)} values for {count} octaves; give one for each, or fewer octaves"
         )

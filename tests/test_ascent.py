@@ -254,6 +254,5 @@ def test_a_gaussian_pyramid_smooths_before_it_shrinks():
 def test_values_for_each_octave():
     assert for_each_octave(3, 2, "a") == [3, 3]
     assert for_each_octave((5, 4, 3), 2, "a") == [4, 3]
-    assert for_each_octave((), 2, "a") == []
     with pytest.raises(SettingsError, match=r"ascent\.iterations: 2 values for 3 octaves"):
         for_each_octave((5, 4), 3, "ascent.iterations")

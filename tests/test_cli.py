@@ -245,8 +245,8 @@ def test_help_tells_the_true_defaults():
     settings = Settings()
     text = " ".join(run_cli("zoom", "--help", env={"COLUMNS": "300", "PATH": ""}).stdout.split())
     for value in (
-        settings.film.frames,
-        settings.film.fps,
+        settings.film.length,
+        settings.film.rate,
         settings.octaves.count,
         settings.ascent.iterations,
         settings.film.seed,

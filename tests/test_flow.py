@@ -15,6 +15,7 @@ from dreamvid.flow import (
     flows,
     likeness,
     method_for,
+    shrunk,
     trust_of,
 )
 from dreamvid.frames import Size, from_pixels, noise, resized
@@ -203,3 +204,14 @@ def test_real_motion_is_followed():
     assert not link.cut
     assert moved < 0.5 * still
     assert 0.6 < link.trust.mean() < 1
+
+
+def test_a_flow_for_smaller_frames():
+    flow = torch.zeros(2, 40, 60)
+    flow[0], flow[1, :, :30] = 4, -2
+    small = shrunk(flow, Size(20, 15))
+    assert small.shape == (2, 20, 15)
+    assert torch.allclose(small[0], torch.tensor(1.0))
+    assert small[1, 0, 0] == -1
+    assert small[1, 0, 14] == 0
+    assert shrunk(flow, Size(40, 60)) is flow

@@ -32,6 +32,7 @@ GOOGLE = {
     "motion.zoom.rate": 4.658908,  # (1 / 0.95)^30
     "film.frames": 100,
     "film.fps": 30,
+    "film.anchor": 0,
     "machine.precision": "fp32",
 }
 GORDIC = {
@@ -50,6 +51,7 @@ GORDIC = {
     "ascent.smoothing": 0.5,
     "ascent.clamp": True,
     "film.size": 600,
+    "film.anchor": 0,
     "machine.precision": "fp32",
     "carry.name": "blend",
     "carry.amount": 0.85,

@@ -190,7 +190,7 @@ def test_bad_schedules_are_refused_in_one_line(text):
 )
 def test_bad_lists_of_keys(keys, words):
     with pytest.raises(SettingsError) as caught:
-        Timeline(settled({"ascent": {"step_size": keys}}))
+        Timeline(settled({"ascent": {"later_step_size": keys}}))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -65,7 +65,8 @@ def test_ten_steps_in_tiles_leave_no_seam():
         machine={"precision": "fp64", "threads": 1, "tile": 300},
     )
     tiled = made(picture, (0, 0))
-    assert not made._tiler.takes_whole(Size(390, 512))
+    (tiler,) = made._tilers.values()
+    assert not tiler.takes_whole(Size(390, 512))
     assert (tiled - whole).abs().max() < 2 / 255
 
 
@@ -110,5 +111,6 @@ def test_little_memory_makes_small_tiles(monkeypatch):
     made = dreamer(network={"layers": ["conv2"]})
     monkeypatch.setattr(machine, "free_memory", lambda device: 60 * 2**20)
     made(noise(Size(390, 512), (2,)), (0, 0))
-    (cut,) = made._tiler._cuts.values()
+    (tiler,) = made._tilers.values()
+    (cut,) = tiler._cuts.values()
     assert math.prod(cut) < 390 * 512
