@@ -1,5 +1,6 @@
 """The dreamer: one frame through all its octaves."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -73,8 +74,8 @@ class Dreamer:
             frame: where the dream starts.
             key: decides its jitter.
             later: whether it starts from a dream.
-            fresh: (H, W), how much of it has no dream yet all the same, from 0 to 1; there its
-                steps are as long as a first frame's.
+            fresh: (H, W), how much of it has no dream yet all the same, from 0 to 1; there it
+                takes a first frame's steps, longer as they are fewer.
             index: its number in the film, for layers and settings that change in its course.
         """
         return self.batch(checked(frame)[None], key, later, fresh, index)[0]
@@ -93,6 +94,7 @@ class Dreamer:
         octaves, ascent = now.octaves, now.ascent
         count = octaves.count
         iterations = for_each_octave(ascent.iterations, count, "ascent.iterations")
+        first = iterations
         if later and ascent.later is not None:
             iterations = [ascent.later] * count
         weights = [*octaves.weights, *[1.0] * count]
@@ -104,7 +106,9 @@ class Dreamer:
             step: float | Tensor = self.step(octave, index, later)
             if later and fresh is not None:
                 share = resized(fresh[None], size_of(image))[0].to(image.dtype)
-                step = step + (self.step(octave, index) - step) * share
+                # The square root, as if steps wandered: a few that go all the way are crude.
+                longer = math.sqrt(max(1.0, first[octave] / max(1, iterations[octave])))
+                step = step + (self.step(octave, index) * longer - step) * share
             return ascended(
                 image,
                 hill.gain,
