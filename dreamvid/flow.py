@@ -17,10 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dreamvid.errors import NetworkError
-from dreamvid.frames import Flow, Frame, Size, resized, size_of, to_pixels
+from dreamvid.frames import Flow, Frame, Size, size_of
 from dreamvid.networks import weights as weights_files
 from dreamvid.registry import Registry, Within, checked_options
-from dreamvid.warp import grid, moved, sampled
 
 flows = Registry("flow method")
 Method = Callable[[Frame, Frame], Flow]
@@ -35,7 +34,7 @@ SENSITIVITY = 50.0
 """Of trust to how much a pixel differs from where it is said to come from."""
 SOFTNESS = 0.8
 """Standard deviation in pixels of the edge of trust."""
-DIS_SMALLEST = 16
+SMALLEST = 16
 RAFT_SMALLEST = 128
 RAFT_BLOCK = 8
 CUT = 0.03
@@ -128,8 +127,9 @@ def method_for(options: Mapping[str, Any]) -> Method:
 def correspondence(now: Frame, then: Frame, method: Method) -> Correspondence:
     """How `now` follows from `then`."""
     backward, forward = method(now, then), method(then, now)
-    trust = trust_of(backward, forward) * likeness(now, moved(then, backward))
-    return Correspondence(backward, trust, cut=float(trust.mean()) < CUT)
+    trust = _array(trust_of(backward, forward)) * _array(likeness(now, _sampled(then, backward)))
+    cut = float(trust.mean()) < CUT
+    return Correspondence(backward, torch.from_numpy(trust).to(now.device), cut)
 
 
 def shrunk(flow: Flow, size: Size) -> Flow:
@@ -149,12 +149,10 @@ def trust_of(flow: Flow, back: Flow) -> Tensor:
     neighbours, so that trust fades out before the loss. Source: Ruder et al. 2016, whose
     consistency checker has these constants.
     """
-    lost, doubted = disoccluded(flow, back), boundary(flow)
-    mask = torch.where(lost, -1.0, torch.where(doubted, DOUBT, 1.0))
-    blurred = cv2.GaussianBlur(
-        mask.cpu().numpy(), (0, 0), SOFTNESS, borderType=cv2.BORDER_REPLICATE
-    )
-    return torch.from_numpy(blurred).clamp(0, 1).to(flow.device)
+    lost, doubted = disoccluded(flow, back).cpu().numpy(), boundary(flow).cpu().numpy()
+    mask = np.where(lost, -1, np.where(doubted, DOUBT, 1)).astype(np.float32)
+    blurred = cv2.GaussianBlur(mask, (0, 0), SOFTNESS, borderType=cv2.BORDER_REPLICATE)
+    return torch.from_numpy(blurred.clip(0, 1)).to(flow.device)
 
 
 def likeness(now: Frame, moved_then: Frame) -> Tensor:
@@ -163,47 +161,81 @@ def likeness(now: Frame, moved_then: Frame) -> Tensor:
     It sees what the flow does not know of itself: where the search has settled on a wrong place.
     Source: the soft mask of Lai et al. 2018, on the mean of the channels' squares.
     """
-    return torch.exp(-SENSITIVITY * (now - moved_then).pow(2).mean(0))
+    difference = _array(now) - _array(moved_then)
+    alike = np.exp(-SENSITIVITY * (difference * difference).mean(0))
+    return torch.from_numpy(alike).to(now.device)
 
 
 def disoccluded(flow: Flow, back: Flow) -> Tensor:
     """Where the pixels that `flow` points to are not there or do not point back: bool (H, W)."""
     height, width = size_of(flow)
-    x, y = grid(Size(height, width), flow.device) + flow
+    there = _array(flow)
+    x, y = _places(there)
     outside = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
-    returned = sampled(back, torch.stack([x, y]), "bilinear")
+    returned = _array(_sampled(back, flow))
     share, constant = DISAGREEMENT
-    allowed = share * (_square(flow) + _square(returned)) + constant
-    return outside | (_square(flow + returned) >= allowed)
+    allowed = share * (_square(there) + _square(returned)) + constant
+    return torch.from_numpy(outside | (_square(there + returned) >= allowed)).to(flow.device)
 
 
 def boundary(flow: Flow) -> Tensor:
     """Where things of different motion meet: bool (H, W)."""
-    right = F.pad(flow[:, :, 1:] - flow[:, :, :-1], (0, 1))
-    down = F.pad(flow[:, 1:] - flow[:, :-1], (0, 0, 0, 1))
+    field = _array(flow)
+    right = np.diff(field, axis=2, append=field[:, :, -1:])
+    down = np.diff(field, axis=1, append=field[:, -1:])
     share, constant = BOUNDARY
-    return _square(right) + _square(down) > share * _square(flow) + constant
+    edge = _square(right) + _square(down) > share * _square(field) + constant
+    return torch.from_numpy(edge).to(flow.device)
 
 
-def _square(field: Tensor) -> Tensor:
-    return field.pow(2).sum(0)
+# Flow is found in a thread beside the dream. Torch would put a second team of threads on the
+# dream's cores there, which costs far more than the work; NumPy and OpenCV keep to the one.
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.cpu().numpy()
+
+
+def _square(field: np.ndarray) -> np.ndarray:
+    return (field * field).sum(0)
+
+
+def _places(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a flow (2, H, W) points to: x and y, (H, W) each."""
+    _, height, width = flow.shape
+    columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    return flow[0] + columns, flow[1] + rows[:, None]
+
+
+def _sampled(image: Tensor, flow: Flow) -> Tensor:
+    """`image` (C, H, W) where a flow points to, bilinear, with a reflected border."""
+    pixels = np.ascontiguousarray(_array(image).transpose(1, 2, 0))
+    x, y = _places(_array(flow))
+    moved = cv2.remap(pixels, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return torch.from_numpy(np.ascontiguousarray(moved.transpose(2, 0, 1))).to(image.device)
+
+
+def _grey(frame: Frame) -> np.ndarray:
+    pixels = (_array(frame).transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8)
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
 
 
 def _on_grey(
     now: Frame, then: Frame, calculated: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> Flow:
     """A flow by one of OpenCV's methods, which take 8-bit grey and no tiny pictures."""
-    # OpenCV shares work out by the number of threads and the result depends on it; flow runs
-    # beside the dream, which needs the cores.
+    # OpenCV shares work out by the number of threads, and the result depends on it.
     cv2.setNumThreads(1)
     size = size_of(now)
-    scale = max(1.0, DIS_SMALLEST / min(size))
-    larger = Size(*(round(side * scale) for side in size))
-    greys = [
-        cv2.cvtColor(to_pixels(resized(frame, larger)), cv2.COLOR_RGB2GRAY) for frame in (now, then)
-    ]
-    flow = torch.from_numpy(calculated(greys[0], greys[1])).permute(2, 0, 1) / scale
-    return resized(flow, size).contiguous().to(now.device)
+    scale = max(1.0, SMALLEST / min(size))
+    greys = [_grey(frame) for frame in (now, then)]
+    if scale > 1:
+        larger = (round(size.width * scale), round(size.height * scale))
+        greys = [cv2.resize(grey, larger, interpolation=cv2.INTER_LINEAR) for grey in greys]
+    flow = calculated(greys[0], greys[1])
+    if scale > 1:
+        flow = cv2.resize(flow, (size.width, size.height), interpolation=cv2.INTER_AREA) / scale
+    return torch.from_numpy(np.ascontiguousarray(flow.transpose(2, 0, 1))).to(now.device)
 
 
 _rafts: dict[tuple[str, Path | None, torch.device], Any] = {}

@@ -95,9 +95,8 @@ def checked(frame: Tensor) -> Frame:
 
 def from_pixels(pixels: np.ndarray, device: str | torch.device = "cpu") -> Frame:
     """A frame from RGB pixels (H, W, 3), uint8 or uint16."""
-    whole = torch.from_numpy(np.ascontiguousarray(pixels.astype(np.int32))).to(device)
-    scaled = whole.permute(2, 0, 1).float() / np.iinfo(pixels.dtype).max
-    return checked(scaled.contiguous())
+    scaled = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    return checked(torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1))).to(device))
 
 
 def to_pixels(frame: Frame, depth: int = 8) -> np.ndarray:
