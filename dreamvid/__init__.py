@@ -99,17 +99,51 @@ def image(
     *,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
+    batch: int = 0,
+    log: bool = False,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:
-    """Dream one picture; returns its path, ``<seed>-dream.png`` by default."""
-    from dreamvid import films
+    """Dream one picture, or every picture in a folder.
+
+    Returns its path, ``<seed>-dream.png`` or ``<folder>-dream`` by default. `batch` is how many
+    pictures of a folder are dreamed together; 0 is what suits the device. With `log`, the
+    objective at every step is written beside it.
+    """
+    from dreamvid import films, folders
     from dreamvid.settings import flagged
 
     chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
-    target = Path(out) if out is not None else Path(f"{Path(seed).stem}-dream.png")
-    return films.image(Path(seed), target, chosen, overwrite=overwrite)
+    target = Path(out) if out is not None else films.dream_of(Path(seed))
+    if Path(seed).is_dir():
+        return folders.image_folder(
+            Path(seed), target, chosen, batch=batch, log=log, overwrite=overwrite
+        )
+    return films.image(Path(seed), target, chosen, log=log, overwrite=overwrite)
+
+
+def sheet(
+    seed: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    preset: str = "default",
+    config: str | PathLike[str] | None = None,
+    across: dict[str, str] | None = None,
+    overwrite: bool = False,
+    settings: dict[str, Any] | None = None,
+    **flags: Any,
+) -> Path:
+    """Dream one picture in many ways, side by side; returns ``<seed>-sheet.png`` by default.
+
+    `across` says what differs, such as ``{"iterations": "5,10,20"}``; see `dreamvid.sheet.axes`.
+    """
+    from dreamvid import sheet as sheets
+    from dreamvid.settings import flagged
+
+    asked = sheets.Asked(preset, _path(config), flagged(flags), settings or {}, across or {})
+    target = Path(out) if out is not None else Path(f"{Path(seed).stem}-sheet.png")
+    return sheets.sheet(Path(seed), target, asked, overwrite=overwrite)
 
 
 def _path(path: str | PathLike[str] | None) -> Path | None:

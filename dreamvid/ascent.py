@@ -9,13 +9,14 @@ places (a mask, a picture to keep to) is told the roll, `Offsets`.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from dreamvid.blur import gaussian_blurred
-from dreamvid.frames import Key, Offsets, drawn
+from dreamvid.frames import Key, Offsets, Size, drawn
 from dreamvid.laplacian import evened
 from dreamvid.settings import AscentSettings
 from dreamvid.tiles import Gradient
@@ -32,17 +33,55 @@ ADAM_DECAYS = (0.9, 0.999)
 ADAM_TINY = 1e-8
 
 
+Watch = Callable[[int, Tensor], None]
+"""Told after each step: how many there were, and the pictures (N, 3, H, W) as they are now."""
+
+
+class Noted(NamedTuple):
+    """One step of one picture."""
+
+    passed: int
+    """How often the pyramid had been climbed before."""
+    octave: int
+    """0 is the smallest."""
+    size: Size
+    step: int
+    """Its number at that octave, from 0."""
+    gain: float
+    """Before the step; nan where it was skipped."""
+
+
 class Report:
     """What an ascent did. It is kept on the device until it is asked for: asking waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch | None = None) -> None:
+        self._watch = watch
+        self._place = (0, 0, Size(0, 0))
+        self._places: list[tuple[int, int, Size]] = []
         self._heights: list[Tensor] = []
         self._finite: list[Tensor] = []
 
-    def note(self, height: Tensor, finite: Tensor) -> None:
-        """A step was tried: the gain before it, and whether its gradient was finite."""
-        self._heights.append(height)
+    def begin(self, passed: int, octave: int, size: Size) -> None:
+        """The steps from here on are at this octave."""
+        self._place = (passed, octave, size)
+
+    def note(self, heights: Tensor, finite: Tensor, images: Tensor) -> None:
+        """A step was tried: the gains before it (N,), whether it could be taken, the pictures."""
+        self._places.append(self._place)
+        self._heights.append(heights)
         self._finite.append(finite)
+        if self._watch:
+            self._watch(len(self._finite), images)
+
+    def noted(self, picture: int = 0) -> list[Noted]:
+        """Every step of one picture of the batch."""
+        heights = torch.stack(self._heights)[:, picture].tolist() if self._heights else []
+        found: list[Noted] = []
+        for place, height, done in zip(self._places, heights, self._taken(), strict=True):
+            again = found and found[-1][:3] == place
+            step = found[-1].step + 1 if again else 0
+            found.append(Noted(*place, step, height if done else float("nan")))
+        return found
 
     @property
     def steps(self) -> int:
@@ -56,8 +95,8 @@ class Report:
 
     @property
     def gain(self) -> float:
-        """The gain before the last step that was taken."""
-        heights = torch.stack(self._heights).tolist() if self._heights else []
+        """The gain before the last step that was taken, the pictures' mean."""
+        heights = torch.stack(self._heights).mean(1).tolist() if self._heights else []
         taken = [height for height, done in zip(heights, self._taken(), strict=True) if done]
         return taken[-1] if taken else float("nan")
 
@@ -68,7 +107,7 @@ class Report:
 Number = float | Tensor
 Step = Callable[[Tensor, Offsets, Number, Number], tuple[Tensor, Tensor, Tensor]]
 """One step: from a picture, its jitter, the step size and the share of steps that will be done to
-the picture after it, the gain before it, and whether the gradient was finite."""
+the picture after it, the gains before it (N,), and whether the gradient was finite."""
 
 
 def ascended(
@@ -126,13 +165,13 @@ def ascended(
         if settings.clamp:
             moved = moved.clamp_(*bounds)
         moved = gaussian_blurred(moved, settings.blur)
-        return torch.where(finite, moved, image), height.mean(), finite
+        return torch.where(finite, moved, image), height, finite
 
     advance_by = stepped if remembers else recorded(stepped)
     for index in range(iterations):
         offsets = jitter((*key, index), settings.jitter)
         image, height, finite = advance_by(image, offsets, step, (index + 1) / iterations)
-        report.note(height, finite)
+        report.note(height, finite, image)
     return image
 
 

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dreamvid.ascent import Report, Step, ascended
+from dreamvid.ascent import Report, Step, Watch, ascended
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
 from dreamvid.machine import device_for, made_ready
@@ -20,6 +20,9 @@ from dreamvid.recording import Recorded, Recorder, cuda_graph
 from dreamvid.settings import Settings
 from dreamvid.tiles import Gradient, Tiler
 from dreamvid.timeline import Timeline
+
+MOST_RECORDED = 64
+"""Steps of so many picture sizes are kept recorded; each holds memory of its own."""
 
 
 class Dreamer:
@@ -37,6 +40,8 @@ class Dreamer:
         if not any(choice.weight for choice in choices):
             raise NetworkError(f"{network.name}: every layer's weight is 0, nothing to dream of")
         self.report = Report()
+        self.watch: Watch | None = None
+        """Told of every step, its pictures in the network's own units."""
         octaves = settings.octaves
         for_each_octave(settings.ascent.iterations, octaves.count, "ascent.iterations")
         for_each_octave(settings.ascent.step_size, octaves.count, "ascent.step_size")
@@ -93,14 +98,11 @@ class Dreamer:
         now = self.timeline.at(index)
         octaves, ascent = now.octaves, now.ascent
         count = octaves.count
-        iterations = for_each_octave(ascent.iterations, count, "ascent.iterations")
-        first = iterations
-        if later and ascent.later is not None:
-            iterations = [ascent.later] * count
-        weights = [*octaves.weights, *[1.0] * count]
-        report = Report()
+        first, iterations = self.iterations(index), self.iterations(index, later)
+        report = Report(self.watch)
 
         def dream(passed: int, image: Tensor, octave: int) -> Tensor:
+            report.begin(passed, octave, size_of(image))
             choices = self.choices_at(octave, index)
             hill = self.goal.hill(choices, size_of(image))
             step: float | Tensor = self.step(octave, index, later)
@@ -116,7 +118,7 @@ class Dreamer:
                 step,
                 (*key, passed * count + octave),
                 ascent,
-                iterations[octave] if choices and weights[octave] else 0,
+                iterations[octave],
                 report,
                 hill.masks,
                 tiled=self._tiled(hill),
@@ -131,6 +133,19 @@ class Dreamer:
         self.report = report
         pictures = self.network.preprocessing.to_pictures(inputs)
         return pictures.clamp(0, 1).float().contiguous()
+
+    def iterations(self, index: int = 0, later: bool = False) -> list[int]:
+        """The steps at each octave of a frame, in each pass; none where nothing is dreamed."""
+        now = self.timeline.at(index)
+        octaves, ascent = now.octaves, now.ascent
+        found = for_each_octave(ascent.iterations, octaves.count, "ascent.iterations")
+        if later and ascent.later is not None:
+            found = [ascent.later] * octaves.count
+        weights = [*octaves.weights, *[1.0] * octaves.count]
+        return [
+            steps if weights[octave] and self.choices_at(octave, index) else 0
+            for octave, steps in enumerate(found)
+        ]
 
     @property
     def layers(self) -> list[str]:
@@ -165,6 +180,8 @@ class Dreamer:
         if not self._tilers[hill.layers].takes_whole(Size(*key[-2:])):
             return step
         if key not in self._recordings:
+            if len(self._recordings) >= MOST_RECORDED:
+                self._recordings.clear()
             self._recordings[key] = Recorded(step, self._recorder)
         return self._recordings[key]
 
@@ -218,17 +235,24 @@ class Dreamer:
         return self._small[key]
 
 
-def dreamer_for(settings: Settings, *, keep_memory: bool = True) -> Dreamer:
-    """The dreamer that `settings` describe, on its device; see `made_ready`."""
+def network_for(settings: Settings, *, keep_memory: bool = True) -> Network:
+    """The network that `settings` name, on its device; see `made_ready`."""
     made_ready(settings.machine.threads, keep_memory=keep_memory)
     device = device_for(settings.machine.device)
     if device.type == "mps" and settings.machine.precision == "fp64":
         raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")
-    net = network(
+    return network(
         settings.network.name,
         weights=settings.network.weights or (),
         device=device,
         precision=settings.machine.precision,
     )
+
+
+def dreamer_for(
+    settings: Settings, *, keep_memory: bool = True, net: Network | None = None
+) -> Dreamer:
+    """The dreamer that `settings` describe; `net` is their network, where it is there already."""
+    net = net or network_for(settings, keep_memory=keep_memory)
     layers = [ever(text) for text in settings.network.layers]
     return Dreamer(net, net.choices(layers), settings)

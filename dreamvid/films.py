@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
-from dreamvid import loops, media, presets, previews, sinks
+from dreamvid import logs, loops, media, presets, previews, sinks
 from dreamvid.carry import carry_for
 from dreamvid.dreamer import Dreamer, dreamer_for
 from dreamvid.errors import DreamvidError, MediaError, ResumeError, SettingsError
@@ -83,8 +83,19 @@ def tells_settings(path: Path) -> bool:
         return False
 
 
-def image(seed: Path, out: Path, settings: Settings, *, overwrite: bool = False) -> Path:
-    """Dream one picture, at its own size unless one is asked for, and return where it is."""
+def image(
+    seed: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    log: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Dream one picture, at its own size unless one is asked for, and return where it is.
+
+    With `log`, the objective at every step is written beside it; see `logs`.
+    """
     if out.suffix.lower() not in media.WRITE_FORMATS:
         raise MediaError(
             f"{out}: no picture format {out.suffix!r}, wanted {', '.join(media.WRITE_FORMATS)}"
@@ -92,16 +103,24 @@ def image(seed: Path, out: Path, settings: Settings, *, overwrite: bool = False)
     if settings.film.depth != 8 and out.suffix.lower() != ".png":
         raise MediaError(f"{out}: only PNG has {settings.film.depth} bits a channel; write a .png")
     sinks.check_place(out, overwrite)
+    if log:
+        logs.check_log(out, overwrite)
     _must_differ(seed, out)
     Timeline(settings)
     picture = media.read_picture(seed)
     size = parsed_size(str(settings.film.size), size_of(picture)) if settings.film.size else None
-    dreamer = dreamer_for(settings)
+    dreamer, progress = dreamer_for(settings), progress or Silence()
     dreamer.check(size or size_of(picture), seed=size_of(picture))
     if size:
         picture = covered(picture, size)
+    progress.begin(0, sum(dreamer.iterations()) * settings.octaves.passes)
+    dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
     frame = dreamer(picture.to(device_of(dreamer.network)), key=(settings.film.seed, 0))
+    if skipped := dreamer.report.skipped:
+        progress.say(f"{skipped} steps skipped, gradient not finite")
     media.write_picture(frame, out, settings.film.depth, {"comment": described("image", settings)})
+    if log:
+        logs.write_log({out.name: dreamer.report.noted()}, out)
     return out
 
 
@@ -191,6 +210,14 @@ def named(seed: Path | None, kind: str) -> Path:
         return Path(f"noise-{kind}.mp4")
     # A job is called after its film.
     return Path(f"{Path(seed.absolute().name.removesuffix(SUFFIX)).stem}-{kind}.mp4")
+
+
+def dream_of(seed: Path) -> Path:
+    """What the dream of a picture, or of a folder of them, is called where no name is given."""
+    if seed.is_dir():
+        seed = seed.absolute()
+        return seed.with_name(f"{seed.name}-dream")
+    return Path(f"{seed.stem}-dream.png")
 
 
 def video(

@@ -27,7 +27,7 @@ from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.frames import Frame
 from dreamvid.media import published, read_png, storage_checked, write_picture
 from dreamvid.media.locking import LOCK, locked
-from dreamvid.settings import Settings, painted, settled
+from dreamvid.settings import Settings, changes, settled
 
 FORMAT = 1
 SUFFIX = ".dream"
@@ -170,15 +170,9 @@ class Job:
                 f"{self.folder}: is a job of {here.kind}, not of {manifest.kind}; "
                 "choose another with --job, or start anew with --overwrite"
             )
-        mine, theirs = painted(here.settings), painted(manifest.settings)
-        changes = [
-            f"{name} {mine.get(name)!r} -> {theirs.get(name)!r}"
-            for name in sorted(mine.keys() | theirs.keys())
-            if mine.get(name) != theirs.get(name)
-        ]
-        if changes:
+        if found := changes(here.settings, manifest.settings):
             raise ResumeError(
-                f"{self.folder}: made with other settings ({'; '.join(changes)}); "
+                f"{self.folder}: made with other settings ({'; '.join(found)}); "
                 "resume without them, or start anew with --overwrite"
             )
         if {**here.source, "path": ""} != {**manifest.source, "path": ""}:

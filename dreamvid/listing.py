@@ -125,3 +125,17 @@ def print_measures(means: Mapping[str, float | None], titles: Mapping[str, str])
         if (mean := means[name]) is not None:
             table.add_row(title, f"{mean:.3g}")
     Console(highlight=False).print(table)
+
+
+def print_explanation(sections: Sequence[tuple[str, str, Sequence[Any]]]) -> None:
+    """Print what a network sees before and after a dream, a table for each kind of thing."""
+    console = Console(highlight=False)
+    for kind, unit, pairs in sections:
+        table = Table(box=None, pad_edge=False)
+        table.add_column(kind)
+        table.add_column(f"{unit} before", justify="right")
+        table.add_column("after", justify="right")
+        for pair in pairs:
+            table.add_row(pair.name, f"{pair.before:.4g}", f"{pair.after:.4g}")
+        console.print(table)
+        console.print()

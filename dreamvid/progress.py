@@ -18,10 +18,11 @@ PLAIN_SECONDS = 10.0
 
 
 class Bar:
-    """A job's progress on standard error; a context manager."""
+    """Progress on standard error; a context manager. `unit` is what is made, one by one."""
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(self, quiet: bool, unit: str = "frame") -> None:
         self.quiet = quiet
+        self.unit = unit
         self.console = Console(stderr=True, highlight=False)
         self.bar: Progress | None = None
         self.done = self.total = 0
@@ -41,11 +42,11 @@ class Bar:
             self.console.print(text, markup=False, soft_wrap=True)
 
     def begin(self, done: int, total: int) -> None:
-        """Frames `done` of `total` are there already."""
+        """So many of the frames (or other units) are there already."""
         self.done, self.total, self.made = done, total, 0
         self.began = self.told = time.monotonic()
         if done:
-            self.say(f"{done} of {total} frames are there already")
+            self.say(f"{done} of {total} {self.unit}s are there already")
         if self.console.is_terminal and not self.quiet:
             self.bar = Progress(
                 TextColumn("{task.description}"),
@@ -55,28 +56,31 @@ class Bar:
                 TimeRemainingColumn(),
                 console=self.console,
             )
-            self.bar.add_task("frames", total=total, completed=done, speed="")
+            self.bar.add_task(f"{self.unit}s", total=total, completed=done, speed="")
             self.bar.start()
 
     def frame(self, index: int, notes: Mapping[str, Any]) -> None:
-        """Frame `index` is on disk."""
+        """Frame (or other unit) `index` is made."""
         self.made += 1
         now = time.monotonic()
         rate = self.made / max(now - self.began, 1e-9)
+        speed = f"{rate:.2f} fps" if self.unit == "frame" else f"{rate:.2f} {self.unit}s/s"
+        # The steps of a single picture are soon told by the picture.
+        last = index + 1 == self.total and self.unit != "step"
         if self.bar:
             task = self.bar.task_ids[0]
-            self.bar.update(task, completed=index + 1, speed=f"{rate:.2f} fps")
+            self.bar.update(task, completed=index + 1, speed=speed)
             if index + 1 == self.total:
                 self.bar.stop()
-        elif not self.quiet and (now - self.told > PLAIN_SECONDS or index + 1 == self.total):
+        elif not self.quiet and (now - self.told > PLAIN_SECONDS or last):
             self.told = now
             left = (self.total - index - 1) / rate
-            self.say(f"frame {index + 1} of {self.total}, {rate:.2f} fps, {_clock(left)} left")
+            self.say(f"{self.unit} {index + 1} of {self.total}, {speed}, {_clock(left)} left")
 
 
-def progress(quiet: bool) -> Bar:
+def progress(quiet: bool, unit: str = "frame") -> Bar:
     """The progress that fits standard error."""
-    return Bar(quiet)
+    return Bar(quiet, unit)
 
 
 def _clock(seconds: float) -> str:

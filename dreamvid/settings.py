@@ -384,6 +384,16 @@ def read_tree(text: str, where: str) -> Tree:
     return tree
 
 
+def changes(before: Settings, after: Settings) -> list[str]:
+    """What of the settings that change a frame's pixels is different, in words."""
+    old, new = painted(before), painted(after)
+    return [
+        f"{name} {old.get(name)!r} -> {new.get(name)!r}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+
+
 def painted(settings: Settings) -> dict[str, Any]:
     """The settings that change a frame's pixels, flat, by dotted name."""
 

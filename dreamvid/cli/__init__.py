@@ -2,11 +2,11 @@
 
 import sys
 
-from dreamvid.cli import bench, films, loops, measuring, training, weights
+from dreamvid.cli import bench, films, loops, measuring, studying, training, weights
 from dreamvid.cli.app import app, fail
 from dreamvid.errors import DreamvidError, Stopped
 
-__all__ = ["app", "bench", "films", "loops", "main", "measuring", "training", "weights"]
+__all__ = ["app", "bench", "films", "loops", "main", "measuring", "studying", "training", "weights"]
 
 
 def main() -> None:

@@ -59,9 +59,9 @@ def number_from(name: str, text: str | None) -> int | None:
     return settled({"film": {name: valued(name, text)}}).film.frames
 
 
-def progress_for(quiet: bool) -> "Bar":
-    """What shows a job's progress."""
-    return import_module("dreamvid.progress").progress(quiet)
+def progress_for(quiet: bool, unit: str = "frame") -> "Bar":
+    """What shows how far a job is, in frames or other units."""
+    return import_module("dreamvid.progress").progress(quiet, unit)
 
 
 def print_path(path: Path) -> None:

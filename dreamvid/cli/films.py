@@ -163,8 +163,13 @@ def video(
 
 @app.command()
 def image(
-    seed: Seed,
-    out: Out = None,
+    seed: Annotated[
+        Path, typer.Argument(metavar="SEED", help="A picture, or a folder of pictures.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="The result. [SEED-dream.png; the folder SEED-dream]"),
+    ] = None,
     size: Length = None,
     preset: Preset = "default",
     config: Config = None,
@@ -178,9 +183,16 @@ def image(
     device: Device = None,
     precision: Precision = None,
     depth: Depth = None,
+    batch: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Of a folder, dream N of a size together.")
+    ] = 0,
+    log: Annotated[
+        bool, typer.Option("--log", help="Write the objective at every step, as CSV and plot.")
+    ] = False,
     overwrite: Overwrite = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Dream one picture."""
+    """Dream one picture, or a folder of them; what is there already is not made again."""
     flags = {
         "size": size,
         "network": network,
@@ -195,9 +207,25 @@ def image(
     }
     settings = settings_from(preset, config, flags, assign)
     films = import_module("dreamvid.films")
-    print_path(
-        films.image(seed, out or Path(f"{seed.stem}-dream.png"), settings, overwrite=overwrite)
-    )
+    target = out or films.dream_of(seed)
+    if seed.is_dir():
+        folders = import_module("dreamvid.folders")
+        with progress_for(quiet, "picture") as progress:
+            made = folders.image_folder(
+                seed,
+                target,
+                settings,
+                batch=batch,
+                log=log,
+                overwrite=overwrite,
+                progress=progress,
+            )
+    else:
+        with progress_for(quiet, "step") as progress:
+            made = films.image(
+                seed, target, settings, log=log, overwrite=overwrite, progress=progress
+            )
+    print_path(made)
 
 
 @app.command()
