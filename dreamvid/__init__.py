@@ -136,9 +136,9 @@ def sheet(
 ) -> Path:
     """Dream one picture in many ways, side by side; returns ``<seed>-sheet.png`` by default.
 
-    `across` says what differs, such as ``{"iterations": "5,10,20"}``; see `dreamvid.sheet.axes`.
+    `across` says what differs, such as ``{"iterations": "5,10,20"}``; see `dreamvid.sheets.axes`.
     """
-    from dreamvid import sheet as sheets
+    from dreamvid import sheets
     from dreamvid.settings import flagged
 
     asked = sheets.Asked(preset, _path(config), flagged(flags), settings or {}, across or {})

@@ -195,17 +195,19 @@ class _Work:
                 self.dreamer.check(size_of(picture), seed=seed)
                 yield Wanted(name, path, sha256_of(path)), picture
             except (MediaError, SettingsError) as error:
-                self.bad.append(str(error))
-                self.progress.say(f"left out: {error}")
+                text = str(error)
+                text = text if text.startswith(str(path)) else f"{path}: {text}"
+                self.bad.append(text)
+                self.progress.say(f"left out: {text}")
 
     def _write(self, wanted: Wanted, dream: Frame, steps: list[Noted] | None) -> None:
         target = self.out / wanted.name
         words = {"comment": described("image", self.settings)}
         media.write_picture(dream, target, self.settings.film.depth, words)
-        entry = {"name": wanted.name, "sha256": sha256_of(target), "source": wanted.sha256}
+        told: dict[str, Any] = {"sha256": sha256_of(target), "source": wanted.sha256}
         if steps is not None:
-            entry["steps"] = [(*step[:4], float(f"{step.gain:.6g}")) for step in steps]
-        self.entries[wanted.name] = entry
+            told["steps"] = [(*step[:4], float(f"{step.gain:.6g}")) for step in steps]
+        entry = self.entries[wanted.name] = {"name": wanted.name, **told}
         with media.storage_checked(self.out), self.journal.open("a") as stream:
             stream.write(json.dumps(entry) + "\n")
 

@@ -58,8 +58,9 @@ def _write_plot(pictures: Mapping[str, Sequence[Noted]], path: Path, title: str)
     gains = np.array([[each.gain for each in steps] for steps in pictures.values()])
     for start, end in zip(starts, [*starts[1:], len(places)], strict=True):
         octave = places[start][1]
-        numbers = np.arange(start, end)
-        low, middle, high = np.nanpercentile(gains[:, start:end], PERCENTILES, axis=0)
+        told = np.isfinite(gains[:, start:end]).any(axis=0)
+        numbers = np.arange(start, end)[told]
+        low, middle, high = np.nanpercentile(gains[:, numbers], PERCENTILES, axis=0)
         label = f"octave {octave}" if places[start][0] == 0 else None
         (line,) = axes.plot(numbers, middle, ".-", color=f"C{octave % 10}", label=label)
         if len(gains) > 1:

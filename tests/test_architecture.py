@@ -23,7 +23,7 @@ LEVELS = [
     {"runs", "progress"},
     {"previews", "folders"},
     {"films"},
-    {"listing", "measure", "bench", "sheet", "explain", "__init__"},
+    {"listing", "measure", "bench", "sheets", "explain", "__init__"},
     {"cli", "__main__"},
 ]
 

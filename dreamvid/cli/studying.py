@@ -91,7 +91,7 @@ def sheet(
         several = text is not None and "," in text and not text.lstrip().startswith("[")
         (across if several else flags)[name] = text
     given = {name: valued(name, value) for name, value in flags.items() if value is not None}
-    sheets = import_module("dreamvid.sheet")
+    sheets = import_module("dreamvid.sheets")
     asked = sheets.Asked(
         preset,
         config,

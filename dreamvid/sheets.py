@@ -340,7 +340,7 @@ def presets(work: _Work, text: str) -> list[Entry]:
     names = shipped.names() if text.strip() == ALL else _words(text)
     for name in names:
         shipped.load(name)
-    return [Entry(name, preset=name) for name in names]
+    return [Entry(Path(name).name.removesuffix(".toml"), preset=name) for name in names]
 
 
 @axes.register
