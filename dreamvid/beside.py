@@ -27,8 +27,12 @@ class Beside:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._thread, suppress(Exception if error else ()):
-            self.wait()
+        with self._thread:
+            if error is None:
+                self.wait()
+            else:
+                with suppress(Exception):
+                    self.wait()
 
     def __call__(self, work: Callable[[], None]) -> None:
         """Have `work` done, once the piece before it is."""

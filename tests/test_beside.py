@@ -29,23 +29,35 @@ def full():
     raise StorageError("no room")
 
 
+def given(*pieces):
+    with Beside() as beside:
+        for piece in pieces:
+            beside(piece)
+
+
 def test_an_error_is_raised_where_the_next_piece_is_given():
     later = []
-    with pytest.raises(StorageError, match="no room"), Beside() as beside:
-        beside(full)
-        beside(lambda: later.append(1))
+    with pytest.raises(StorageError, match="no room"):
+        given(full, lambda: later.append(1))
     assert not later
 
 
 def test_an_error_of_the_last_piece_is_raised_at_the_end():
-    with pytest.raises(StorageError, match="no room"), Beside() as beside:
-        beside(full)
+    with pytest.raises(StorageError, match="no room"):
+        given(full)
+
+
+def stopped(piece):
+    with Beside() as beside:
+        beside(piece)
+        raise KeyboardInterrupt
 
 
 def test_a_block_that_is_stopped_waits_for_the_piece_at_work():
     go, done = threading.Event(), []
-    with pytest.raises(KeyboardInterrupt), Beside() as beside:
-        beside(lambda: (go.wait(), done.append(1)))
-        threading.Timer(0.05, go.set).start()
-        raise KeyboardInterrupt
+    threading.Timer(0.05, go.set).start()
+    with pytest.raises(KeyboardInterrupt):
+        stopped(lambda: (go.wait(), done.append(1)))
     assert done == [1]
+    with pytest.raises(KeyboardInterrupt):
+        stopped(full)
