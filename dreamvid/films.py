@@ -21,7 +21,7 @@ from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.registry import Within, checked_value
 from dreamvid.runs import Progress, Run, Silence, described, device_of, stoppable, this_machine
-from dreamvid.settings import Settings, Tree, laid_over, settled
+from dreamvid.settings import Settings, Tree
 from dreamvid.timeline import Timeline
 
 FILM_SIDE = "640"
@@ -38,13 +38,7 @@ def settings_for(
     assigned: Tree | None = None,
 ) -> Settings:
     """Settings laid over each other: defaults < preset < config < flags < assignments."""
-    tree, chosen = presets.load(preset), read_config(config)
-    if "motion" in chosen:
-        # A file's motions are all of its motion, not more of the preset's.
-        tree.pop("motion", None)
-    for layer in (chosen, flags or {}, assigned or {}):
-        tree = laid_over(tree, layer)
-    return settled(tree)
+    return presets.settings_over(preset, read_config(config), flags, assigned)
 
 
 def read_config(path: Path | None) -> Tree:

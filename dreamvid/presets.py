@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dreamvid.errors import SettingsError
 from dreamvid.registry import did_you_mean
-from dreamvid.settings import Tree, laid_over, read_tree
+from dreamvid.settings import Settings, Tree, laid_over, read_tree, settled
 
 ABOUT = "about"
 """The key of a preset that holds a line for ``dreamvid list presets``."""
@@ -33,6 +33,19 @@ def load(name: str) -> Tree:
     tree.pop(ABOUT, None)
     base = tree.pop(BASE, None)
     return laid_over(load(str(base)), tree) if base else tree
+
+
+def settings_over(
+    preset: str, chosen: Tree, flags: Tree | None = None, assigned: Tree | None = None
+) -> Settings:
+    """Settings laid over each other: defaults < preset < chosen in a file < flags < assignments."""
+    tree = load(preset)
+    if "motion" in chosen:
+        # A file's motions are all of its motion, not more of the preset's.
+        tree.pop("motion", None)
+    for layer in (chosen, flags or {}, assigned or {}):
+        tree = laid_over(tree, layer)
+    return settled(tree)
 
 
 def about(name: str) -> str:

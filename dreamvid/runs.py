@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,8 +19,10 @@ import torch
 
 import dreamvid
 from dreamvid import loops, media, sinks
+from dreamvid.beside import Beside
 from dreamvid.dreamer import Dreamer, dreamer_for
 from dreamvid.errors import MediaError, ResumeError, SettingsError, Stopped
+from dreamvid.frames import Frame
 from dreamvid.job import Job, Manifest
 from dreamvid.kinds import parts_of, sound_of
 from dreamvid.networks.base import Network
@@ -142,26 +145,32 @@ class Run:
             period=parts.period,
         )
         began = time.monotonic()
-        for index, frame in islice(made, total - done):
-            report = dreamer.report
-            if report.skipped and index % film.cadence == 0:
-                self.progress.say(
-                    f"frame {index}: {report.skipped} of {report.skipped + report.steps} steps "
-                    "skipped, gradient not finite"
-                )
-            notes = {
-                "seconds": round(time.monotonic() - began, 3),
-                "gain": report.gain if report.steps else None,
-                "skipped": report.skipped,
-                **tone_of(frame).notes(),
-            }
-            job.write(index, frame, notes)
-            self.progress.frame(index, notes)
-            began = time.monotonic()
-            done = index + 1
+        with Beside() as beside:
+            for index, frame in islice(made, total - done):
+                report = dreamer.report
+                if report.skipped and index % film.cadence == 0:
+                    self.progress.say(
+                        f"frame {index}: {report.skipped} of {report.skipped + report.steps} "
+                        "steps skipped, gradient not finite"
+                    )
+                notes = {
+                    "seconds": round(time.monotonic() - began, 3),
+                    "gain": report.gain if report.steps else None,
+                    "skipped": report.skipped,
+                    **tone_of(frame).notes(),
+                }
+                # The next frame is dreamed while this one is written; what it starts from is
+                # already exactly what the file will hold.
+                beside(partial(self._kept, index, frame, notes))
+                began = time.monotonic()
+                done = index + 1
         if done < total:
             self.progress.say(f"the input ends after {done} of {total} frames")
         return done
+
+    def _kept(self, index: int, frame: Frame, notes: Mapping[str, Any]) -> None:
+        self.job.write(index, frame, notes)
+        self.progress.frame(index, notes)
 
     def encode(self, which: range) -> Path:
         """Make a film of those frames of the job."""

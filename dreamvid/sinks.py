@@ -17,13 +17,14 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from dreamvid.errors import EncodeError, MediaError, StorageError
+from dreamvid.errors import EncodeError, MediaError, SettingsError, StorageError
 from dreamvid.frames import Frame, Size, size_of, to_pixels
-from dreamvid.media import Sound, SoundFormat, encode, published, write_picture
+from dreamvid.media import Sound, SoundFormat, encode, lacking, published, write_picture
 from dreamvid.registry import Registry, Within, checked_options, did_you_mean
 
 encoders = Registry("encoder")
 
+NVENC = "h264_nvenc"
 LONGEST_NAME = 249  # bytes: file systems allow 255, and 6 go to ".NAME.part" or "NAME.dream"
 
 # Without all of this a player shows other colours: ffmpeg converts with the matrix of old
@@ -73,14 +74,25 @@ def mp4(
         "veryslow",
     ] = "medium",
     steady: bool = False,
+    codec: Literal["x264", "nvenc", "auto"] = "x264",
 ) -> Encoding:  # fmt: skip
-    """H.264 that plays everywhere; a lower crf keeps more detail, steady as much at the end."""
-    codec = ("-c:v", "libx264", "-crf", str(crf), "-preset", preset)
-    if steady:
-        # x264 saves bits on what no later frame is predicted from, above all on the last ones.
-        codec += ("-x264-params", "mbtree=0")
+    """H.264 that plays everywhere; a lower crf keeps more detail, steady as much at the end.
+
+    The codec nvenc is an NVIDIA GPU's own, auto takes it where it works; only x264 gives the same
+    bytes again elsewhere, and it keeps more detail in as many.
+    """
+    if codec == "nvenc" and (reason := lacking(NVENC)):
+        raise SettingsError(f"encode.codec: nvenc does not work here ({reason}); wanted x264")
+    if codec == "nvenc" or (codec == "auto" and not lacking(NVENC)):
+        # Its quality begins at 1, 0 is its own choice; it has no presets of x264's names.
+        video = ("-c:v", NVENC, "-rc", "vbr", "-cq", str(max(1, crf)), "-b:v", "0", "-preset", "p5")
+    else:
+        video = ("-c:v", "libx264", "-crf", str(crf), "-preset", preset)
+        if steady:
+            # x264 saves bits on what no later frame is predicted from, above all on the last ones.
+            video += ("-x264-params", "mbtree=0")
     container = ("-movflags", "+faststart", "-f", "mp4")
-    arguments = (*codec, "-vf", f"{_BT709}yuv420p", *container)
+    arguments = (*video, "-vf", f"{_BT709}yuv420p", *container)
     return Encoding(arguments, Size(2, 2), sound=_MP4_SOUND)
 
 

@@ -9,7 +9,7 @@ ROOT = Path(dreamvid.__file__).parent
 LEVELS = [
     {"errors"},
     {"frames", "registry", "schedules", "settings"},
-    {"blur", "laplacian", "machine"},
+    {"beside", "blur", "laplacian", "machine"},
     {"presets", "networks", "octaves", "warp", "media"},
     {"objectives", "tiles", "ascent", "recording"},
     {"motions", "timeline", "flow", "dreamer", "sinks"},

@@ -128,11 +128,14 @@ def mean_free(frame):
     return frame.flip(0).double().numpy() * 255 - MEAN
 
 
+# Float32 lets a few of a pool's neighbours win that are equal but for rounding, torch's own
+# operations as well as ours; elsewhere its gradient is exact to 1e-6.
 @pytest.mark.weights
-def test_one_step_agrees(sky, plain, googlenet_weights):
-    ours = dreamer(googlenet_weights)
+@pytest.mark.parametrize(("precision", "within"), [("fp64", 1e-9), ("fp32", 1e-3)])
+def test_one_step_agrees(sky, plain, googlenet_weights, precision, within):
+    ours = dreamer(googlenet_weights, precision=precision)
     assert ours.step(0) == 1.5
-    image = ours.network.preprocessing.to_input(sky[None])
+    image = ours.network.preprocessing.to_input(sky[None].to(ours._dtype))
     after = ascended(
         image, ours.gain, ours._bounds, ours.step(0), (*KEY, 0), ours.settings.ascent, 1, Report()
     )
@@ -140,8 +143,8 @@ def test_one_step_agrees(sky, plain, googlenet_weights):
     expected = plain_step(plain, start, jitter((*KEY, 0, 0), 32))
     moved = after[0].double().numpy() - start
     error = np.linalg.norm(moved - (expected - start)) / np.linalg.norm(expected - start)
-    print(f"one step in float32: relative error {error:.2e}")
-    assert error < 1e-4
+    print(f"one step in {precision}: relative error {error:.2e}")
+    assert error < within
 
 
 # A dream is chaotic: where two neighbours of a pool are equal but for rounding, float32 may pass

@@ -17,6 +17,17 @@ def test_a_halving_convolution_is_torchs_own(size):
     torch.testing.assert_close(*(torch.autograd.grad(y, x, direction)[0] for y in (ours, theirs)))
 
 
+def test_a_halving_convolution_rounds_no_more_than_torchs_own():
+    torch.manual_seed(1)
+    x, weight = 100 * torch.randn(1, 3, 61, 90), torch.randn(64, 3, 7, 7)
+    exact = F.conv2d(x.double(), weight.double(), None, 2, 3)
+    ours, theirs = (
+        (y - exact).norm()
+        for y in (halving_convolution(x, weight, None), F.conv2d(x, weight, None, 2, 3))
+    )
+    assert ours < 1.5 * theirs
+
+
 @pytest.mark.parametrize("channels", [3, 47, 48, 64, 131])
 def test_a_local_response_of_many_channels_in_parts_is_torchs_own(channels, monkeypatch):
     monkeypatch.setattr(operations, "CACHED_VALUES", 10 * channels)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dreamvid import media
+from dreamvid import media, sinks
 from dreamvid.errors import DreamvidError, EncodeError, MediaError, SettingsError, StorageError
 from dreamvid.frames import Size, noise, quantised, resized
 from dreamvid.registry import parameters
@@ -289,3 +289,22 @@ def test_frames_on_the_way_are_not_held(tmp_path):
 
     encode_film(frames(), tmp_path / "film.mp4", Fraction(24), options=QUICK["mp4"])
     assert len(alive) == 30
+
+
+def test_a_codec_is_tried_before_it_is_taken():
+    assert media.lacking("libx264") is None
+    assert media.lacking("no_such_codec")
+
+
+@pytest.mark.parametrize(("reason", "codec"), [(None, "h264_nvenc"), ("no GPU", "libx264")])
+def test_auto_takes_the_gpu_s_codec_where_it_works(monkeypatch, reason, codec):
+    monkeypatch.setattr(sinks, "lacking", lambda name: reason)
+    arguments = sinks.encoding_for("a.mp4", {"codec": "auto"}).arguments
+    assert arguments[arguments.index("-c:v") + 1] == codec
+    assert "libx264" in sinks.encoding_for("a.mp4", {}).arguments
+
+
+def test_a_gpu_s_codec_that_does_not_work_is_refused(monkeypatch):
+    monkeypatch.setattr(sinks, "lacking", lambda name: "no GPU")
+    with pytest.raises(SettingsError, match=r"nvenc does not work here \(no GPU\); wanted x264"):
+        sinks.encoding_for("a.mp4", {"codec": "nvenc"})

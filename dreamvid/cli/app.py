@@ -43,11 +43,13 @@ def settings_from(
     preset: str, config: Path | None, flags: dict[str, Any], assign: list[str] | None
 ) -> Any:
     """The settings of a preset, a file, flags that were given and assignments."""
+    from dreamvid import presets
     from dreamvid.settings import assigned, flagged, valued
 
     given = {name: valued(name, value) for name, value in flags.items() if value is not None}
-    films = import_module("dreamvid.films")
-    return films.settings_for(preset, config, flagged(given), assigned(assign or []))
+    # A slip in a setting is told before torch is imported, which takes seconds.
+    chosen = import_module("dreamvid.films").read_config(config) if config else {}
+    return presets.settings_over(preset, chosen, flagged(given), assigned(assign or []))
 
 
 def number_from(name: str, text: str | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from dreamvid.media.decoding import check_whole, decoded, frames_of
 from dreamvid.media.encoding import encode
+from dreamvid.media.ffmpeg import lacking
 from dreamvid.media.pictures import (
     LARGEST_PICTURE,
     READ_FORMATS,
@@ -30,6 +31,7 @@ __all__ = [
     "decoded",
     "encode",
     "frames_of",
+    "lacking",
     "probe",
     "published",
     "read_metadata",

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -17,6 +18,8 @@ from dreamvid.errors import EncodeError
 from dreamvid.media.publishing import STORAGE_ERRORS
 
 QUIETLY = ("-nostdin", "-nostats", "-v", "level+warning")
+TRIAL = ("-f", "lavfi", "-i", "color=size=256x256:rate=8", "-frames:v", "8")
+TRIAL_SECONDS = 20
 
 
 def executable() -> str:
@@ -164,6 +167,26 @@ def storage_reason(lines: Sequence[str], status: int) -> str | None:
     numbers = (STORAGE_ERRORS | {errno.ENOENT}) - {errno.EPERM}
     full = [os.strerror(number) for number in numbers]
     return next((text for text in full for line in lines if text in line), None)
+
+
+@cache
+def lacking(codec: str) -> str | None:
+    """Why a video codec cannot encode here, None where it can: it is tried on a few frames.
+
+    Codecs of a GPU are built into ffmpeg whether there is such a GPU or not.
+    """
+    command = [executable(), *QUIETLY, *TRIAL, "-pix_fmt", "yuv420p", "-c:v", codec]
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    process = started([*command, "-f", "null", "-"], stdin=nothing, stdout=nothing, stderr=pipe)
+    try:
+        _, complaints = process.communicate(timeout=TRIAL_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"no end after {TRIAL_SECONDS} seconds"
+    finally:
+        killed(process)
+    if not process.returncode:
+        return None
+    return last_words(complaints.decode(errors="replace").splitlines(), process.returncode)
 
 
 def packets_in(film: Path, streams: str) -> int:

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
-from dreamvid.networks.operations import local_response
+from dreamvid.networks.operations import halving_convolution, local_response
 
 STEM_BASIS = 32
 HEAD = "head"
@@ -85,7 +85,8 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, channels, H/4, W/4)."""
-        return F.relu_(F.max_pool2d(self.mix(self.basis(x)), 3, 2, ceil_mode=True))
+        mixed = self.mix(halving_convolution(x, self.basis.weight, None))
+        return F.relu_(F.max_pool2d(mixed, 3, 2, ceil_mode=True))
 
 
 class Pocket(Network):
