@@ -101,9 +101,11 @@ def from_pixels(pixels: np.ndarray, device: str | torch.device = "cpu") -> Frame
 
 def to_pixels(frame: Frame, depth: int = 8) -> np.ndarray:
     """RGB pixels (H, W, 3) of a frame, rounded to uint8 or, with a depth of 16, uint16."""
-    top = 2**depth - 1
-    whole = checked(frame).clamp(0, 1).mul(top).round().permute(1, 2, 0).to(torch.int32)
-    return whole.cpu().numpy().astype(np.uint8 if depth == 8 else np.uint16)
+    top = np.float32(2**depth - 1)
+    # NumPy, for this runs in threads beside the dream, where torch would start more of its own.
+    whole = np.rint(checked(frame).cpu().numpy().clip(0, 1) * top)
+    pixels = whole.astype(np.uint8 if depth == 8 else np.uint16)
+    return np.ascontiguousarray(pixels.transpose(1, 2, 0))
 
 
 def quantised(frame: Frame, depth: int = 8) -> Frame:
