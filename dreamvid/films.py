@@ -22,6 +22,7 @@ from dreamvid.objectives import absolute
 from dreamvid.registry import Within, checked_value
 from dreamvid.runs import Progress, Run, Silence, described, device_of, stoppable, this_machine
 from dreamvid.settings import Settings, Tree
+from dreamvid.space import bytes_from
 from dreamvid.timeline import Timeline
 
 FILM_SIDE = "640"
@@ -103,18 +104,21 @@ def image(
     Timeline(settings)
     picture = media.read_picture(seed)
     size = parsed_size(str(settings.film.size), size_of(picture)) if settings.film.size else None
-    dreamer, progress = dreamer_for(settings), progress or Silence()
-    dreamer.check(size or size_of(picture), seed=size_of(picture))
-    if size:
-        picture = covered(picture, size)
-    progress.begin(0, sum(dreamer.iterations()) * settings.octaves.passes)
-    dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
-    frame = dreamer(picture.to(device_of(dreamer.network)), key=(settings.film.seed, 0))
-    if skipped := dreamer.report.skipped:
-        progress.say(f"{skipped} steps skipped, gradient not finite")
-    media.write_picture(frame, out, settings.film.depth, {"comment": described("image", settings)})
-    if log:
-        logs.write_log({out.name: dreamer.report.noted()}, out)
+    progress = progress or Silence()
+    words = {"comment": described("image", settings)}
+    with stoppable(out.parent, "the same command again"):
+        dreamer = dreamer_for(settings)
+        dreamer.check(size or size_of(picture), seed=size_of(picture))
+        if size:
+            picture = covered(picture, size)
+        progress.begin(0, sum(dreamer.iterations()) * settings.octaves.passes)
+        dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
+        frame = dreamer(picture.to(device_of(dreamer.network)), key=(settings.film.seed, 0))
+        if skipped := dreamer.report.skipped:
+            progress.say(f"{skipped} steps skipped, gradient not finite")
+        media.write_picture(frame, out, settings.film.depth, words)
+        if log:
+            logs.write_log({out.name: dreamer.report.noted()}, out)
     return out
 
 
@@ -290,6 +294,7 @@ def _settled_motion(settings: Settings, shape: Size) -> Settings:
 
 def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
     """Settings in which nothing is left to the input or the place where a command was given."""
+    bytes_from(settings.machine.min_free, "machine.min_free")
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     return settings.changed("film", size=str(size), fps=rate, frames=frames)
@@ -322,20 +327,20 @@ def _made(
     if preview and start is not None:
         previews.made(start, manifest, dreamer, overwrite, progress)
     Job.claim(folder, Path(source["path"]) if source["path"] else None, out)
+    # Held from its making on: another run that begins it anew would change it under this one.
     with stoppable(folder, "the same command again"), locked(folder):
         if (folder / "job.json").exists() and not overwrite:
             made = Job.open(folder)
             made.must_fit(manifest)
         else:
             made = Job.create(folder, manifest, start)
-    run = Run(made, out, settings, overwrite, progress, dreamer)
-    try:
-        return run.finish()
-    except MediaError:
-        # An input that gives not one frame leaves no job either.
-        if not any(made.frames.iterdir()):
-            shutil.rmtree(folder)
-        raise
+        try:
+            return Run(made, out, settings, overwrite, progress, dreamer).finish_locked()
+        except MediaError:
+            # An input that gives not one frame leaves no job either.
+            if not any(made.frames.glob("*")):
+                shutil.rmtree(folder)
+            raise
 
 
 def _must_differ(seed: Path, out: Path) -> None:

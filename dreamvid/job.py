@@ -152,7 +152,7 @@ class Job:
             manifest = Manifest.from_tree(tree)
         except SettingsError as error:
             raise ResumeError(f"{folder}/job.json: {error}") from None
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResumeError(f"{folder}/job.json: damaged ({error!r})") from None
         return cls(folder, manifest)
 

@@ -1,6 +1,7 @@
 """What there is to choose from, as tables for a person."""
 
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from dreamvid.networks import Network, network, networks, published, sketch
 from dreamvid.objectives import objectives
 from dreamvid.registry import Registry, Within, did_you_mean, parameters
 from dreamvid.settings import SECTIONS
+from dreamvid.streams import lasting
 
 REGISTRIES: dict[str, Registry] = {
     "networks": networks,
@@ -61,15 +63,12 @@ def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
             table.add_row(entry, registry.summary(entry), options_of(registry[entry]))
     if kind in ("settings", "motions", "objectives", "carries"):
         table.caption, table.caption_justify = CAPTION, "left"
-    console = (
-        Console(highlight=False, soft_wrap=True) if kind == "layers" else Console(highlight=False)
-    )
-    console.print(table)
+    _console(soft_wrap=kind == "layers").print(table)
 
 
 def print_weights() -> None:
     """Print every published weights file: whose it is, what is known of it and what is here."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console(soft_wrap=True)
     for entry in published.table():
         here = f"here, {entry.path}" if entry.path else "not here"
         console.print(f"{entry.network}: {here}\n  {entry.source.url}", markup=False)
@@ -90,6 +89,11 @@ def _add_layers(table: Table, net: Network) -> None:
         mark = "  (favourite)" if layer == net.favourite else ""
         cells = [str(numbers.get(layer, "")), layer + mark]
         table.add_row(*cells, *([", ".join(others.get(layer, []))] if others else []))
+
+
+def _console(*, soft_wrap: bool = False) -> Console:
+    """Standard output."""
+    return Console(file=lasting(sys.stdout), highlight=False, soft_wrap=soft_wrap)
 
 
 def options_of(function: Callable[..., Any]) -> str:
@@ -124,12 +128,12 @@ def print_measures(means: Mapping[str, float | None], titles: Mapping[str, str])
     for name, title in titles.items():
         if (mean := means[name]) is not None:
             table.add_row(title, f"{mean:.3g}")
-    Console(highlight=False).print(table)
+    _console().print(table)
 
 
 def print_explanation(sections: Sequence[tuple[str, str, Sequence[Any]]]) -> None:
     """Print what a network sees before and after a dream, a table for each kind of thing."""
-    console = Console(highlight=False)
+    console = _console()
     for kind, unit, pairs in sections:
         table = Table(box=None, pad_edge=False)
         table.add_column(kind)

@@ -29,10 +29,20 @@ def names() -> list[str]:
 
 def load(name: str) -> Tree:
     """The settings of a preset, by name or by the path of a ``.toml`` file."""
-    tree = _read(name)
+    return _laid((name,))
+
+
+def _laid(names: tuple[str, ...]) -> Tree:
+    """The settings of the last of `names`; each is the base of the one before it."""
+    tree = _read(names[-1])
     tree.pop(ABOUT, None)
     base = tree.pop(BASE, None)
-    return laid_over(load(str(base)), tree) if base else tree
+    if base is None:
+        return tree
+    if not isinstance(base, str) or base in names:
+        wanted = "got itself again" if base in names else f"got {base!r}"
+        raise SettingsError(f"{names[-1]}: {BASE}: {wanted}, wanted another preset's name")
+    return laid_over(_laid((*names, base)), tree)
 
 
 def settings_over(

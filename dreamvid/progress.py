@@ -1,5 +1,6 @@
 """How a job's progress is shown: a bar on a terminal, plain lines elsewhere, or nothing."""
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any, Self
@@ -13,6 +14,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from dreamvid.space import clock
+from dreamvid.streams import lasting
+
 PLAIN_SECONDS = 10.0
 """Time between two plain lines."""
 
@@ -23,7 +27,7 @@ class Bar:
     def __init__(self, quiet: bool, unit: str = "frame") -> None:
         self.quiet = quiet
         self.unit = unit
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(file=lasting(sys.stderr), stderr=True, highlight=False)
         self.bar: Progress | None = None
         self.done = self.total = 0
         self.made = 0
@@ -75,15 +79,9 @@ class Bar:
         elif not self.quiet and (now - self.told > PLAIN_SECONDS or last):
             self.told = now
             left = (self.total - index - 1) / rate
-            self.say(f"{self.unit} {index + 1} of {self.total}, {speed}, {_clock(left)} left")
+            self.say(f"{self.unit} {index + 1} of {self.total}, {speed}, {clock(left)} left")
 
 
 def progress(quiet: bool, unit: str = "frame") -> Bar:
     """The progress that fits standard error."""
     return Bar(quiet, unit)
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -22,13 +22,15 @@ from dreamvid import loops, media, sinks
 from dreamvid.beside import Beside
 from dreamvid.dreamer import Dreamer, dreamer_for
 from dreamvid.errors import MediaError, ResumeError, SettingsError, Stopped
-from dreamvid.frames import Frame
+from dreamvid.frames import Frame, Size, parsed_size
 from dreamvid.job import Job, Manifest
 from dreamvid.kinds import parts_of, sound_of
+from dreamvid.machine import free_memory, peak_memory
 from dreamvid.networks.base import Network
 from dreamvid.pipeline import dreamed, key_before
 from dreamvid.seams import CLOSED
 from dreamvid.settings import Settings, Tree
+from dreamvid.space import bytes_from, clock, frames_take, free_in, must_have_room, told
 from dreamvid.tone import tone_of
 
 
@@ -94,8 +96,13 @@ class Run:
 
     def finish(self) -> Path:
         """Make the frames that are still lacking, then the film; return where the film is."""
-        sinks.check_output(self.out, self.overwrite)
         with stoppable(self.job.folder, self.remedy), self.job.locked():
+            return self.finish_locked()
+
+    def finish_locked(self) -> Path:
+        """`finish` for one who holds the job already."""
+        sinks.check_output(self.out, self.overwrite)
+        with stoppable(self.job.folder, self.remedy):
             if self.job.manifest.kind == "loop":
                 return self.encode(self._closed())
             return self.encode(range(self._dream(self.settings.film.length)))
@@ -129,6 +136,9 @@ class Run:
         _must_be_same(job.manifest, dreamer, self.progress)
         device = device_of(dreamer.network)
         parts = parts_of(job, self.painting, device, self.progress.say)
+        least = bytes_from(self.settings.machine.min_free, "machine.min_free")
+        must_have_room(job.folder, least, self.remedy)
+        self._tell_room(total - done)
         self.progress.begin(done, total)
         last = key_before(done, film.cadence)
         made = dreamed(
@@ -144,7 +154,7 @@ class Run:
             between=parts.between,
             period=parts.period,
         )
-        began = time.monotonic()
+        began, first = time.monotonic(), done
         with Beside() as beside:
             for index, frame in islice(made, total - done):
                 report = dreamer.report
@@ -162,6 +172,10 @@ class Run:
                 # The next frame is dreamed while this one is written; what it starts from is
                 # already exactly what the file will hold.
                 beside(partial(self._kept, index, frame, notes))
+                if index + 1 < total:
+                    must_have_room(job.folder, least, self.remedy)
+                    if index == first:
+                        self._tell_time(notes["seconds"], total - index - 1, device)
                 began = time.monotonic()
                 done = index + 1
         if done < total:
@@ -171,6 +185,24 @@ class Run:
     def _kept(self, index: int, frame: Frame, notes: Mapping[str, Any]) -> None:
         self.job.write(index, frame, notes)
         self.progress.frame(index, notes)
+
+    def _tell_room(self, count: int) -> None:
+        """Say what the frames to come will take of the disk."""
+        film, free = self.settings.film, free_in(self.job.folder)
+        size = parsed_size(str(film.size), Size(1, 1))
+        taken = frames_take(count, size, film.depth)
+        short = "; that will not be enough" if taken > free else ""
+        self.progress.say(
+            f"{count} frames of {size} take about {told(taken)} of disk, "
+            f"{told(free)} are free{short}"
+        )
+
+    def _tell_time(self, seconds: float, count: int, device: torch.device) -> None:
+        """Say what the frames to come will take of time and memory, by the first of this run."""
+        self.progress.say(
+            f"the first took {seconds:.1f} s, {count} more about {clock(seconds * count)}; "
+            f"memory: {told(peak_memory(device))} at most so far, {told(free_memory(device))} free"
+        )
 
     def encode(self, which: range) -> Path:
         """Make a film of those frames of the job."""
@@ -194,6 +226,7 @@ def resume(
     job: Job,
     *,
     frames: int | None = None,
+    min_free: int | str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Path:
@@ -207,6 +240,9 @@ def resume(
     if frames:
         settings = settings.changed("film", frames=frames)
         job.must_fit(replace(job.manifest, settings=settings))
+    if min_free is not None:
+        settings = settings.changed("machine", min_free=min_free)
+    bytes_from(settings.machine.min_free, "machine.min_free")
     out = job.manifest.out
     if not overwrite and out.exists() and _frames_told(out) == settings.film.length:
         progress.say(f"nothing left to do: the film of {settings.film.length} frames is there")

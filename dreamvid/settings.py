@@ -176,6 +176,8 @@ class MachineSettings:
     """Processor threads; 0 is as many as there are cores."""
     tile: Annotated[int, Within(0, 65536)] = 0
     """Largest side in pixels of what is dreamed at once; 0 is as large as memory allows."""
+    min_free: int | str = "200MB"
+    """A film stops, to be gone on with, before its disk has less than this free; 0 never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +228,7 @@ UNPAINTED = (
     "machine.device",
     "machine.threads",
     "machine.tile",
+    "machine.min_free",
     "network.weights",
     "encode",
     "loop.turns",
@@ -306,6 +309,7 @@ FLAGS = {
     "flow": "flow.name",
     "device": "machine.device",
     "precision": "machine.precision",
+    "min_free": "machine.min_free",
 }
 """The flags that are settings, by their long names."""
 
@@ -336,7 +340,7 @@ def flagged(flags: Mapping[str, Any]) -> Tree:
 
 TEXTS = (
     *("size", "weights", "network", "layer", "motion", "device", "precision"),
-    *("start", "end", "mask", "carry", "flow"),
+    *("start", "end", "mask", "carry", "flow", "min_free"),
 )
 
 

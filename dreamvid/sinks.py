@@ -19,7 +19,15 @@ import numpy as np
 
 from dreamvid.errors import EncodeError, MediaError, SettingsError, StorageError
 from dreamvid.frames import Frame, Size, size_of, to_pixels
-from dreamvid.media import Sound, SoundFormat, encode, lacking, published, write_picture
+from dreamvid.media import (
+    Sound,
+    SoundFormat,
+    check_ffmpeg,
+    encode,
+    lacking,
+    published,
+    write_picture,
+)
 from dreamvid.registry import Registry, Within, checked_options, did_you_mean
 
 encoders = Registry("encoder")
@@ -191,8 +199,12 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
         MediaError: no encoder has the suffix, the folder is missing or shut, the name is too
             long, or something stands there that may not be replaced.
         StorageError: the disk is full, read-only or broken.
+        EncodeError: there is no ffmpeg that runs.
     """
-    check_place(path, overwrite, folder=encoder_for(path) == "frames")
+    folder = encoder_for(path) == "frames"
+    check_place(path, overwrite, folder=folder)
+    if not folder:
+        check_ffmpeg()
 
 
 def check_place(path: str | Path, overwrite: bool, *, folder: bool = False) -> None:

@@ -7,7 +7,7 @@ import dreamvid
 
 ROOT = Path(dreamvid.__file__).parent
 LEVELS = [
-    {"errors"},
+    {"errors", "streams"},
     {"frames", "registry", "schedules", "settings"},
     {"beside", "blur", "laplacian", "machine"},
     {"presets", "networks", "octaves", "warp", "media"},
@@ -16,7 +16,7 @@ LEVELS = [
     {"seams", "sources", "logs"},
     {"carry", "compositing", "contact", "tone", "distil", "train"},
     {"cadence"},
-    {"pipeline"},
+    {"pipeline", "space"},
     {"job"},
     {"loops"},
     {"kinds"},

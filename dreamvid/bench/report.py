@@ -1,16 +1,19 @@
 """Figures as tables for a person."""
 
+import sys
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from dreamvid.streams import lasting
 
 MOST_OPERATIONS = 15
 
 
 def told(figures: dict[str, Any]) -> None:
     """Print the figures of `measured` to standard output."""
-    console = Console(highlight=False)
+    console = Console(file=lasting(sys.stdout), highlight=False)
     octaves, ascent = figures["settings"]["octaves"], figures["settings"]["ascent"]
     console.print(
         f"{figures['network']} {' '.join(figures['layers'])}, {figures['size']}, "

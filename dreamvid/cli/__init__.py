@@ -1,22 +1,34 @@
 """The command line: flags in, one line out where something is wrong. Thin."""
 
+import os
+import signal
 import sys
 
 from dreamvid.cli import bench, films, loops, measuring, studying, training, weights
 from dreamvid.cli.app import app, fail
-from dreamvid.errors import DreamvidError, Stopped
+from dreamvid.errors import DreamvidError, Stopped, StorageError
 
 __all__ = ["app", "bench", "films", "loops", "main", "measuring", "studying", "training", "weights"]
 
 
 def main() -> None:
     """Run the command line; every expected error leaves as one line and its exit status."""
+    # Ctrl-C leaves at once, and not by a traceback, where nothing is to be finished first.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        os.getcwd()  # noqa: PTH109 - MKL ends the process with words of its own where it is gone
+    except OSError:
+        sys.exit(fail("the working folder is gone; change to another", StorageError.exit_status))
     try:
         status = app(standalone_mode=False)
     except DreamvidError as error:
         status = fail(str(error), error.exit_status)
     except Stopped as stopped:
         status = fail(f"stopped; go on with {stopped.remedy}", 128 + stopped.signal)
+    except OSError as error:
+        # What each file has to say is said where it is opened; this is the machine's own trouble.
+        where = f"{error.filename}: " if error.filename else ""
+        status = fail(f"{where}{error.strerror or error}", StorageError.exit_status)
     except Exception as error:
         # Usage errors come from typer, whose own class for them has moved between versions.
         if not hasattr(error, "format_message"):

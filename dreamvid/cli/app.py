@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamvid import __version__
+from dreamvid.streams import abandoned, lasting
 
 if TYPE_CHECKING:
     from dreamvid.progress import Bar
@@ -79,11 +80,11 @@ def tell(text: str) -> None:
         sys.stdout.buffer.write(os.fsencode(text))
         sys.stdout.buffer.flush()
     except OSError:
-        # Python would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandoned(sys.stdout)
 
 
 def fail(message: str, status: int) -> int:
     """Say in one line what is wrong, and give the exit status back."""
-    sys.stderr.write(f"dreamvid: {' '.join(message.split())}\n")
+    if sys.stderr is not None:
+        lasting(sys.stderr).write(f"dreamvid: {' '.join(message.split())}\n")
     return status

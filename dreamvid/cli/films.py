@@ -26,6 +26,7 @@ from dreamvid.cli.options import (
     Layer,
     Length,
     Mask,
+    MinFree,
     MotionNames,
     NetworkName,
     Octaves,
@@ -67,6 +68,7 @@ def zoom(
     cadence: Cadence = None,
     anchor: Anchor = None,
     preview: Preview = False,
+    min_free: MinFree = None,
     job: JobFolder = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -86,6 +88,7 @@ def zoom(
         "device": device,
         "precision": precision,
         "depth": depth,
+        "min_free": min_free,
         "cadence": cadence,
         "anchor": anchor,
     }
@@ -125,6 +128,7 @@ def video(
     device: Device = None,
     precision: Precision = None,
     depth: Depth = None,
+    min_free: MinFree = None,
     job: JobFolder = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -150,6 +154,7 @@ def video(
         "device": device,
         "precision": precision,
         "depth": depth,
+        "min_free": min_free,
     }
     settings = settings_from(preset, config, flags, assign)
     films = import_module("dreamvid.films")
@@ -232,6 +237,7 @@ def image(
 def resume(
     job: Annotated[Path, typer.Argument(metavar="JOB", help="A job folder.")],
     frames: Annotated[str | None, typer.Option(metavar="N", help="A new length in frames.")] = None,
+    min_free: MinFree = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -240,7 +246,11 @@ def resume(
     opened = import_module("dreamvid.job").Job.open(job)
     with progress_for(quiet) as progress:
         made = runs.resume(
-            opened, frames=number_from("frames", frames), overwrite=overwrite, progress=progress
+            opened,
+            frames=number_from("frames", frames),
+            min_free=min_free,
+            overwrite=overwrite,
+            progress=progress,
         )
     print_path(made)
 

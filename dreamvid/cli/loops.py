@@ -20,6 +20,7 @@ from dreamvid.cli.options import (
     JobFolder,
     Layer,
     Length,
+    MinFree,
     MotionNames,
     NetworkName,
     Octaves,
@@ -63,6 +64,7 @@ def loop(
     cadence: Cadence = None,
     anchor: Anchor = None,
     preview: Preview = False,
+    min_free: MinFree = None,
     job: JobFolder = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -82,6 +84,7 @@ def loop(
         "device": device,
         "precision": precision,
         "depth": depth,
+        "min_free": min_free,
         "cadence": cadence,
         "anchor": anchor,
     }

@@ -125,5 +125,12 @@ Preview = Annotated[
 JobFolder = Annotated[
     Path | None, typer.Option("--job", metavar="DIR", help="The job folder. [OUT.dream]")
 ]
+MinFree = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Stop, to be resumed, before the disk has less than this free. [200MB]",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from dreamvid.frames import Size, noise
 from dreamvid.media import published, write_picture
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
+from dreamvid.streams import lasting
 
 SAMPLE_SIDE = 160
 MEMORY = 0.98
@@ -61,7 +63,7 @@ class Bar:
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(file=lasting(sys.stderr), stderr=True, highlight=False)
         self.bar: RichProgress | None = None
         self.total = 0
         self.told = time.monotonic()

@@ -2,7 +2,7 @@
 
 from dreamvid.media.decoding import check_whole, decoded, frames_of
 from dreamvid.media.encoding import encode
-from dreamvid.media.ffmpeg import lacking
+from dreamvid.media.ffmpeg import check_ffmpeg, lacking
 from dreamvid.media.pictures import (
     LARGEST_PICTURE,
     READ_FORMATS,
@@ -14,7 +14,7 @@ from dreamvid.media.pictures import (
     write_picture,
 )
 from dreamvid.media.probing import Film, probe
-from dreamvid.media.publishing import published, storage_checked
+from dreamvid.media.publishing import published, storage_checked, storage_error
 from dreamvid.media.sound import Sound, SoundFormat
 from dreamvid.media.words import read_metadata
 
@@ -27,6 +27,7 @@ __all__ = [
     "Film",
     "Sound",
     "SoundFormat",
+    "check_ffmpeg",
     "check_whole",
     "decoded",
     "encode",
@@ -38,5 +39,6 @@ __all__ = [
     "read_picture",
     "read_png",
     "storage_checked",
+    "storage_error",
     "write_picture",
 ]

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
@@ -11,7 +12,7 @@ from queue import SimpleQueue
 import numpy as np
 from PIL import Image
 
-from dreamvid.errors import MediaError
+from dreamvid.errors import EncodeError, MediaError
 from dreamvid.frames import Size
 from dreamvid.media.ffmpeg import (
     QUIETLY,
@@ -34,6 +35,7 @@ _STAMP = "dreamvid-picture"
 _STAMPED = re.compile(rf"(.*){_STAMP} (-?\d+) (\d+/\d+)\n", re.S)
 
 _FULL = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+_STOPPED_BY_OTHERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _PQ, _HLG, _BT2020 = 16, 18, 9
 
 
@@ -111,6 +113,7 @@ def decoded(
 
     Raises:
         MediaError: nothing decodes, ffmpeg hangs, or, where `strict`, anything is damaged.
+        EncodeError: ffmpeg is missing, or was killed by someone else.
     """
     size, rate = size or film.size, rate or film.rate
     total = film.frames_at(rate)
@@ -228,6 +231,12 @@ class _Decoder(Watched):
             raise MediaError(
                 f"{self.path}: ffmpeg made no frame of it for {self.stall_seconds:g} s and was "
                 "stopped; convert the film first"
+            )
+        if -status in _STOPPED_BY_OTHERS:
+            # Not the film's fault: taken for its end, the dream of it would be short.
+            raise EncodeError(
+                f"{self.path}: ffmpeg was killed while it read the film (signal {-status}); "
+                "go on where it stopped"
             )
         if status and not complaints:
             complaints.append(last_words([], status))

@@ -36,6 +36,22 @@ def executable() -> str:
         ) from error
 
 
+def check_ffmpeg() -> None:
+    """Raise `EncodeError` unless there is an ffmpeg that runs."""
+    quiet = subprocess.DEVNULL
+    process = started([executable(), "-version"], stdin=quiet, stdout=quiet, stderr=quiet)
+    try:
+        status = process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        killed(process)
+        status = process.wait()
+    if status:
+        raise EncodeError(
+            f"ffmpeg at {executable()} does not run (exit status {status}); "
+            "install imageio-ffmpeg again or set IMAGEIO_FFMPEG_EXE"
+        )
+
+
 def started(
     command: Sequence[str], *, stdin: int, stdout: int, stderr: int
 ) -> subprocess.Popen[bytes]:

@@ -1,6 +1,7 @@
 """What a person sees of a training: progress, and the accuracy as a table and as a plot."""
 
 import io
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from dreamvid.media import published
+from dreamvid.streams import lasting
 from dreamvid.train.files import PLOT, TABLE
 from dreamvid.train.training import Row
 
@@ -18,7 +20,7 @@ class Teller:
 
     def __init__(self, quiet: bool = True) -> None:
         self.quiet = quiet
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(file=lasting(sys.stderr), stderr=True, highlight=False)
         self.bar = Progress(console=self.console, disable=quiet or not self.console.is_terminal)
 
     def say(self, text: str) -> None:
