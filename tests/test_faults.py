@@ -17,7 +17,7 @@ F13   gradients that are not finite                 here, test_ascent
 F14   changed settings                              here, test_job
 F15   a clock that goes backwards                   here
 F16   a folder deleted under a run                  here
-F17   no NVENC                                      not applicable: nothing asks for it
+F17   no NVENC                                      test_sinks
 F18   standard output closed                        here, test_cli
 ====  ============================================  =============================================
 """
