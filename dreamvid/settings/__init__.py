@@ -1,0 +1,43 @@
+"""Every setting, its default and its range; and how presets, files and flags are laid over them.
+
+A tree of settings is a plain nested dict, as TOML or JSON gives it. Trees are laid over each
+other (defaults < preset < ``--config`` < flag < ``--set``) and checked once, by `settled`.
+"""
+
+from dreamvid.settings.sections import (
+    FPS,
+    SECTIONS,
+    AscentSettings,
+    FilmSettings,
+    LoopSettings,
+    MachineSettings,
+    NetworkSettings,
+    OctaveSettings,
+    Settings,
+    Tree,
+    VideoSettings,
+)
+from dreamvid.settings.texts import assigned, flagged, valued
+from dreamvid.settings.trees import changes, laid_over, painted, read_tree, settled
+
+__all__ = [
+    "FPS",
+    "SECTIONS",
+    "AscentSettings",
+    "FilmSettings",
+    "LoopSettings",
+    "MachineSettings",
+    "NetworkSettings",
+    "OctaveSettings",
+    "Settings",
+    "Tree",
+    "VideoSettings",
+    "assigned",
+    "changes",
+    "flagged",
+    "laid_over",
+    "painted",
+    "read_tree",
+    "settled",
+    "valued",
+]
