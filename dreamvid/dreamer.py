@@ -1,6 +1,5 @@
 """The dreamer: one frame through all its octaves."""
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -79,8 +78,8 @@ class Dreamer:
             frame: where the dream starts.
             key: decides its jitter.
             later: whether it starts from a dream.
-            fresh: (H, W), how much of it has no dream yet all the same, from 0 to 1; there it
-                takes a first frame's steps, longer as they are fewer.
+            fresh: (H, W), how much of it has no dream yet all the same, from 0 to 1; there its
+                steps are as long as a first frame's.
             index: its number in the film, for layers and settings that change in its course.
         """
         return self.batch(checked(frame)[None], key, later, fresh, index)[0]
@@ -98,7 +97,7 @@ class Dreamer:
         now = self.timeline.at(index)
         octaves, ascent = now.octaves, now.ascent
         count = octaves.count
-        first, iterations = self.iterations(index), self.iterations(index, later)
+        iterations = self.iterations(index, later)
         report = Report(self.watch)
 
         def dream(passed: int, image: Tensor, octave: int) -> Tensor:
@@ -108,9 +107,7 @@ class Dreamer:
             step: float | Tensor = self.step(octave, index, later)
             if later and fresh is not None:
                 share = resized(fresh[None], size_of(image))[0].to(image.dtype)
-                # The square root, as if steps wandered: a few that go all the way are crude.
-                longer = math.sqrt(max(1.0, first[octave] / max(1, iterations[octave])))
-                step = step + (self.step(octave, index) * longer - step) * share
+                step = step + (self.step(octave, index) - step) * share
             return ascended(
                 image,
                 hill.gain,

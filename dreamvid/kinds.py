@@ -16,7 +16,7 @@ from dreamvid.cadence import Between, between
 from dreamvid.carry import Carry, Step, anchoring, by_motion, carry_for, refreshing
 from dreamvid.compositing import keeping_colour, masked
 from dreamvid.errors import MediaError, ResumeError
-from dreamvid.flow import method_for
+from dreamvid.flow import check_for, method_for
 from dreamvid.frames import Frame, Size, covered, parsed_size, to_pixels
 from dreamvid.job import Job
 from dreamvid.pipeline import Finish
@@ -99,6 +99,7 @@ def video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
         opened,
         device,
         method=method_for(settings.flow) if needed else None,
+        check=check_for(settings.flow),
         masks=masks,
         follows=follows,
     )

@@ -63,6 +63,7 @@ class Film:
         opened: the film.
         device: where its frames go.
         method: the optical flow to follow it with; None: nothing is followed.
+        check: that of the way back, see `correspondence`.
         masks: pictures of where to dream, white, and where not, black, frame by frame; the last
             one holds on.
         follows: whether the first mask is moved along with what it lies on instead.
@@ -74,12 +75,14 @@ class Film:
         device: torch.device,
         *,
         method: Method | None = None,
+        check: Method | None = None,
         masks: Opened | None = None,
         follows: bool = False,
     ) -> None:
         self.opened = opened
         self.device = device
         self.method = method
+        self.check = check
         self.masks = masks
         self.follows = follows
 
@@ -97,7 +100,7 @@ class Film:
             frame = from_pixels(pixels, self.device)
             link = None
             if earlier is not None and self.method:
-                link = correspondence(frame, earlier, self.method)
+                link = correspondence(frame, earlier, self.method, self.check)
             drawn = next(masks)
             if self.follows and mask is not None and link is not None and not link.cut:
                 mask = moved(mask[None], link.flow)[0].clamp(0, 1)

@@ -106,6 +106,8 @@ def halving_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tenso
 
     Done as a 4x4 convolution over the picture's 2x2 blocks, each a position of 12 channels.
     """
+    if x.device.type == "meta":
+        return F.conv2d(x, weight, bias, stride=2, padding=3)  # what is counted is the definition
     height, width = x.shape[-2:]
     # Taps -3 to 3 around an even pixel lie in the blocks -2 to 1 around its own.
     bottom, right = 2 + height % 2, 2 + width % 2
