@@ -138,12 +138,11 @@ def _distinct(dreamer: Dreamer) -> list[Choice]:
 
 def _look(net: Network, frame: Frame, choices: Sequence[Choice]) -> _Seen:
     frame = frame.to(device_of(net))
-    dtype = next(net.parameters()).dtype
     strengths: dict[str, float] = {}
     found: dict[str, Tensor] = {}
     scores = None
     with torch.inference_mode():
-        inputs = net.preprocessing.to_input(frame[None]).to(dtype)
+        inputs = net.preprocessing.to_input(frame[None]).to(net.input_dtype)
         for layer, activation in net.activations(inputs):
             if layer == net.head:
                 break

@@ -304,8 +304,7 @@ def described(kind: str, settings: Settings) -> str:
 
 def this_machine(net: Network) -> dict[str, Any]:
     """What must be the same for a resumed job to equal an unbroken one byte for byte."""
-    parameter = next(net.parameters())
-    device = parameter.device
+    device = device_of(net)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "dreamvid": dreamvid.__version__,
@@ -313,7 +312,7 @@ def this_machine(net: Network) -> dict[str, Any]:
         "numpy": numpy.__version__,
         "ffmpeg": imageio_ffmpeg.__version__,
         "device": f"{device.type} {name}",
-        "precision": str(parameter.dtype).removeprefix("torch."),
+        "precision": str(net.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
     }
 

@@ -147,6 +147,21 @@ def test_one_step_agrees(sky, plain, googlenet_weights, precision, within):
     assert error < within
 
 
+@pytest.mark.weights
+@pytest.mark.parametrize("name", ["sky1024px.jpg", "figures.jpg", "green_bridge.jpg"])
+def test_a_bfloat16_gradient_points_where_a_float64_one_does(plain, googlenet_weights, name):
+    photograph = photographic(read_picture(shared(f"media/{name}")), Size(240, 320))
+    x = torch.from_numpy(mean_free(photograph))[None].requires_grad_(True)
+    target = plain(x)
+    (wanted,) = torch.autograd.grad(target, x, target.detach())
+    ours = dreamer(googlenet_weights, precision="bf16")
+    inputs = ours.network.preprocessing.to_input(photograph[None]).requires_grad_(True)
+    (found,) = torch.autograd.grad(ours.gain(inputs).sum(), inputs)
+    cosine = float(torch.cosine_similarity(found.double().flatten(), wanted.flatten(), 0))
+    print(f"{name}: cosine {cosine:.4f}")
+    assert cosine > 0.98
+
+
 # A dream is chaotic: where two neighbours of a pool are equal but for rounding, float32 may pass
 # the gradient to the other one, and each step makes the difference about three times larger. So
 # the algorithm is compared in float64, and float32 from the same state, step by step.

@@ -3,15 +3,19 @@ import torch
 from torch.nn import functional as F
 
 from dreamvid.networks import operations
-from dreamvid.networks.operations import halving_convolution, local_response
+from dreamvid.networks.operations import halving_convolution, local_response, pooled
 
 
+@pytest.mark.parametrize("before", [(3, 3), (2, 3), (3, 2)])
 @pytest.mark.parametrize("size", [(37, 50), (36, 51)])
-def test_a_halving_convolution_is_torchs_own(size):
+def test_a_halving_convolution_is_torchs_own(size, before):
     torch.manual_seed(1)
     x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
     weight, bias = torch.randn(5, 3, 7, 7).double(), torch.randn(5).double()
-    ours, theirs = halving_convolution(x, weight, bias), F.conv2d(x, weight, bias, 2, 3)
+    ours = halving_convolution(x, weight, bias, before=before)
+    top, left = before
+    theirs = F.conv2d(F.pad(x, (left, 4, top, 4)), weight, bias, 2)
+    theirs = theirs[:, :, : (size[0] + 1) // 2, : (size[1] + 1) // 2]
     torch.testing.assert_close(ours, theirs)
     direction = torch.randn_like(theirs)
     torch.testing.assert_close(*(torch.autograd.grad(y, x, direction)[0] for y in (ours, theirs)))
@@ -26,6 +30,49 @@ def test_a_halving_convolution_rounds_no_more_than_torchs_own():
         for y in (halving_convolution(x, weight, None), F.conv2d(x, weight, None, 2, 3))
     )
     assert ours < 1.5 * theirs
+
+
+def test_a_halving_convolution_rounds_its_result_not_the_picture():
+    torch.manual_seed(1)
+    x = (100 * torch.randn(1, 3, 37, 50)).requires_grad_()
+    weight, bias = torch.randn(64, 3, 7, 7), torch.randn(64)
+    exact = halving_convolution(x, weight, bias)
+    rounded = halving_convolution(x, weight, bias, torch.bfloat16)
+    assert torch.equal(rounded, exact.bfloat16())
+    direction = torch.randn_like(exact)
+    (wanted,) = torch.autograd.grad(exact, x, direction)
+    (found,) = torch.autograd.grad(rounded, x, direction.bfloat16())
+    assert found.dtype is torch.float32
+    assert (found - wanted).norm() < 0.01 * wanted.norm()
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(13, 9), (28, 17), (29, 6), (53, 8)])
+@pytest.mark.parametrize("count", [3, 5, 16])
+def test_pooling_in_bands_is_torchs_own(stride, size, count, threads):
+    threads(count)
+    torch.manual_seed(1)
+    # Whole numbers, so that many places are equally high and the first must win.
+    x = torch.randint(0, 4, (1, 5, *size)).double().requires_grad_()
+    ours, theirs = pooled(x, stride), F.max_pool2d(x, 3, stride, 2 - stride, ceil_mode=True)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    direction = torch.randn_like(theirs).requires_grad_()
+    found, wanted = (
+        torch.autograd.grad(y, x, direction, create_graph=True)[0] for y in (ours, theirs)
+    )
+    torch.testing.assert_close(found, wanted)
+    # A second derivative, as a network that learns from gradients asks for it.
+    again = torch.randn_like(x)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(g, direction, again)[0] for g in (found, wanted))
+    )
 
 
 @pytest.mark.parametrize("channels", [3, 47, 48, 64, 131])

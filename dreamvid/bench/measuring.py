@@ -127,8 +127,7 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int) -> float
 def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figures:
     began = time.perf_counter()
     dreamer = dreamer_for(settings)
-    parameter = next(dreamer.network.parameters())
-    device = parameter.device
+    device = next(dreamer.network.parameters()).device
     picture = noise(size, (0,)).to(device)
     dreamer.check(size)
     machine.give_back()
@@ -149,7 +148,7 @@ def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figure
         "frame_seconds": frame,
         "step_seconds": _seconds(steps, device, repeats) / STEPS,
         "peak_bytes": peak,
-        "matrix_gflop_per_second": matrix_rate(device, parameter.dtype, repeats),
+        "matrix_gflop_per_second": matrix_rate(device, dreamer.network.dtype, repeats),
     }
     if profile:
         figures["profile"] = profiled(steps, device)

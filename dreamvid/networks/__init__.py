@@ -117,7 +117,7 @@ def network(
     parts = [networks[part](weights=files.get(part)) for part in names]
     built = parts[0] if len(parts) == 1 else Ensemble(parts)
     built.eval().requires_grad_(False)
-    built.to(device=device, dtype=_dtype(torch.device(device), precision))
+    built.to(device=device).rounded(_dtype(torch.device(device), precision))
     return built.to(memory_format=torch.channels_last)
 
 

@@ -109,9 +109,32 @@ class Network(nn.Module):
     """The shortest side in pixels of a picture this network can take."""
     landmark: str | None = None
     """A parameter, as weights files name it, by which this network's weights are recognised."""
+    exact: str | None = None
+    """The part that sees the picture and stays float32 where the rest is bfloat16, whose eight
+    bits would round the picture's own levels: that loses a gradient more than all else."""
     weights_path: Path | None = None
     weights_sha256: str | None = None
     """The whole SHA-256 of the weights file, set when weights are installed."""
+
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """What inputs are computed in: the type of the first parameters."""
+        return next(self.parameters()).dtype
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What activations are computed in: the type of the last parameters."""
+        return list(self.parameters())[-1].dtype
+
+    def rounded(self, dtype: torch.dtype) -> "Network":
+        """Itself with parameters of `dtype`; those of an `exact` part are never below float32."""
+        nets = [net for net in self.modules() if isinstance(net, Network) and net.exact]
+        parts = [net.get_submodule(net.exact or "") for net in nets]
+        exact = [(each, each.data) for part in parts for each in part.parameters()]
+        self.to(dtype)
+        for parameter, before in exact:
+            parameter.data = before.to(torch.promote_types(dtype, torch.float32))
+        return self
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield each layer's name and activation (N, C, h, w), shallowest first."""
@@ -161,7 +184,7 @@ class Network(nn.Module):
             raise NetworkError(f"{self.name}: no layer {sorted(unknown)[0]!r}")
         if not wanted:
             return {}
-        inputs = inputs.to(next(self.parameters()).dtype)
+        inputs = inputs.to(self.input_dtype)
         for name, activation in self.activations(inputs):
             if name in wanted:
                 found[name] = activation

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, traced
 from dreamvid.networks.imagenet import imagenet_classes
-from dreamvid.networks.operations import halving_convolution, local_response
+from dreamvid.networks.operations import halving_convolution, local_response, pooled
 from dreamvid.networks.weights import Source
 
 INCEPTION_WIDTHS = {
@@ -42,10 +42,6 @@ SOURCES = (
 )
 
 
-def _pool(x: Tensor, stride: int) -> Tensor:
-    return F.max_pool2d(x, 3, stride, padding=1 if stride == 1 else 0, ceil_mode=True)
-
-
 class GoogLeNet(Network):
     """GoogLeNet from `conv1/7x7_s2` to `pool5/7x7_s1`, and to its class scores where it has any."""
 
@@ -54,6 +50,7 @@ class GoogLeNet(Network):
     favourite = "inception_4c/output"
     smallest_side = 32
     landmark = "conv1/7x7_s2.weight"
+    exact = "convolutions.conv1/7x7_s2"
 
     def __init__(self, classes: int | None = None) -> None:
         super().__init__()
@@ -82,14 +79,14 @@ class GoogLeNet(Network):
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield Caffe's blobs in Caffe's order, without the dropped and the data layers."""
         first: Any = self.convolutions["conv1/7x7_s2"]
-        x = F.relu_(halving_convolution(inputs, first.weight, first.bias))
+        x = F.relu_(halving_convolution(inputs, first.weight, first.bias, self.dtype))
         yield "conv1/7x7_s2", x
-        yield "pool1/3x3_s2", (x := _pool(x, 2))
+        yield "pool1/3x3_s2", (x := pooled(x, 2))
         yield "pool1/norm1", (x := local_response(x))
         yield "conv2/3x3_reduce", (x := self._convolved("conv2/3x3_reduce", x))
         yield "conv2/3x3", (x := self._convolved("conv2/3x3", x))
         yield "conv2/norm2", (x := local_response(x))
-        yield "pool2/3x3_s2", (x := _pool(x, 2))
+        yield "pool2/3x3_s2", (x := pooled(x, 2))
         for block in INCEPTION_WIDTHS:
             prefix = f"inception_{block}/"
             one, three, five = self._reduced(prefix, x)
@@ -98,11 +95,11 @@ class GoogLeNet(Network):
             yield prefix + "3x3", (three := self._convolved(prefix + "3x3", three))
             yield prefix + "5x5_reduce", five
             yield prefix + "5x5", (five := self._convolved(prefix + "5x5", five))
-            yield prefix + "pool", (pooled := _pool(x, 1))
-            yield prefix + "pool_proj", (pooled := self._convolved(prefix + "pool_proj", pooled))
-            yield prefix + "output", (x := torch.cat([one, three, five, pooled], 1))
+            yield prefix + "pool", (most := pooled(x, 1))
+            yield prefix + "pool_proj", (most := self._convolved(prefix + "pool_proj", most))
+            yield prefix + "output", (x := torch.cat([one, three, five, most], 1))
             if block in ("3b", "4e"):
-                yield f"pool{block[0]}/3x3_s2", (x := _pool(x, 2))
+                yield f"pool{block[0]}/3x3_s2", (x := pooled(x, 2))
         # Caffe's mean is over 7x7, which is all of a picture of 224 pixels a side.
         yield "pool5/7x7_s1", (x := x.mean((2, 3), keepdim=True))
         if self.head:

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, traced
+from dreamvid.networks.operations import halving_convolution, pooled
 from dreamvid.networks.weights import Source
 
 WIDTHS = {
@@ -37,6 +38,7 @@ WIDTHS = {
     "5b": (832, 384, 192, 384, 48, 128, 128),
 }
 """Channels of each block: in, 1x1, 3x3_bottleneck, 3x3, 5x5_bottleneck, 5x5, pool_reduce."""
+STEM = "conv2d0"
 POOLS_AFTER = {"3b": "maxpool4", "4e": "maxpool10"}
 HEADS = {"head0": 508, "head1": 528}
 """The auxiliary heads' input channels; they read mixed4a and mixed4d."""
@@ -87,7 +89,7 @@ def local_response(x: Tensor) -> Tensor:
 
 
 def _pool(x: Tensor, stride: int) -> Tensor:
-    return F.max_pool2d(same_padded(x, 3, stride, -torch.inf), 3, stride)
+    return pooled(same_padded(x, 3, stride, -torch.inf) if stride > 1 else x, stride)
 
 
 class Inception5h(Network):
@@ -97,13 +99,14 @@ class Inception5h(Network):
     preprocessing = Preprocessing("RGB", 255.0, (117.0, 117.0, 117.0), (1.0, 1.0, 1.0))
     favourite = "mixed4c"
     smallest_side = 16
-    landmark = "conv2d0.weight"
+    landmark = f"{STEM}.weight"
+    exact = f"parts.{STEM}"
     first_number = 0
 
     def __init__(self, classes: int | None = 1008, heads: bool = True) -> None:
         super().__init__()
         convolutions = {
-            "conv2d0": nn.Conv2d(3, 64, 7, stride=2),
+            STEM: nn.Conv2d(3, 64, 7, stride=2),
             "conv2d1": nn.Conv2d(64, 64, 1),
             "conv2d2": nn.Conv2d(64, 192, 3),
         }
@@ -129,7 +132,7 @@ class Inception5h(Network):
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield the graph's nodes in the graph's order; the heads come after the trunk."""
-        x = yield from self._convolved("conv2d0", inputs)
+        x = yield from self._convolved(STEM, inputs)
         yield "maxpool0", (x := _pool(x, 2))
         yield "localresponsenorm0", (x := local_response(x))
         x = yield from self._convolved("conv2d1", x)
@@ -163,8 +166,12 @@ class Inception5h(Network):
     def _convolved(self, name: str, x: Tensor) -> Generator[tuple[str, Tensor], None, Tensor]:
         convolution = self.parts[name]
         assert isinstance(convolution, nn.Conv2d)
-        kernel, stride = convolution.kernel_size[0], convolution.stride[0]
-        x = convolution(same_padded(x, kernel, stride))
+        if name == STEM:
+            # SAME padding of a 7x7 window of stride 2.
+            before = (2 + x.shape[-2] % 2, 2 + x.shape[-1] % 2)
+            x = halving_convolution(x, convolution.weight, convolution.bias, self.dtype, before)
+        else:
+            x = convolution(same_padded(x, convolution.kernel_size[0], 1))
         yield f"{name}_pre_relu", x
         yield name, (x := F.relu(x))
         return x

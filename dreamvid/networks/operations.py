@@ -6,15 +6,19 @@ first convolution, and walks through memory a dozen times for a local response n
 """
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_input
 
 CACHED_VALUES = 2**20
 """How many values of an intermediate stay in a processor's cache until the next pass."""
 BAND_BLOCK = 48
 """How many channels of a banded product are made at once."""
+LEAST_ROWS = 4
+"""How many rows of a pool's output are worth a core of their own."""
 
 
 def local_response(x: Tensor, size: int = 5, alpha: float | Tensor = 1e-4) -> Tensor:
@@ -101,17 +105,138 @@ def _cached(rows: Tensor) -> tuple[Tensor, ...]:
     return rows.split(max(1, CACHED_VALUES // rows.shape[1]))
 
 
-def halving_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A 7x7 convolution of stride 2, borders padded by 3, of a picture (N, 3, H, W).
+def pooled(x: Tensor, stride: int) -> Tensor:
+    """Max pooling (N, C, h, w) by 3x3: of stride 1 with its borders padded, or of stride 2.
+
+    With stride 2 the output's size is rounded up, as Caffe does.
+    """
+    bands = min(torch.get_num_threads(), x.shape[-2] // stride // LEAST_ROWS)
+    # Putting the bands together costs what two of them gain, where numbers are larger.
+    worth = bands > (1 if x.element_size() == 2 else 2)
+    if x.device.type != "cpu" or len(x) > 1 or not worth or not x.requires_grad:
+        return F.max_pool2d(x, 3, stride, padding=2 - stride, ceil_mode=True)
+    if stride == 1:
+        x = F.pad(x, (0, 0, 1, 1), value=-torch.inf)
+    return _Pooled.apply(x, stride, bands)  # pyright: ignore[reportReturnType]
+
+
+class _Pooled(torch.autograd.Function):
+    """Max pooling of one picture in bands of rows, whose gradients each take a core."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, stride: int, bands: int) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        _, channels, height, width = x.shape
+        window: Any = ([3, 3], [stride, stride], [0, 2 - stride], [1, 1], True)
+        rows = -(-(height - 3) // stride) + 1
+        each = -(-rows // bands)
+        bands = -(-rows // each)
+        columns = width if stride == 1 else -(-(width - 3) // 2) + 1
+        # Rows past the last are never read back, but their places must be ones.
+        out = _rowed(x, 1, channels, bands * each, columns)
+        places = _rowed(x, 1, channels, bands * each, columns, torch.int64)
+        places[:, :, rows:] = 0
+        for start in range(0, rows, each):
+            stop = min(start + each, rows)
+            torch.ops.aten.max_pool2d_with_indices.out(
+                x[:, :, start * stride : (stop - 1) * stride + 3],
+                *window,
+                out=out[:, :, start:stop],
+                indices=places[:, :, start:stop],
+            )
+        ctx.save_for_backward(x, places)
+        ctx.window, ctx.bands = window, bands
+        return out[:, :, :rows]
+
+    @staticmethod
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx, grad: Tensor
+    ) -> tuple[Tensor, None, None]:
+        x, places = ctx.saved_tensors
+        bands, stride = ctx.bands, ctx.window[1][0]
+        _, channels, height, width = x.shape
+        each = places.shape[-2] // bands
+        own, seen = each * stride, (each - 1) * stride + 3
+        if missing := places.shape[-2] - grad.shape[-2]:
+            grad = F.pad(grad, (0, 0, 0, missing))
+        # Only the sizes of what was pooled are asked for.
+        like = _rowed(x, bands, channels, seen, width)
+        found = torch.ops.aten.max_pool2d_with_indices_backward(
+            _banded_rows(grad, bands), like, *ctx.window, _banded_rows(places, bands)
+        )
+        out = _rowed(x, 1, channels, (bands - 1) * own + seen, width)
+        _banded_rows(out[:, :, : bands * own], bands).copy_(found[:, :, :own])
+        out[:, :, bands * own :] = found[-1, :, own:]
+        for band in range(1, bands):
+            out[:, :, band * own :][:, :, : seen - own] += found[band - 1, :, own:]
+        return out[:, :, :height], None, None
+
+
+def _rowed(
+    like: Tensor, count: int, channels: int, height: int, width: int, dtype: Any = None
+) -> Tensor:
+    """An empty (N, C, h, w) whose channels lie last in memory."""
+    return torch.empty(
+        (count, channels, height, width),
+        dtype=dtype or like.dtype,
+        device=like.device,
+        memory_format=torch.channels_last,
+    )
+
+
+def _banded_rows(x: Tensor, bands: int) -> Tensor:
+    """(1, C, h, w), channels last in memory, as (bands, C, h / bands, w): a view."""
+    rows = x.permute(0, 2, 3, 1)
+    return rows.reshape(bands, -1, *rows.shape[2:]).permute(0, 3, 1, 2)
+
+
+def halving_convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    dtype: torch.dtype | None = None,
+    before: tuple[int, int] = (3, 3),
+) -> Tensor:
+    """A 7x7 convolution of stride 2 of a picture (N, 3, H, W), whose sides it halves, rounding up.
 
     Done as a 4x4 convolution over the picture's 2x2 blocks, each a position of 12 channels.
+
+    Args:
+        x: the picture.
+        weight: (C, 3, 7, 7).
+        bias: (C,).
+        dtype: of what comes out, and of the arithmetic of its gradient; the weights' by default.
+        before: how many pixels of padding stand above and to the left, 2 or 3.
     """
     if x.device.type == "meta":
         return F.conv2d(x, weight, bias, stride=2, padding=3)  # what is counted is the definition
-    height, width = x.shape[-2:]
-    # Taps -3 to 3 around an even pixel lie in the blocks -2 to 1 around its own.
-    bottom, right = 2 + height % 2, 2 + width % 2
-    blocks = F.pixel_unshuffle(F.pad(x, (4, right, 4, bottom)), 2)
-    kernel = F.pixel_unshuffle(F.pad(weight, (1, 0, 1, 0)), 2)
+    around, taps = [], []
+    for side, pixels in ((x.shape[-1], before[1]), (x.shape[-2], before[0])):
+        # Blocks begin at even pixels, so taps that begin at an odd one get one more before them.
+        odd = pixels % 2
+        taps += [odd, 1 - odd]
+        around += [pixels + odd, 2 * ((side + 1) // 2 + 3) - side - pixels - odd]
+    blocks, kernel = (F.pixel_unshuffle(F.pad(*each), 2) for each in ((x, around), (weight, taps)))
     blocks = blocks.contiguous(memory_format=torch.channels_last)
-    return F.conv2d(blocks, kernel.contiguous(memory_format=torch.channels_last), bias)
+    kernel = kernel.contiguous(memory_format=torch.channels_last)
+    if dtype in (None, weight.dtype):
+        return F.conv2d(blocks, kernel, bias)
+    return _RoundedAfter.apply(blocks, kernel, bias, dtype)  # pyright: ignore[reportReturnType]
+
+
+class _RoundedAfter(torch.autograd.Function):
+    """A convolution whose result is rounded to another type, in which its gradient is made."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+        ctx.save_for_backward(weight)
+        ctx.size, ctx.dtype = x.shape, x.dtype
+        return F.conv2d(x, weight, bias).to(dtype)
+
+    @staticmethod
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx, grad: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        (weight,) = ctx.saved_tensors
+        found = conv2d_input(ctx.size, weight.to(grad.dtype), grad)
+        return found.to(ctx.dtype), None, None, None

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
-from dreamvid.networks.operations import halving_convolution, local_response
+from dreamvid.networks.operations import halving_convolution, local_response, pooled
 
 STEM_BASIS = 32
 HEAD = "head"
@@ -85,8 +85,8 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, channels, H/4, W/4)."""
-        mixed = self.mix(halving_convolution(x, self.basis.weight, None))
-        return F.relu_(F.max_pool2d(mixed, 3, 2, ceil_mode=True))
+        mixed = self.mix(halving_convolution(x, self.basis.weight, None, self.mix.weight.dtype))
+        return F.relu_(pooled(mixed, 2))
 
 
 class Pocket(Network):
@@ -96,6 +96,7 @@ class Pocket(Network):
     preprocessing = Preprocessing("BGR", 255.0, (104.0, 116.0, 122.0), (60.0, 60.0, 60.0))
     smallest_side = 32
     landmark = "blocks.0.basis.weight"
+    exact = "blocks.0.basis"
     units: Tensor
 
     def __init__(self, stages: tuple[Stage, ...] = STAGES, classes: tuple[str, ...] = ()) -> None:
@@ -135,7 +136,7 @@ class Pocket(Network):
         """One stage alone, from the activation of the stage before (or the network's input)."""
         stage = self.stages[index]
         if stage.pooled:
-            x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+            x = pooled(x, 2)
         if stage.normalised:
             x = local_response(x, alpha=1e-4 * self.units[index - 1].float() ** 2)
         return self.blocks[index](x)

@@ -151,7 +151,7 @@ class Classifier(Network):
         wanted = tuple(layer for layer in self.layers if layer in layers)
         if wanted not in self._cuts:
             self._cuts[wanted] = self._cut(wanted)
-        return self._cuts[wanted](inputs.to(next(self.parameters()).dtype))
+        return self._cuts[wanted](inputs.to(self.input_dtype))
 
     def _apply(self, *arguments: Any, **options: Any) -> "Classifier":
         # A move to another device may replace tensors that the cuts still hold.
