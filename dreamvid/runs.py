@@ -137,7 +137,7 @@ class Run:
         device = device_of(dreamer.network)
         parts = parts_of(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
-        must_have_room(job.folder, least, self.remedy)
+        must_have_room(job.folder, least, lambda: self.remedy)
         self._tell_room(total - done)
         self.progress.begin(done, total)
         last = key_before(done, film.cadence)
@@ -173,7 +173,7 @@ class Run:
                 # already exactly what the file will hold.
                 beside(partial(self._kept, index, frame, notes))
                 if index + 1 < total:
-                    must_have_room(job.folder, least, self.remedy)
+                    must_have_room(job.folder, least, lambda: self.remedy)
                     if index == first:
                         self._tell_time(notes["seconds"], total - index - 1, device)
                 began = time.monotonic()

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from dreamvid.errors import SettingsError, StorageError
@@ -41,13 +42,13 @@ def free_in(folder: Path) -> int:
         raise storage_error(folder, error.strerror or str(error)) from error
 
 
-def must_have_room(folder: Path, least: int, remedy: str) -> None:
+def must_have_room(folder: Path, least: int, remedy: Callable[[], str]) -> None:
     """Raise `StorageError`, with the way to go on, where fewer than `least` bytes are free."""
     free = free_in(folder) if least else 0
     if free < least:
         raise StorageError(
             f"{folder}: {told(free)} free on its disk, and --min-free keeps {told(least)}; "
-            f"make room or lower it, then go on with {remedy}"
+            f"make room or lower it, then go on with {remedy()}"
         )
 
 

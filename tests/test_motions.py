@@ -258,6 +258,15 @@ def test_the_border_is_reflected():
     assert shifted[:, :, :3].max() < 0.001
 
 
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_warping_does_not_depend_on_how_many_cores_share_it(picture, threads):
+    torch.manual_seed(2)
+    flow = 5 * torch.randn(2, *picture.shape[-2:])
+    alone = warp(picture, flow)
+    torch.set_num_threads(threads)
+    assert torch.equal(warp(picture, flow), alone)
+
+
 def test_warping_is_bicubic():
     """Half a pixel of bicubic shift keeps a fine grating that bilinear would flatten."""
     columns = torch.arange(92.0)

@@ -132,8 +132,8 @@ class _Pooled(torch.autograd.Function):
         each = -(-rows // bands)
         bands = -(-rows // each)
         columns = width if stride == 1 else -(-(width - 3) // 2) + 1
-        # Rows past the last are never read back, but their places must be ones.
-        out = _rowed(x, 1, channels, bands * each, columns)
+        out = _rowed(x, 1, channels, rows, columns)
+        # No gradient comes to the rows past the last, but their places must be ones.
         places = _rowed(x, 1, channels, bands * each, columns, torch.int64)
         places[:, :, rows:] = 0
         for start in range(0, rows, each):
@@ -146,7 +146,7 @@ class _Pooled(torch.autograd.Function):
             )
         ctx.save_for_backward(x, places)
         ctx.window, ctx.bands = window, bands
-        return out[:, :, :rows]
+        return out
 
     @staticmethod
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
