@@ -25,10 +25,10 @@ Gradient = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From pictures (N, 3, H, W) to the gain of each (N,) and its gradient (…, N, 3, H, W)."""
 
 SHARE_OF_FREE = 0.5
-MOST_ON_A_PROCESSOR = 3 * 2**29
-"""Bytes for one tile: beyond this, margins are so small a part that more gains no time."""
-TRANSIENT = 2.0
-"""What a step holds at its worst over what its gradient needs kept, at most."""
+MOST_ON_A_PROCESSOR = 5 * 2**29
+"""Bytes for one tile, so that a step at 3840x2160 takes less than 4 GB in all."""
+TRANSIENT = 2
+"""A step holds what its gradient needs kept, and the largest of that so often again."""
 PROBE = 160
 
 
@@ -132,7 +132,7 @@ class Tiler:
             if whole.height <= whole.width
             else (int(most / short), short)
         )
-        return Size(*(fitted(s, w, field, stride) for s, w in zip(sides, whole, strict=True)))
+        return Size(*(least_cut(s, w, field, stride) for s, w in zip(sides, whole, strict=True)))
 
     def _affordable(self, picture: Tensor, gradient: Gradient) -> float:
         """How many pixels memory allows for at once."""
@@ -143,7 +143,7 @@ class Tiler:
         free = SHARE_OF_FREE * machine.free_memory(picture.device)
         if picture.device.type == "cpu":
             free = min(free, MOST_ON_A_PROCESSOR)
-        return free / (self._cost * TRANSIENT)
+        return free / self._cost
 
 
 class Tile(NamedTuple):
@@ -163,14 +163,26 @@ def fitted(side: int, whole: int, field: int, stride: int) -> int:
     return side - (side - whole) % stride
 
 
+def least_cut(side: int, whole: int, field: int, stride: int) -> int:
+    """The least cut that needs no more tiles than one of `side` does; see `fitted`."""
+    cut = fitted(side, whole, field, stride)
+    count = _count(whole, cut, field, stride)
+    shared = 2 * field + stride
+    return min(cut, fitted(-(-(whole - shared) // count) + shared + stride, whole, field, stride))
+
+
+def _count(whole: int, cut: int, field: int, stride: int) -> int:
+    """How many tiles a side takes: beginning on the grid may widen a step by a stride."""
+    return -(-(whole - cut) // (cut - 2 * field - stride)) + 1
+
+
 def tiles(whole: int, cut: int, sight: Sight) -> list[Tile]:
     """The tiles of one axis: cuts begin on the grid, and the last ends where the picture does."""
     field, stride = sight
     last = whole - cut
     if last <= 0:
         return [Tile(slice(0, whole), slice(0, whole), slice(0, whole))]
-    # Beginning on the grid may widen a step by as much as a stride.
-    count = -(-last // (cut - 2 * field - stride)) + 1
+    count = _count(whole, cut, field, stride)
     starts = [round(last / stride * n / (count - 1)) * stride for n in range(count)]
     # Neighbours meet in the middle of what both cover, at least a margin from either's edge.
     seams = [0, *((left + cut + right) // 2 for left, right in pairwise(starts)), whole]
@@ -213,7 +225,7 @@ def sight_of(network: Network, layers: Sequence[str]) -> Sight:
 
 
 def cost(part: Tensor, gradient: Gradient) -> float:
-    """Bytes a pixel that a gradient keeps, counted at a small part of a picture."""
+    """Bytes a pixel that a gradient takes, counted at a small part of a picture."""
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -223,7 +235,8 @@ def cost(part: Tensor, gradient: Gradient) -> float:
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         gradient(part)
-    return sum(kept.values()) / math.prod(part.shape[-2:])
+    total = sum(kept.values()) + TRANSIENT * max(kept.values(), default=0)
+    return total / math.prod(part.shape[-2:])
 
 
 def _is_memory(error: Exception) -> bool:

@@ -10,7 +10,7 @@ from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise
 from dreamvid.networks import network
 from dreamvid.settings import settled
-from dreamvid.tiles import Sight, Tiler, fitted, sight_of
+from dreamvid.tiles import Sight, Tiler, fitted, least_cut, sight_of
 
 
 def dreamer(**sections):
@@ -22,8 +22,11 @@ def dreamer(**sections):
 @pytest.mark.parametrize("stride", [4, 16])
 def test_tiles_cover_every_pixel_once_with_a_margin_on_the_grid(whole, stride):
     sight = Sight(2 * stride, stride)
-    cut = fitted(8 * stride, whole, *sight)
+    large = fitted(8 * stride, whole, *sight)
+    cut = least_cut(8 * stride, whole, *sight)
     found = tiles.tiles(whole, cut, sight)
+    assert cut <= large
+    assert len(found) == len(tiles.tiles(whole, large, sight))
     assert [pixel for tile in found for pixel in range(whole)[tile.own]] == list(range(whole))
     for tile in found:
         assert tile.cut.start % stride == 0
