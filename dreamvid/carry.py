@@ -155,9 +155,9 @@ def blend(
 
 
 @carries.register
-def none(step: Step) -> Start:
-    """Every frame for itself."""
-    return Start(step.moment.frame, draw=step.index)
+def none(step: Step, *, jitter: Literal["held", "free"] = "held") -> Start:
+    """Every frame for itself; those of held jitter are dreamed several at once."""
+    return Start(step.moment.frame, draw=0 if jitter == "held" else step.index)
 
 
 def carry_for(options: Mapping[str, Any], timeline: Timeline | None = None) -> Carry:

@@ -1,5 +1,6 @@
 """The dreamer: one frame through all its octaves."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -20,6 +21,8 @@ from dreamvid.settings import Settings
 from dreamvid.tiles import Gradient, Tiler
 from dreamvid.timeline import Timeline
 
+TOGETHER = {"cpu": 16 * 224 * 224, "cuda": 64 * 224 * 224}
+"""Pixels dreamed together: more gain no speed, measured on two cores."""
 MOST_RECORDED = 64
 """Steps of so many picture sizes are kept recorded; each holds memory of its own."""
 
@@ -130,6 +133,13 @@ class Dreamer:
         self.report = report
         pictures = self.network.preprocessing.to_pictures(inputs)
         return pictures.clamp(0, 1).float().contiguous()
+
+    def together(self, size: Size) -> int:
+        """How many pictures of that size are best dreamed at once, where they are independent."""
+        if self.timeline.changes or self._walk:
+            return 1
+        kind = self._bounds[0].device.type
+        return max(1, TOGETHER.get(kind, TOGETHER["cuda"]) // math.prod(size))
 
     def iterations(self, index: int = 0, later: bool = False) -> list[int]:
         """The steps at each octave of a frame, in each pass; none where nothing is dreamed."""

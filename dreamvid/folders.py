@@ -35,8 +35,6 @@ from dreamvid.timeline import Timeline
 STATE = ".dreamvid"
 SUFFIXES = {*media.READ_SUFFIXES, ".gif", ".heic"}
 """What is taken for a picture; everything else in a folder is no concern of ours."""
-TOGETHER = {"cpu": 4 * 224 * 224, "cuda": 64 * 224 * 224}
-"""Pixels dreamed together where nobody says how many pictures."""
 WAITING = 2**25
 """Pixels that may wait for others of their size."""
 NAMED = 5
@@ -212,8 +210,7 @@ class _Work:
             stream.write(json.dumps(entry) + "\n")
 
     def _together(self, size: Size) -> int:
-        kind = device_of(self.dreamer.network).type
-        return self.batch or max(1, TOGETHER.get(kind, TOGETHER["cuda"]) // math.prod(size))
+        return self.batch or self.dreamer.together(size)
 
 
 def batches(

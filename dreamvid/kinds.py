@@ -38,6 +38,8 @@ class Parts:
     finish: Finish | None = None
     between: Between | None = None
     period: int | None = None
+    alike: bool = False
+    """Whether no frame needs the dream before it, and all are dreamed with the same key."""
 
 
 @kinds.register
@@ -103,7 +105,12 @@ def video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
         masks=masks,
         follows=follows,
     )
-    return Parts(frames, carry_for(settings.carry, Timeline(settings)), finish_for(settings))
+    return Parts(
+        frames,
+        carry_for(settings.carry, Timeline(settings)),
+        finish_for(settings),
+        alike=settings.carry["name"] == "none" and settings.carry.get("jitter") != "free",
+    )
 
 
 def parts_of(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+import torch
+
 from dreamvid.cadence import Between
 from dreamvid.carry import Carry, Step
 from dreamvid.dreamer import Dreamer
-from dreamvid.frames import Frame, quantised
+from dreamvid.frames import Frame, checked, quantised
 from dreamvid.sources import FrameSource
 
 Finish = Callable[[Step, Frame], Frame]
@@ -26,6 +28,8 @@ def dreamed(
     stride: int = 1,
     between: Between | None = None,
     period: int | None = None,
+    together: int = 1,
+    stop: int | None = None,
 ) -> Iterator[tuple[int, Frame]]:
     """Yield (index, frame) from `start` on, each frame exactly as it will be written.
 
@@ -42,27 +46,35 @@ def dreamed(
         stride: frames from one dream to the next; every `stride`-th is dreamed.
         between: what fills the others.
         period: frames after which the settings' time begins anew, for loops.
+        together: how many frames are dreamed at once; more than one needs a carry that never
+            looks at the dream before it and draws alike for all, and a stride of 1.
+        stop: the index at which the film ends; nothing past it is dreamed together with the rest.
     """
-    # A start between two dreams makes the later one, which is no frame yet, once more.
-    index = start + -start % stride
-    for moment in islice(source.moments(index), 0, None, stride):
-        step = Step(index, moment, previous, seed)
-        begin = carry(step)
-        key = (seed, begin.draw)
-        dream = dreamer(
-            begin.frame,
-            key,
-            later=begin.later,
-            fresh=begin.fresh,
+    # A start between two dreams makes the later one, which is no frame yet, once more; one amidst
+    # frames dreamed together makes all of them, since the last bits depend on the company.
+    index = start + -start % stride if together == 1 else start - start % together
+    last = stop - index if stop is not None and together > 1 else None
+    moments = islice(source.moments(index), 0, last, stride)
+    while some := list(islice(moments, together)):
+        steps = [Step(index + place, moment, previous, seed) for place, moment in enumerate(some)]
+        begun = [carry(step) for step in steps]
+        dreams = dreamer.batch(
+            torch.stack([checked(each.frame) for each in begun]),
+            (seed, begun[0].draw),
+            later=begun[0].later,
+            fresh=begun[0].fresh,
             index=index % period if period else index,
         )
-        dream = quantised(finish(step, dream) if finish else dream, depth)
-        for place, filled in enumerate(between(step, dream) if between else (), index - stride + 1):
-            if place >= start:
-                yield place, quantised(filled, depth)
-        yield index, dream
-        previous = dream
-        index += stride
+        for step, dream in zip(steps, dreams, strict=True):
+            dream = quantised(finish(step, dream) if finish else dream, depth)
+            filled = between(step, dream) if between else ()
+            for place, each in enumerate(filled, step.index - stride + 1):
+                if place >= start:
+                    yield place, quantised(each, depth)
+            if step.index >= start:
+                yield step.index, dream
+            previous = dream
+        index += stride * len(some)
 
 
 def key_before(start: int, stride: int) -> int | None:

@@ -141,6 +141,8 @@ class Run:
         self._tell_room(total - done)
         self.progress.begin(done, total)
         last = key_before(done, film.cadence)
+        size = parsed_size(str(film.size), Size(1, 1))
+        together = dreamer.together(size) if parts.alike else 1
         made = dreamed(
             parts.source,
             parts.carry,
@@ -153,12 +155,14 @@ class Run:
             stride=film.cadence,
             between=parts.between,
             period=parts.period,
+            together=together,
+            stop=total,
         )
         began, first = time.monotonic(), done
         with Beside() as beside:
             for index, frame in islice(made, total - done):
                 report = dreamer.report
-                if report.skipped and index % film.cadence == 0:
+                if report.skipped and index % max(film.cadence, together) == 0:
                     self.progress.say(
                         f"frame {index}: {report.skipped} of {report.skipped + report.steps} "
                         "steps skipped, gradient not finite"
@@ -175,7 +179,8 @@ class Run:
                 if index + 1 < total:
                     must_have_room(job.folder, least, lambda: self.remedy)
                     if index == first:
-                        self._tell_time(notes["seconds"], total - index - 1, device)
+                        some = min(together, total - first)
+                        self._tell_time(notes["seconds"] / some, total - index - 1, device)
                 began = time.monotonic()
                 done = index + 1
         if done < total:

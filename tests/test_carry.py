@@ -242,6 +242,27 @@ def test_a_dream_resumed_from_disk_goes_on_the_same(clip):
     assert all(map(torch.equal, whole[3:], rest))
 
 
+def test_frames_dreamed_together_are_those_dreamed_alone(clip):
+    alone, _ = dream_over(clip, {"name": "none"})
+    together, dreamer = dream_over(clip, {"name": "none"}, together=3, stop=len(clip))
+    assert len(together) == len(alone) > 4
+    worst = max((a - b).abs().max() for a, b in zip(alone, together, strict=True))
+    assert worst < 2 / 255, "but for rounding"
+    # Begun amidst frames dreamed together, it makes the same.
+    rest, _ = dream_over(clip, {"name": "none"}, together=3, stop=len(clip), start=4)
+    assert all(map(torch.equal, together[4:], rest))
+    assert len(rest) == len(clip) - 4
+    assert dreamer.together(Size(60, 92)) > 1
+
+
+def test_a_film_dreamed_together_is_dreamed_no_further_than_asked(clip):
+    made, dreamer = dream_over(clip, {"name": "none"}, together=4, stop=3)
+    assert len(made) == 3
+    assert len(dreamer.report.noted()) > 0
+    with pytest.raises(IndexError):
+        dreamer.report.noted(3)
+
+
 def test_the_carried_dream_boils_less_than_frames_for_themselves(clip):
     from dreamvid.measure import measured
 
