@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dreamvid import machine
 from dreamvid.blur import gaussian_blurred
 from dreamvid.frames import Key, Offsets, Size, drawn
 from dreamvid.laplacian import evened
@@ -72,6 +73,20 @@ class Report:
         self._finite.append(finite)
         if self._watch:
             self._watch(len(self._finite), images)
+
+    def leaving(self) -> Callable[[], "Report"]:
+        """Begin to bring it to the processor; what this gives waits until it is there."""
+        if not self._finite:
+            return lambda: self
+        numbers = machine.leaving(torch.stack(self._heights), torch.stack(self._finite))
+
+        def there() -> Report:
+            report = Report()
+            report._places = self._places
+            report._heights, report._finite = map(list, numbers())
+            return report
+
+        return there
 
     def noted(self, picture: int = 0) -> list[Noted]:
         """Every step of one picture of the batch."""

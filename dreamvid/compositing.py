@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dreamvid.frames import Frame
+from dreamvid.frames import Frame, constant
 
 LUMA = (0.2126, 0.7152, 0.0722)
 """What red, green and blue give to brightness: Rec. ITU-R BT.709."""
@@ -29,5 +29,4 @@ def keeping_colour(frame: Frame, dream: Frame) -> Frame:
 
 def luma_of(frame: Frame) -> Tensor:
     """The brightness (1, H, W) of a frame."""
-    weights = torch.tensor(LUMA, device=frame.device)[:, None, None]
-    return (frame * weights).sum(0, keepdim=True)
+    return (frame * constant(LUMA, frame.device)[:, None, None]).sum(0, keepdim=True)

@@ -8,6 +8,7 @@
 import hashlib
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -84,6 +85,16 @@ def film_seconds(place: int | str, rate: Fraction, where: str) -> Fraction:
     raise SettingsError(
         f"{where}: got {place!r}, wanted a frame's number or a time, such as 120, 2.5s or 1:02.5"
     )
+
+
+@lru_cache(maxsize=1024)
+def constant(
+    values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Numbers (n,) on a device, only to be read; made once, for bringing them there waits."""
+    # A tensor born in inference mode could serve no gradient later.
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def checked(frame: Tensor) -> Frame:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dreamvid.frames import constant
+
 BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)
 TINY = 1e-10
 
@@ -41,7 +43,7 @@ def doubled(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def _kernel(like: Tensor) -> Tensor:
-    line = torch.tensor(BINOMIAL, dtype=like.dtype, device=like.device)
+    line = constant(BINOMIAL, like.device, like.dtype)
     return (torch.outer(line, line) / line.sum() ** 2).expand(like.shape[1], 1, 5, 5)
 
 

@@ -3,10 +3,12 @@
 import contextlib
 import ctypes
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from dreamvid.errors import SettingsError
 
@@ -35,10 +37,14 @@ def device_for(name: str) -> torch.device:
 def made_ready(threads: int = 0, *, keep_memory: bool = True) -> None:
     """Take `threads` processor threads (0: every core), and keep memory that has been freed.
 
+    What is float32 is computed as such.
+
     Every step of a dream frees and asks for the same tensors. A C library that hands large ones
     back to the system lets the system clear each page anew, a third of a step's time in float32.
     """
     torch.set_num_threads(threads or os.cpu_count() or 1)
+    # By default a GPU rounds what its convolutions multiply in float32 to ten bits.
+    torch.backends.cudnn.allow_tf32 = False
     library = _c_library() if keep_memory else None
     if library is not None:
         library.mallopt(M_MMAP_THRESHOLD, 2**31 - 1)
@@ -91,6 +97,41 @@ def forget_peak(device: torch.device) -> None:
         return
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
+
+
+def leaving(*tensors: Tensor) -> Callable[[], tuple[Tensor, ...]]:
+    """Begin to bring tensors to the processor; what this gives waits until they are there.
+
+    From a GPU they leave by pinned memory on a stream of their own, so that its next work neither
+    waits for them nor holds them up.
+    """
+    device = tensors[0].device
+    if device.type != "cuda":
+        return lambda: tuple(tensor.cpu() for tensor in tensors)
+    stream = _leaving_stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        arriving = tuple(
+            torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(
+                tensor, non_blocking=True
+            )
+            for tensor in tensors
+        )
+        arrived = torch.cuda.Event()
+        arrived.record(stream)
+    for tensor in tensors:
+        tensor.record_stream(stream)
+
+    def there() -> tuple[Tensor, ...]:
+        arrived.synchronize()
+        return arriving
+
+    return there
+
+
+@cache
+def _leaving_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
 
 
 def synchronised(device: torch.device) -> None:

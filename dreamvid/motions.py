@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from dreamvid.frames import Clock, Flow, Size
+from dreamvid.frames import Clock, Flow, Size, constant
 from dreamvid.registry import Registry, Within, checked_options
 from dreamvid.warp import grid
 
@@ -35,14 +35,15 @@ FAINTEST = 0.05
 def _middle(size: Size, centre: tuple[float, float], points: Tensor) -> Tensor:
     """A centre given as fractions of width and height, in pixels: (2, 1, 1)."""
     x, y = centre
-    middle = torch.tensor([x * (size.width - 1), y * (size.height - 1)], device=points.device)
-    return middle[:, None, None]
+    return constant((x * (size.width - 1), y * (size.height - 1)), points.device)[:, None, None]
 
 
 def _turned(points: Tensor, middle: Tensor, degrees: Tensor | float) -> Tensor:
     """`points` turned anticlockwise as seen about `middle`."""
     x, y = points - middle
-    angle = torch.deg2rad(torch.as_tensor(degrees % 360, device=points.device))
+    if not isinstance(degrees, Tensor):
+        degrees = constant((degrees % 360,), points.device)
+    angle = torch.deg2rad(degrees % 360)
     sine, less = torch.sin(angle), -2 * torch.sin(angle / 2) ** 2
     return points + torch.stack([less * x + sine * y, less * y - sine * x])
 
@@ -84,8 +85,8 @@ def spin(
 @motions.register
 def pan(points: Tensor, clock: Clock, size: Size, *, x: Slide = 0.1, y: Slide = 0.0) -> Tensor:
     """Move the content by `x` widths to the right and `y` heights down a second."""
-    shift = torch.tensor([x * size.width, y * size.height], device=points.device) * clock.step
-    return points - shift[:, None, None]
+    shift = constant((x * size.width, y * size.height), points.device)
+    return points - shift[:, None, None] * clock.step
 
 
 @motions.register
@@ -101,7 +102,11 @@ def shear(
     """Slide rows by `x` of their height and columns by `y` of their width a second."""
     # The flow exp(-tG) of the shearing velocity.
     generator = torch.tensor([[0.0, x], [y, 0.0]], dtype=torch.float64) * -clock.step
-    change = (torch.linalg.matrix_exp(generator) - torch.eye(2)).float().to(points.device)
+    change = (
+        (torch.linalg.matrix_exp(generator) - torch.eye(2))
+        .float()
+        .to(points.device, non_blocking=True)
+    )
     return points + torch.einsum("ij,jhw->ihw", change, points - _middle(size, centre, points))
 
 
@@ -122,7 +127,7 @@ def tilt(
     offset = points - _middle(size, centre, points)
     away = torch.tensor([x, -y], dtype=torch.float64).deg2rad() * clock.step / max(size)
     # The flow of v = -(a·p) p, a projective map: forward p / (1 + a·p), backward p / (1 - a·p).
-    part = torch.einsum("i,ihw->hw", away.float().to(points.device), offset)
+    part = torch.einsum("i,ihw->hw", away.float().to(points.device, non_blocking=True), offset)
     return points + offset * part / (1 - part).clamp_min(FAINTEST)
 
 
@@ -199,9 +204,9 @@ def spiral(
     Möbius transformation: what is small stays in shape. With the drain far outside it is the
     log-polar spiral about `centre`.
     """
-    begin, end = (_middle(size, place, points) for place in (centre, drain))
-    if torch.equal(begin, end):
+    if centre == drain:
         return points
+    begin, end = (_middle(size, place, points) for place in (centre, drain))
     # In w = (z - begin) / (z - end), the whole motion is a factor.
     to_begin, to_end = (torch.complex(*(points - place)) for place in (begin, end))
     grown, turned = -clock.step * math.log(rate), -math.radians(turn) * clock.step

@@ -5,7 +5,7 @@ import platform
 import shlex
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,13 +19,14 @@ import torch
 
 import dreamvid
 from dreamvid import loops, media, sinks
+from dreamvid.ascent import Report
 from dreamvid.beside import Beside
 from dreamvid.dreamer import Dreamer, dreamer_for
 from dreamvid.errors import MediaError, ResumeError, SettingsError, Stopped
 from dreamvid.frames import Frame, Size, parsed_size
 from dreamvid.job import Job, Manifest
 from dreamvid.kinds import parts_of, sound_of
-from dreamvid.machine import free_memory, peak_memory
+from dreamvid.machine import free_memory, leaving, peak_memory, synchronised
 from dreamvid.networks.base import Network
 from dreamvid.pipeline import dreamed, key_before
 from dreamvid.seams import CLOSED
@@ -161,34 +162,45 @@ class Run:
         began, first = time.monotonic(), done
         with Beside() as beside:
             for index, frame in islice(made, total - done):
-                report = dreamer.report
-                if report.skipped and index % max(film.cadence, together) == 0:
-                    self.progress.say(
-                        f"frame {index}: {report.skipped} of {report.skipped + report.steps} "
-                        "steps skipped, gradient not finite"
-                    )
-                notes = {
-                    "seconds": round(time.monotonic() - began, 3),
-                    "gain": report.gain if report.steps else None,
-                    "skipped": report.skipped,
-                    **tone_of(frame).notes(),
-                }
+                if index == first:
+                    synchronised(device)
+                made_in = time.monotonic() - began
+                tone, report = tone_of(frame).leaving(), dreamer.report.leaving()
                 # The next frame is dreamed while this one is written; what it starts from is
                 # already exactly what the file will hold.
-                beside(partial(self._kept, index, frame, notes))
+                beside(partial(self._kept, index, leaving(frame), tone, report, made_in))
                 if index + 1 < total:
                     must_have_room(job.folder, least, lambda: self.remedy)
                     if index == first:
                         some = min(together, total - first)
-                        self._tell_time(notes["seconds"] / some, total - index - 1, device)
+                        self._tell_time(made_in / some, total - index - 1, device)
                 began = time.monotonic()
                 done = index + 1
         if done < total:
             self.progress.say(f"the input ends after {done} of {total} frames")
         return done
 
-    def _kept(self, index: int, frame: Frame, notes: Mapping[str, Any]) -> None:
-        self.job.write(index, frame, notes)
+    def _kept(
+        self,
+        index: int,
+        frame: Callable[[], tuple[Frame, ...]],
+        tone: Callable[[], dict[str, float]],
+        report: Callable[[], Report],
+        seconds: float,
+    ) -> None:
+        ascent = report()
+        if ascent.skipped and index % self.settings.film.cadence == 0:
+            self.progress.say(
+                f"frame {index}: {ascent.skipped} of {ascent.skipped + ascent.steps} steps "
+                "skipped, gradient not finite"
+            )
+        notes = {
+            "seconds": round(seconds, 3),
+            "gain": ascent.gain if ascent.steps else None,
+            "skipped": ascent.skipped,
+            **tone(),
+        }
+        self.job.write(index, frame()[0], notes)
         self.progress.frame(index, notes)
 
     def _tell_room(self, count: int) -> None:

@@ -4,12 +4,14 @@ What is fed back hundreds of times goes dark, garish or flat by a little every f
 takes a share of that drift back before each dream.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
+from dreamvid import machine
 from dreamvid.compositing import luma_of
 from dreamvid.frames import Frame
 
@@ -28,9 +30,12 @@ class Tone:
     saturation: Tensor
     """The root mean square of the channels' distance from the luma."""
 
-    def notes(self) -> dict[str, float]:
-        """The numbers by name, for the journal."""
-        return {name: round(value.item(), 4) for name, value in vars(self).items()}
+    def leaving(self) -> Callable[[], dict[str, float]]:
+        """Begin to bring the numbers to the processor; this gives them by name, once there."""
+        values = machine.leaving(*vars(self).values())
+        return lambda: {
+            name: round(value.item(), 4) for name, value in zip(vars(self), values(), strict=True)
+        }
 
 
 def tone_of(frame: Frame) -> Tone:

@@ -9,7 +9,7 @@ ringing twenty times its size.
 import torch
 from torch.nn import functional as F
 
-from dreamvid.frames import Flow, Frame, Size, size_of
+from dreamvid.frames import Flow, Frame, Size, constant, size_of
 
 
 def grid(size: Size, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -44,8 +44,8 @@ def moved(image: torch.Tensor, flow: Flow) -> torch.Tensor:
 def sampled(image: torch.Tensor, places: torch.Tensor, mode: str) -> torch.Tensor:
     """`image` (C, H, W) at `places` (2, H, W) in pixels, by torch's own kernel of that name."""
     height, width = size_of(image)
-    span = torch.tensor([max(width - 1, 1), max(height - 1, 1)], device=image.device)
-    normal = places * (2 / span)[:, None, None] - 1
+    shares = constant((2 / max(width - 1, 1), 2 / max(height - 1, 1)), image.device)
+    normal = places * shares[:, None, None] - 1
     rows, columns = size_of(places)
     # Torch gives each picture of a batch to one core, so each core gets a band of rows.
     cores = torch.get_num_threads() if image.device.type == "cpu" else 1

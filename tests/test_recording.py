@@ -1,9 +1,16 @@
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from dreamvid.ascent import rolled
+from dreamvid import machine
+from dreamvid.ascent import Report, rolled
 from dreamvid.dreamer import dreamer_for
 from dreamvid.frames import Size, noise
+from dreamvid.media import write_picture
+from dreamvid.networks.googlenet import GoogLeNet
+from dreamvid.networks.pocket import STAGES
+from dreamvid.objectives import objectives
 from dreamvid.recording import plain_calls
 from dreamvid.settings import settled
 
@@ -38,6 +45,110 @@ def test_a_recorded_dream_is_the_same(smoothing):
         assert recorded.report.gain == pytest.approx(plain.report.gain)
     # Once for each octave, however many frames.
     assert len(calls) == 2
+
+
+class Waiting(TorchDispatchMode):
+    """Notes the operations that a CUDA graph cannot hold: they wait for the processor's data."""
+
+    KINDS = ("lift_fresh", "_local_scalar_dense", "nonzero")
+
+    def __init__(self):
+        super().__init__()
+        self.found = set()
+        self.made = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if any(kind in str(func) for kind in self.KINDS):
+            self.found.add(str(func))
+        if func is torch.ops.aten.index.Tensor:
+            # An index that no operation made is a list of numbers.
+            made = [each for each in args[1] if each is not None]
+            if not all(any(each is one for one in self.made) for each in made):
+                self.found.add("index by numbers")
+        result = func(*args, **(kwargs or {}))
+        self.made.append(result)
+        return result
+
+
+STEPS = {
+    "plain": {},
+    "shaped": {"ascent": {"smoothing": 0.5, "gaussian": 1.0, "laplacian": 3, "blur": 0.6}},
+    "deviation": {"ascent": {"normalise": "deviation", "clamp": False}},
+    "channels": {"network": {"layers": ["4a:3,9", "3b=0.5"]}},
+    "googlenet": {"network": {"name": "googlenet", "layers": ["inception_3a/output"]}},
+}
+
+
+OPTIONS = {
+    "direction": {"vector": [1.0] * next(s.channels for s in STAGES if s.name == "4c")},
+    "guide": {"picture": ""},
+    "caricature": {"picture": ""},
+}
+# No class head is at hand, and what it judges is never recorded.
+ASKED = [name for name in objectives.names() if name != "class_score"]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        *STEPS.values(),
+        *({"objective": {"name": name, **OPTIONS.get(name, {})}} for name in ASKED),
+    ],
+    ids=[*STEPS, *ASKED],
+)
+def test_a_recorded_step_waits_for_nothing(tree, tmp_path):
+    """What is recorded on a GPU must not look at its own numbers, nor bring new ones there."""
+    tree = {**tree, "octaves": {"count": 1}, "machine": {"precision": "fp32", "threads": 1}}
+    if "picture" in tree.get("objective", {}):
+        picture = tmp_path / "guide.png"
+        write_picture(noise(Size(64, 80), (3,)), picture)
+        tree["objective"] = {**tree["objective"], "picture": str(picture)}
+    if tree.get("network", {}).get("name") == "googlenet":
+        weights = tmp_path / "random.safetensors"
+        state = GoogLeNet().state_dict()
+        save_file({key.removeprefix("convolutions."): state[key] for key in state}, weights)
+        tree["network"] = {**tree["network"], "weights": str(weights)}
+    made = dreamer_for(settled({"ascent": {}, **tree}))
+    modes = []
+
+    def recorder(call):
+        call()  # what is made once is made now, as in the calls that warm a graph up
+        mode = Waiting()
+        modes.append(mode)
+        with mode:
+            call()
+        return call
+
+    made._recorder = recorder
+    frame = noise(Size(70, 96), (0,))
+    for _ in range(2):
+        made(frame, (0, 0))
+    assert modes or not made.goal.hill(made.choices, Size(70, 96)).local
+    assert set().union(*(mode.found for mode in modes)) == set()
+
+
+def test_a_report_that_left_tells_the_same():
+    made = dreamer_for(settled({"octaves": {"count": 2}, "machine": {"threads": 1}}))
+    made(noise(Size(70, 96), (0,)), (0, 0))
+    left = made.report.leaving()()
+    assert left.noted() == made.report.noted()
+    assert (left.gain, left.steps, left.skipped) == (made.report.gain, made.report.steps, 0)
+    assert Report().leaving()().steps == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_what_leaves_a_gpu_arrives_whole_while_it_works_on():
+    wanted = torch.rand(3, 719, 1281)
+    frame = wanted.cuda()
+    arriving = machine.leaving(frame, frame.mean())
+    del frame
+    for _ in range(50):
+        torch.rand(3, 719, 1281, device="cuda").sort()
+    whole, mean = arriving()
+    assert (whole.device.type, whole.is_pinned()) == ("cpu", True)
+    assert torch.equal(whole, wanted)
+    assert mean == pytest.approx(whole.mean().item(), rel=1e-4)
 
 
 @pytest.mark.gpu

@@ -8,7 +8,9 @@ from dreamvid.ascent import gain_and_gradients
 from dreamvid.dreamer import dreamer_for
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise
+from dreamvid.media import write_picture
 from dreamvid.networks import network
+from dreamvid.objectives import objectives
 from dreamvid.settings import settled
 from dreamvid.tiles import Sight, Tiler, fitted, least_cut, sight_of
 
@@ -58,6 +60,32 @@ def test_a_gradient_in_tiles_is_the_whole_one(layers):
     assert len(tiles.tiles(378, tiler._cuts[tuple(picture.shape)].width, tiler.sight())) > 1
     tiled = tiler(picture, gradient)[1]
     torch.testing.assert_close(tiled / tiled.abs().mean(), whole / whole.abs().mean())
+
+
+@pytest.mark.parametrize("name", [name for name in objectives.names() if name != "class_score"])
+def test_a_local_objective_s_gradient_in_tiles_is_the_whole_one(name, tmp_path):
+    write_picture(noise(Size(64, 80), (3,)), tmp_path / "guide.png")
+    options = {
+        "direction": {"vector": [(-1.0) ** each for each in range(192)]},
+        "guide": {"picture": str(tmp_path / "guide.png")},
+        "caricature": {"picture": str(tmp_path / "guide.png")},
+    }
+    made = dreamer(network={"layers": ["conv2"]}, objective={"name": name, **options.get(name, {})})
+    size = Size(236, 378)
+    hill = made.goal.hill(made.choices, size)
+    assert hill.local == (name not in ("norm", "neuron", "caricature"))
+    if not hill.local:
+        return
+    picture = made.network.preprocessing.to_input(noise(size, (1,))[None].double())
+
+    def gradient(x):
+        height, gradients = gain_and_gradients(x, hill.gain)
+        return height, gradients[0]
+
+    height, whole = gradient(picture)
+    found, tiled = Tiler(made.network, ["conv2"], side=200)(picture, gradient)
+    torch.testing.assert_close(tiled / tiled.abs().mean(), whole / whole.abs().mean())
+    torch.testing.assert_close(found, height, rtol=0.1, atol=0)
 
 
 def test_ten_steps_in_tiles_leave_no_seam():

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dreamvid.errors import NetworkError
+from dreamvid.frames import constant
 from dreamvid.networks.layers import Choice, chosen
 from dreamvid.registry import did_you_mean
 
@@ -76,7 +77,7 @@ class Preprocessing:
 
     @staticmethod
     def _row(values: tuple[float, float, float], like: Tensor) -> Tensor:
-        return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)
+        return constant(values, like.device, like.dtype).view(1, 3, 1, 1)
 
 
 class Network(nn.Module):

@@ -3,6 +3,7 @@
 What an objective looks at is told by the names of its positional parameters:
 
 - ``activation``: of one layer (N, C, h, w), float32, its chosen channels only;
+- ``whole``: the same, never of a part of the picture, where the gain is no mean over positions;
 - ``placed``: the same, its positions those of the picture however that was rolled;
 - ``image``: the dream itself (N, 3, H, W), in the network's own units;
 - ``scores``: the class head's (N, classes), before any softmax;
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.errors import SettingsError
+from dreamvid.frames import constant
 from dreamvid.registry import Fraction01, Registry, Within
 
 objectives = Registry("objective")
@@ -38,9 +40,9 @@ def energy(activation: Tensor) -> Tensor:
 
 
 @objectives.register
-def norm(activation: Tensor) -> Tensor:
+def norm(whole: Tensor) -> Tensor:
     """The root of the sum of squares (neural-dream); as `energy` where steps are normalised."""
-    return activation.pow(2).sum((1, 2, 3)).clamp_min(TINY**4).sqrt()
+    return whole.pow(2).sum((1, 2, 3)).clamp_min(TINY**4).sqrt()
 
 
 @objectives.register
@@ -70,7 +72,7 @@ def direction(
             f"objective.vector: {len(vector)} numbers for {activation.shape[1]} channels; "
             "wanted one for each"
         )
-    along = torch.tensor(vector, dtype=activation.dtype, device=activation.device)
+    along = constant(tuple(vector), activation.device, activation.dtype)
     return _likeness(activation, along.view(1, -1, 1, 1), cosine_power).mean((1, 2))
 
 
@@ -121,10 +123,10 @@ def caricature(
 
 @objectives.register
 def smoothness(image: Tensor) -> Tensor:
-    """Less total variation: the mean difference of neighbouring pixels, made smaller."""
-    down = (image[:, :, 1:] - image[:, :, :-1]).abs().mean((1, 2, 3))
-    right = (image[..., 1:] - image[..., :-1]).abs().mean((1, 2, 3))
-    return -(down + right)
+    """Less total variation: the differences between neighbouring pixels, made smaller."""
+    down = (image[:, :, 1:] - image[:, :, :-1]).abs().sum((1, 2, 3))
+    right = (image[..., 1:] - image[..., :-1]).abs().sum((1, 2, 3))
+    return -(down + right) / image[0].numel()
 
 
 def _likeness(activation: Tensor, along: Tensor, cosine_power: float) -> Tensor:

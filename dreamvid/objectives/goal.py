@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dreamvid import media
 from dreamvid.errors import NetworkError, SettingsError
-from dreamvid.frames import Offsets, Size, photographic, size_of
+from dreamvid.frames import Offsets, Size, constant, photographic, size_of
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives.gains import objectives
@@ -77,7 +77,8 @@ class Goal:
         for part in self._parts:
             groups.setdefault(part.term.mask, []).append(part)
         wanted = frozenset(layer for part in self._parts for layer in self._layers(part, choices))
-        local = all({*part.needs} <= {"activation", "image"} for part in self._parts)
+        near = {"activation", "image", "reference"}
+        local = all({*part.needs} <= near for part in self._parts)
 
         def gain(inputs: Tensor, offsets: Offsets) -> Tensor:
             found = self.network(inputs, wanted)
@@ -210,7 +211,8 @@ def picked(activation: Tensor, choice: Choice) -> Tensor:
     if activation.ndim == 2:
         activation = activation[:, :, None, None]
     if choice.channels is not None:
-        activation = activation[:, list(choice.channels)]
+        index = constant(tuple(choice.channels), activation.device, torch.int64)
+        activation = activation.index_select(1, index)
     return activation
 
 
