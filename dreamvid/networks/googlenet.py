@@ -79,7 +79,8 @@ class GoogLeNet(Network):
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield Caffe's blobs in Caffe's order, without the dropped and the data layers."""
         first: Any = self.convolutions["conv1/7x7_s2"]
-        x = F.relu_(halving_convolution(inputs, first.weight, first.bias, self.dtype))
+        second: Any = self.convolutions["conv2/3x3_reduce"]
+        x = F.relu_(halving_convolution(inputs, first.weight, first.bias, second.weight.dtype))
         yield "conv1/7x7_s2", x
         yield "pool1/3x3_s2", (x := pooled(x, 2))
         yield "pool1/norm1", (x := local_response(x))

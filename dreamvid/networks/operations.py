@@ -17,8 +17,8 @@ CACHED_VALUES = 2**20
 """How many values of an intermediate stay in a processor's cache until the next pass."""
 BAND_BLOCK = 48
 """How many channels of a banded product are made at once."""
-LEAST_ROWS = 4
-"""How many rows of a pool's output are worth a core of their own."""
+BAND_VALUES = 2**17
+"""How many values of a pool's input are worth a core of their own."""
 
 
 def local_response(x: Tensor, size: int = 5, alpha: float | Tensor = 1e-4) -> Tensor:
@@ -110,7 +110,8 @@ def pooled(x: Tensor, stride: int) -> Tensor:
 
     With stride 2 the output's size is rounded up, as Caffe does.
     """
-    bands = min(torch.get_num_threads(), x.shape[-2] // stride // LEAST_ROWS)
+    rows = x.shape[-2] // stride // 4
+    bands = min(torch.get_num_threads(), rows, x.numel() // BAND_VALUES)
     # Putting the bands together costs what two of them gain, where numbers are larger.
     worth = bands > (1 if x.element_size() == 2 else 2)
     if x.device.type != "cpu" or len(x) > 1 or not worth or not x.requires_grad:
