@@ -139,9 +139,10 @@ def test_networks_are_frozen_and_laid_out_for_speed(net):
 def test_bfloat16_takes_float32_and_comes_near_it(net):
     layer = net.layers[len(net.layers) // 3]
     exact = net(pictures(net), [layer])[layer]
+    assert net.exact
     halved = network(net.name, weights=net.weights_path, precision="bf16")
     for name, parameter in halved.named_parameters():
-        sees_picture = bool(net.exact) and name.startswith(net.exact)
+        sees_picture = name.startswith(net.exact)
         assert parameter.dtype is (torch.float32 if sees_picture else torch.bfloat16), name
     assert halved.dtype is torch.bfloat16
     rough = halved(pictures(net), [layer])[layer]

@@ -131,6 +131,12 @@ class Classifier(Network):
         for module in model.modules():
             if getattr(module, "inplace", False):
                 module.inplace = False  # pyright: ignore[reportArgumentType]
+        for part, module in self.named_modules():
+            if isinstance(module, nn.Conv2d) and module.in_channels == 3:
+                # It sees the picture; what it makes of it is rounded like everything after.
+                self.exact = part
+                module.register_forward_hook(lambda _, inputs, result: result.to(self.dtype))
+                break
         self._cuts: dict[tuple[str, ...], nn.Module] = {}
         self.smallest_side, self.layers, self.favourite = self._explored()
         family = family_of(name)
