@@ -67,18 +67,23 @@ class Report:
         self._place = (passed, octave, size)
 
     def note(self, heights: Tensor, finite: Tensor, images: Tensor) -> None:
-        """A step was tried: the gains before it (N,), whether it could be taken, the pictures."""
+        """A step was tried: the gains before it (N,), which could take it (N,), the pictures."""
         self._places.append(self._place)
         self._heights.append(heights)
         self._finite.append(finite)
         if self._watch:
             self._watch(len(self._finite), images)
 
-    def leaving(self) -> Callable[[], "Report"]:
-        """Begin to bring it to the processor; what this gives waits until it is there."""
+    def leaving(self, picture: int = 0) -> Callable[[], "Report"]:
+        """Begin to bring what it says of one picture to the processor; this gives it, once there.
+
+        `picture` is its place in the batch.
+        """
         if not self._finite:
             return lambda: self
-        numbers = machine.leaving(torch.stack(self._heights), torch.stack(self._finite))
+        numbers = machine.leaving(
+            *(torch.stack(each)[:, picture, None] for each in (self._heights, self._finite))
+        )
 
         def there() -> Report:
             report = Report()
@@ -91,8 +96,9 @@ class Report:
     def noted(self, picture: int = 0) -> list[Noted]:
         """Every step of one picture of the batch."""
         heights = torch.stack(self._heights)[:, picture].tolist() if self._heights else []
+        taken = torch.stack(self._finite)[:, picture].tolist() if self._finite else []
         found: list[Noted] = []
-        for place, height, done in zip(self._places, heights, self._taken(), strict=True):
+        for place, height, done in zip(self._places, heights, taken, strict=True):
             again = found and found[-1][:3] == place
             step = found[-1].step + 1 if again else 0
             found.append(Noted(*place, step, height if done else float("nan")))
@@ -100,12 +106,12 @@ class Report:
 
     @property
     def steps(self) -> int:
-        """Steps taken."""
+        """Steps that all pictures took."""
         return sum(self._taken())
 
     @property
     def skipped(self) -> int:
-        """Steps skipped."""
+        """Steps that a picture skipped."""
         return len(self._finite) - self.steps
 
     @property
@@ -116,13 +122,13 @@ class Report:
         return taken[-1] if taken else float("nan")
 
     def _taken(self) -> list[bool]:
-        return torch.stack(self._finite).tolist() if self._finite else []
+        return torch.stack(self._finite).all(1).tolist() if self._finite else []
 
 
 Number = float | Tensor
 Step = Callable[[Tensor, Offsets, Number, Number], tuple[Tensor, Tensor, Tensor]]
 """One step: from a picture, its jitter, the step size and the share of steps that will be done to
-the picture after it, the gains before it (N,), and whether the gradient was finite."""
+the picture after it, the gains before it (N,), and whose gradient was finite (N,)."""
 
 
 def ascended(
@@ -168,9 +174,10 @@ def ascended(
             return height, torch.stack(found) if len(found) > 1 else found[0][None]
 
         height, gradients = tiled(rolled(image, offsets), gradient)
-        finite = torch.isfinite(gradients).all()
+        finite = torch.isfinite(gradients).flatten(2).all(2).all(0)
+        going = finite[:, None, None, None]
         if remembers:
-            gradients = torch.where(finite, gradients, 0)
+            gradients = torch.where(going, gradients, 0)
         shaped = [
             rolled(shaped_gradient(each, settings, done), offsets, back=True) for each in gradients
         ]
@@ -180,7 +187,7 @@ def ascended(
         if settings.clamp:
             moved = moved.clamp_(*bounds)
         moved = gaussian_blurred(moved, settings.blur)
-        return torch.where(finite, moved, image), height, finite
+        return torch.where(going, moved, image), height, finite
 
     advance_by = stepped if remembers else recorded(stepped)
     for index in range(iterations):

@@ -18,11 +18,13 @@ from dreamvid.objectives import Goal, Hill
 from dreamvid.octaves import climbed, for_each_octave, octave_sizes
 from dreamvid.recording import Recorded, Recorder, cuda_graph
 from dreamvid.settings import Settings
-from dreamvid.tiles import Gradient, Tiler
+from dreamvid.tiles import Gradient, Tiler, in_one_piece
 from dreamvid.timeline import Timeline
 
 TOGETHER = {"cpu": 16 * 224 * 224, "cuda": 64 * 224 * 224}
 """Pixels dreamed together: more gain no speed, measured on two cores."""
+BYTES_TOGETHER = 2**13
+"""Of a GPU's memory, for each of them: twice what most networks take."""
 MOST_RECORDED = 64
 """Steps of so many picture sizes are kept recorded; each holds memory of its own."""
 
@@ -138,8 +140,13 @@ class Dreamer:
         """How many pictures of that size are best dreamed at once, where they are independent."""
         if self.timeline.changes or self._walk:
             return 1
-        kind = self._bounds[0].device.type
-        return max(1, TOGETHER.get(kind, TOGETHER["cuda"]) // math.prod(size))
+        device = self._bounds[0].device
+        pixels = TOGETHER.get(device.type, TOGETHER["cuda"])
+        if device.type == "cuda":
+            # Of all its memory, not what is free now: the same machine makes the same film.
+            total = torch.cuda.get_device_properties(device).total_memory
+            pixels = min(pixels, total // BYTES_TOGETHER)
+        return max(1, pixels // math.prod(size))
 
     def iterations(self, index: int = 0, later: bool = False) -> list[int]:
         """The steps at each octave of a frame, in each pass; none where nothing is dreamed."""
@@ -173,7 +180,7 @@ class Dreamer:
     def _tiled(self, hill: Hill) -> Callable[[Tensor, Gradient], tuple[Tensor, Tensor]]:
         """What makes a hill's gradient in bounded memory, where it may be made in parts."""
         if not hill.local:
-            return lambda picture, gradient: gradient(picture)
+            return in_one_piece
         if hill.layers not in self._tilers:
             tile = self.settings.machine.tile
             self._tilers[hill.layers] = Tiler(self.network, list(hill.layers), tile)
@@ -181,10 +188,10 @@ class Dreamer:
 
     def _recorded(self, hill: Hill, key: tuple[int, ...], step: Step) -> Step:
         """`step` as it was recorded for `key`; itself where it changes, or is made in tiles."""
-        changes = self.timeline.changes or bool(self._walk) or not hill.local
+        changes = self.timeline.changes or bool(self._walk) or not hill.rollable
         if self._recorder is None or changes:
             return step
-        if not self._tilers[hill.layers].takes_whole(Size(*key[-2:])):
+        if hill.local and not self._tilers[hill.layers].takes_whole(Size(*key[-2:])):
             return step
         if key not in self._recordings:
             if len(self._recordings) >= MOST_RECORDED:

@@ -87,7 +87,7 @@ def film_seconds(place: int | str, rate: Fraction, where: str) -> Fraction:
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2**16)
 def constant(
     values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32
 ) -> Tensor:

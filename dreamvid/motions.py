@@ -41,9 +41,8 @@ def _middle(size: Size, centre: tuple[float, float], points: Tensor) -> Tensor:
 def _turned(points: Tensor, middle: Tensor, degrees: Tensor | float) -> Tensor:
     """`points` turned anticlockwise as seen about `middle`."""
     x, y = points - middle
-    if not isinstance(degrees, Tensor):
-        degrees = constant((degrees % 360,), points.device)
-    angle = torch.deg2rad(degrees % 360)
+    turn = degrees % 360
+    angle = torch.deg2rad(turn if isinstance(turn, Tensor) else constant((turn,), points.device))
     sine, less = torch.sin(angle), -2 * torch.sin(angle / 2) ** 2
     return points + torch.stack([less * x + sine * y, less * y - sine * x])
 

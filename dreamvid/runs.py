@@ -159,22 +159,23 @@ class Run:
             together=together,
             stop=total,
         )
-        began, first = time.monotonic(), done
+        began, seconds, first = time.monotonic(), 0.0, done
         with Beside() as beside:
             for index, frame in islice(made, total - done):
+                place = index % together
                 if index == first:
                     synchronised(device)
-                made_in = time.monotonic() - began
-                tone, report = tone_of(frame).leaving(), dreamer.report.leaving()
+                if index == first or not place:
+                    now = time.monotonic()
+                    seconds, began = (now - began) / min(together - place, total - index), now
+                tone, report = tone_of(frame).leaving(), dreamer.report.leaving(place)
                 # The next frame is dreamed while this one is written; what it starts from is
                 # already exactly what the file will hold.
-                beside(partial(self._kept, index, leaving(frame), tone, report, made_in))
+                beside(partial(self._kept, index, leaving(frame), tone, report, seconds))
                 if index + 1 < total:
                     must_have_room(job.folder, least, lambda: self.remedy)
                     if index == first:
-                        some = min(together, total - first)
-                        self._tell_time(made_in / some, total - index - 1, device)
-                began = time.monotonic()
+                        self._tell_time(seconds, total - index - 1, device)
                 done = index + 1
         if done < total:
             self.progress.say(f"the input ends after {done} of {total} frames")

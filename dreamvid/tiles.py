@@ -4,7 +4,7 @@ A tile is dreamed with a margin around it: as wide as the field that the layer s
 so that every activation which any pixel of the tile takes part in is whole. Tiles therefore change
 nothing but rounding. They stand on the network's own grid, and all are cut out equally large, so
 that a mean over a layer weighs every tile alike. An objective that judges a layer as a whole
-(class scores, say) is asked of each tile by itself.
+(class scores, say) is asked of the whole picture.
 """
 
 import math
@@ -139,11 +139,28 @@ class Tiler:
         if math.prod(size_of(picture)) <= PROBE**2:
             return math.inf
         if not self._cost:
-            self._cost = cost(picture[:, :, :PROBE, :PROBE], gradient)
+            self._cost = cost(picture[:1, :, :PROBE, :PROBE], gradient)
         free = SHARE_OF_FREE * machine.free_memory(picture.device)
         if picture.device.type == "cpu":
             free = min(free, MOST_ON_A_PROCESSOR)
-        return free / self._cost
+        return free / (self._cost * len(picture))
+
+
+def in_one_piece(picture: Tensor, gradient: Gradient) -> tuple[Tensor, Tensor]:
+    """`gradient` of a picture that cannot be asked in parts.
+
+    Raises:
+        DreamvidError: there is too little memory.
+    """
+    try:
+        return gradient(picture)
+    except (RuntimeError, MemoryError) as error:
+        if not _is_memory(error):
+            raise
+    raise DreamvidError(
+        f"out of memory at {size_of(picture)}, and its objective cannot be asked of parts of a "
+        "picture; use a smaller size, a shallower layer or the objective energy"
+    )
 
 
 class Tile(NamedTuple):
@@ -166,6 +183,8 @@ def fitted(side: int, whole: int, field: int, stride: int) -> int:
 def least_cut(side: int, whole: int, field: int, stride: int) -> int:
     """The least cut that needs no more tiles than one of `side` does; see `fitted`."""
     cut = fitted(side, whole, field, stride)
+    if cut == whole:
+        return whole
     count = _count(whole, cut, field, stride)
     shared = 2 * field + stride
     return min(cut, fitted(-(-(whole - shared) // count) + shared + stride, whole, field, stride))

@@ -44,15 +44,15 @@ def moved(image: torch.Tensor, flow: Flow) -> torch.Tensor:
 def sampled(image: torch.Tensor, places: torch.Tensor, mode: str) -> torch.Tensor:
     """`image` (C, H, W) at `places` (2, H, W) in pixels, by torch's own kernel of that name."""
     height, width = size_of(image)
-    shares = constant((2 / max(width - 1, 1), 2 / max(height - 1, 1)), image.device)
-    normal = places * shares[:, None, None] - 1
+    unit = constant((2 / max(width - 1, 1), 2 / max(height - 1, 1)), image.device)
+    normal = places * unit[:, None, None] - 1
     rows, columns = size_of(places)
-    # Torch gives each picture of a batch to one core, so each core gets a band of rows.
+    # Torch gives each picture of a batch to one core, so each core gets a share of the places.
     cores = torch.get_num_threads() if image.device.type == "cpu" else 1
-    bands = max(count for count in range(1, cores + 1) if rows % count == 0)
+    shares = max(count for count in range(1, cores + 1) if rows * columns % count == 0)
     found = F.grid_sample(
-        image.expand(bands, *image.shape),
-        normal.permute(1, 2, 0).reshape(bands, -1, columns, 2),
+        image.expand(shares, *image.shape),
+        normal.permute(1, 2, 0).reshape(shares, 1, -1, 2),
         mode=mode,
         padding_mode="reflection",
         align_corners=True,

@@ -88,6 +88,20 @@ def test_a_gradient_that_is_not_finite_skips_its_step(picture):
     assert torch.isfinite(after).all()
 
 
+def test_a_gradient_that_is_not_finite_skips_no_other_picture_s_step(picture):
+    def sound_of_one(x, offsets):
+        heights = x.sum((1, 2, 3))
+        return torch.stack([heights[0], heights[1] / 0])
+
+    both, report = torch.stack([picture, picture]), Report()
+    after = ascended(both, sound_of_one, BOUNDS, 0.001, (0,), plain(), 2, report)
+    assert torch.equal(after[1], picture)
+    assert not torch.equal(after[0], picture)
+    one, other = (report.leaving(number)() for number in range(2))
+    assert (one.steps, one.skipped, other.steps, other.skipped) == (2, 0, 0, 2)
+    assert [each.gain for each in report.noted(1)] == pytest.approx([math.nan] * 2, nan_ok=True)
+
+
 def test_clamping_can_be_left_out(picture):
     def total(x, offsets):
         return x.sum((1, 2, 3))

@@ -38,6 +38,42 @@ def test_tiles_cover_every_pixel_once_with_a_margin_on_the_grid(whole, stride):
         assert tile.cut.stop == whole or tile.cut.stop - tile.own.stop >= sight.field
 
 
+@pytest.mark.parametrize(("field", "stride"), [(320, 16), (24, 4), (72, 8)])
+def test_a_cut_is_the_least_of_as_many_tiles(field, stride):
+    """Also where the whole side is just what the margins take, which leaves no tile between."""
+    least = 2 * field + stride
+    for whole in range(least - stride, least + 3 * stride):
+        assert least_cut(whole + 5, whole, field, stride) == whole
+        assert least_cut(1, whole, field, stride) <= whole
+
+
+def test_what_cannot_be_asked_in_parts_tells_of_too_little_memory(monkeypatch):
+    made = dreamer(network={"layers": ["conv1"]}, objective={"name": "norm"})
+    real = made.goal.network.forward
+
+    def limited(*arguments):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
+
+    monkeypatch.setattr(made.goal.network, "forward", limited)
+    with pytest.raises(DreamvidError, match="out of memory at 96x64, and its objective"):
+        made(noise(Size(64, 96), (0,)), (0, 0))
+    monkeypatch.setattr(made.goal.network, "forward", real)
+    made(noise(Size(64, 96), (0,)), (0, 0))
+
+
+def test_a_batch_of_pictures_costs_as_many(monkeypatch):
+    """Probed with many pictures, a tile of one is no smaller for it."""
+    monkeypatch.setattr(machine, "free_memory", lambda device: 120 * 2**20)
+    sides = []
+    for first in (1, 8):
+        made = dreamer(network={"layers": ["conv2"]})
+        made.batch(torch.rand(first, 3, 176, 200), (0, 0))
+        made.batch(torch.rand(1, 3, 390, 512), (0, 0))
+        (tiler,) = made._tilers.values()
+        sides.append(tiler._cuts[1, 3, 390, 512])
+    assert sides[0] == sides[1] != Size(390, 512)
+
+
 def test_sight_is_that_of_the_arithmetic():
     """pocket's stem sees 7 + 2·2 pixels in steps of 4."""
     field, stride = sight_of(network("pocket", precision="fp32"), ["conv1"])

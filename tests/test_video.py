@@ -8,11 +8,12 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from conftest import run_cli, shared
+from conftest import call_cli, run_cli, shared
 from test_flow import texture
 
 import dreamvid
-from dreamvid import media, sinks
+from dreamvid import dreamer, media, sinks
+from dreamvid.dreamer import Dreamer
 from dreamvid.frames import from_pixels, to_pixels
 from dreamvid.media import write_picture
 
@@ -135,6 +136,35 @@ def test_a_film_that_was_killed_goes_on_byte_for_byte(clip, tmp_path):
     assert names == sorted(path.name for path in (broken / "frames").iterdir())
     for name in names:
         assert (whole / "frames" / name).read_bytes() == (broken / "frames" / name).read_bytes()
+
+
+def test_frames_for_themselves_are_dreamed_together_and_resumed_alike(clip, tmp_path, monkeypatch):
+    monkeypatch.setitem(dreamer.TOGETHER, "cpu", 3 * 136 * 96)
+    sizes, dream = [], Dreamer.batch
+
+    def counted(self, frames, *arguments, **options):
+        sizes.append(len(frames))
+        return dream(self, frames, *arguments, **options)
+
+    monkeypatch.setattr(Dreamer, "batch", counted)
+    flags = ("video", clip, *SMALL, "--carry", "none", "--set", "machine.threads=1")
+    assert call_cli(*flags, "-o", "whole", cwd=tmp_path).returncode == 0
+    assert sizes == [3, 3, 2]
+    lines = journal(tmp_path / "whole.dream")
+    assert len({line["gain"] for line in lines}) == 8, "each its own"
+    assert all(line["seconds"] > 0 for line in lines)
+    # As if it had been killed within the second three.
+    for index in (4, 5, 6, 7):
+        (tmp_path / "whole.dream" / "frames" / f"{index:06d}.png").rename(tmp_path / f"{index}.png")
+    told = call_cli("resume", "whole.dream", "--overwrite", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert sizes[3:] == [3, 2]
+    for index in (4, 5, 6, 7):
+        again = tmp_path / "whole.dream" / "frames" / f"{index:06d}.png"
+        assert again.read_bytes() == (tmp_path / f"{index}.png").read_bytes()
+    free = (*flags, "--set", "carry.jitter=free", "-o", "free")
+    assert call_cli(*free, cwd=tmp_path).returncode == 0
+    assert sizes[5:] == [1] * 8
 
 
 def test_a_film_that_changed_is_not_gone_on_with(clip, tmp_path):

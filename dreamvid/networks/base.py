@@ -119,8 +119,9 @@ class Network(nn.Module):
 
     @property
     def input_dtype(self) -> torch.dtype:
-        """What inputs are computed in: the type of the first parameters."""
-        return next(self.parameters()).dtype
+        """What inputs are computed in: the type of what sees them."""
+        part = self.get_submodule(self.exact) if self.exact else self
+        return next(part.parameters()).dtype
 
     @property
     def dtype(self) -> torch.dtype:

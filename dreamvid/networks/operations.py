@@ -145,27 +145,27 @@ class _Pooled(torch.autograd.Function):
                 out=out[:, :, start:stop],
                 indices=places[:, :, start:stop],
             )
-        ctx.save_for_backward(x, places)
-        ctx.window, ctx.bands = window, bands
+        ctx.save_for_backward(places)
+        ctx.window, ctx.bands, ctx.shape = window, bands, x.shape
         return out
 
     @staticmethod
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx, grad: Tensor
     ) -> tuple[Tensor, None, None]:
-        x, places = ctx.saved_tensors
+        (places,) = ctx.saved_tensors
         bands, stride = ctx.bands, ctx.window[1][0]
-        _, channels, height, width = x.shape
+        _, channels, height, width = ctx.shape
         each = places.shape[-2] // bands
         own, seen = each * stride, (each - 1) * stride + 3
         if missing := places.shape[-2] - grad.shape[-2]:
             grad = F.pad(grad, (0, 0, 0, missing))
         # Only the sizes of what was pooled are asked for.
-        like = _rowed(x, bands, channels, seen, width)
+        like = _rowed(grad, bands, channels, seen, width)
         found = torch.ops.aten.max_pool2d_with_indices_backward(
             _banded_rows(grad, bands), like, *ctx.window, _banded_rows(places, bands)
         )
-        out = _rowed(x, 1, channels, (bands - 1) * own + seen, width)
+        out = _rowed(grad, 1, channels, (bands - 1) * own + seen, width)
         _banded_rows(out[:, :, : bands * own], bands).copy_(found[:, :, :own])
         out[:, :, bands * own :] = found[-1, :, own:]
         for band in range(1, bands):

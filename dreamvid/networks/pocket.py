@@ -85,7 +85,8 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, channels, H/4, W/4)."""
-        mixed = self.mix(halving_convolution(x, self.basis.weight, None, self.mix.weight.dtype))
+        dtype = next(self.mix.parameters()).dtype
+        mixed = self.mix(halving_convolution(x, self.basis.weight, None, dtype))
         return F.relu_(pooled(mixed, 2))
 
 

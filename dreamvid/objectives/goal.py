@@ -30,6 +30,8 @@ class Hill:
     """All that it looks at."""
     local: bool
     """Whether a part of a picture can be asked by itself, wherever in the picture it lies."""
+    rollable: bool
+    """Whether it can be asked without knowing the roll as numbers."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ class Goal:
         for part in self._parts:
             groups.setdefault(part.term.mask, []).append(part)
         wanted = frozenset(layer for part in self._parts for layer in self._layers(part, choices))
-        near = {"activation", "image", "reference"}
-        local = all({*part.needs} <= near for part in self._parts)
+        needs = {need for part in self._parts for need in part.needs}
+        local = needs <= {"activation", "image", "reference"}
+        rollable = needs <= {"activation", "image", "reference", "whole"}
 
         def gain(inputs: Tensor, offsets: Offsets) -> Tensor:
             found = self.network(inputs, wanted)
@@ -91,9 +94,9 @@ class Goal:
             return torch.stack(rows) if any(groups) else rows[0]
 
         if not any(groups):
-            return Hill(gain, None, wanted, local)
+            return Hill(gain, None, wanted, local, rollable)
         masks = torch.stack([self._mask(parts[0], size) for parts in groups.values()])
-        return Hill(gain, masks, wanted, local)
+        return Hill(gain, masks, wanted, local, rollable)
 
     def _gain(
         self,
