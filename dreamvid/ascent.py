@@ -174,7 +174,8 @@ def ascended(
             return height, torch.stack(found) if len(found) > 1 else found[0][None]
 
         height, gradients = tiled(rolled(image, offsets), gradient)
-        finite = torch.isfinite(gradients).flatten(2).all(2).all(0)
+        # A maximum keeps what is not a number, and takes a tenth of the time of looking at each.
+        finite = torch.isfinite(gradients.abs().amax((0, 2, 3, 4)))
         going = finite[:, None, None, None]
         if remembers:
             gradients = torch.where(going, gradients, 0)
