@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.carry import Step, traced
-from dreamvid.frames import Frame, Size, resized, size_of
+from dreamvid.frames import Frame, Size, constant, resized, size_of
 from dreamvid.motions import Motion
 from dreamvid.warp import grid, sampled
 
@@ -80,9 +80,7 @@ def _ahead(
         if bool((miss.abs() < CLOSE).all()):
             break
         places = places + miss
-    scale = torch.tensor(
-        [(size.width - 1) / (coarse.width - 1), (size.height - 1) / (coarse.height - 1)],
-        device=like.device,
-    )[:, None, None]
+    sides = ((size.width - 1) / (coarse.width - 1), (size.height - 1) / (coarse.height - 1))
+    scale = constant(sides, like.device)[:, None, None]
     found = (miss.abs().amax(0, keepdim=True) < 0.25).float()
     return resized(places, size) * scale, resized(found, size)

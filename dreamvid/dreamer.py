@@ -136,6 +136,15 @@ class Dreamer:
         pictures = self.network.preprocessing.to_pictures(inputs)
         return pictures.clamp(0, 1).float().contiguous()
 
+    def still(self, picture: Frame) -> Frame:
+        """A picture dreamed as the first frame of a film is, on the network's device."""
+        return self(picture.to(self._bounds[0].device), (self.settings.film.seed, 0))
+
+    @property
+    def total_steps(self) -> int:
+        """The steps of a still, in all its octaves and passes."""
+        return sum(self.iterations()) * self.settings.octaves.passes
+
     def together(self, size: Size) -> int:
         """How many pictures of that size are best dreamed at once, where they are independent."""
         if self.timeline.changes or self._walk:

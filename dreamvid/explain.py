@@ -15,7 +15,6 @@ from torch import Tensor
 from dreamvid import media, sinks
 from dreamvid.contact import Cell, Row, contact_sheet
 from dreamvid.dreamer import Dreamer, dreamer_for
-from dreamvid.errors import MediaError
 from dreamvid.frames import Frame, Size, covered, parsed_size, photographic, size_of
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
@@ -100,11 +99,7 @@ def explain(
         overwrite: whether an older file of the name `out` may be replaced.
         progress: who is told.
     """
-    if out.suffix.lower() not in media.WRITE_FORMATS:
-        raise MediaError(
-            f"{out}: no picture format {out.suffix!r}, wanted {', '.join(media.WRITE_FORMATS)}"
-        )
-    sinks.check_place(out, overwrite)
+    sinks.check_picture(out, overwrite)
     progress = progress or Silence()
     picture = media.read_picture(seed)
     known = None if dream is None else media.read_picture(dream)
@@ -116,10 +111,9 @@ def explain(
     if known is not None:
         after = covered(known, size)
     else:
-        progress.begin(0, sum(dreamer.iterations()) * settings.octaves.passes)
+        progress.begin(0, dreamer.total_steps)
         dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
-        key = (settings.film.seed, 0)
-        after = dreamer(before.to(device_of(dreamer.network)), key=key).cpu()
+        after = dreamer.still(before).cpu()
     # A network's own layers, where those of octaves or of a walk are others.
     choices = _distinct(dreamer)
     looks = [_look(dreamer.network, frame, choices) for frame in (before, after)]
@@ -164,7 +158,7 @@ def _told(net: Network, choices: Sequence[Choice], before: _Seen, after: _Seen) 
     layers = [Pair(name, was, after.strengths[name]) for name, was in before.strengths.items()]
     chosen, channels = [], {}
     for choice, was, now in zip(choices, before.chosen, after.chosen, strict=True):
-        label = _label(choice)
+        label = choice.place
         chosen.append(Pair(label, float(was.mean()), float(now.mean())))
         each_was, each_now = was.mean((0, 2, 3)), now.mean((0, 2, 3))
         numbers = choice.channels or range(len(each_was))
@@ -197,7 +191,7 @@ def _drawn(frames: Sequence[Frame], choices: Sequence[Choice], looks: Sequence[_
             smooth = photographic(heat[None], size)[0]
             mean = f"mean {float(excitation.mean()):.4g}, peak {float(excitation.max()):.4g}"
             cells.append(Cell(overlaid(frame, smooth), mean))
-        rows.append(Row(cells, f"{_label(choice)}: dark is {low:.3g}, bright {high:.3g}"))
+        rows.append(Row(cells, f"{choice.place}: dark is {low:.3g}, bright {high:.3g}"))
     return contact_sheet(rows, ["before", "after"])
 
 
@@ -210,7 +204,3 @@ def overlaid(frame: Frame, heat: Tensor) -> Frame:
     rgba: Any = colormaps["inferno"](heat.clamp(0, 1).numpy())
     colours = torch.from_numpy(rgba[..., :3]).permute(2, 0, 1).float()
     return luma.lerp(colours, 0.25 + 0.5 * heat.clamp(0, 1)).contiguous()
-
-
-def _label(choice: Choice) -> str:
-    return choice.layer + (f":{','.join(map(str, choice.channels))}" if choice.channels else "")

@@ -20,7 +20,7 @@ from dreamvid.media.locking import locked
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.registry import Within, checked_value
-from dreamvid.runs import Progress, Run, Silence, described, device_of, stoppable, this_machine
+from dreamvid.runs import Progress, Run, Silence, described, stoppable, this_machine
 from dreamvid.settings import Settings, Tree
 from dreamvid.space import bytes_from
 from dreamvid.timeline import Timeline
@@ -91,13 +91,7 @@ def image(
 
     With `log`, the objective at every step is written beside it; see `logs`.
     """
-    if out.suffix.lower() not in media.WRITE_FORMATS:
-        raise MediaError(
-            f"{out}: no picture format {out.suffix!r}, wanted {', '.join(media.WRITE_FORMATS)}"
-        )
-    if settings.film.depth != 8 and out.suffix.lower() != ".png":
-        raise MediaError(f"{out}: only PNG has {settings.film.depth} bits a channel; write a .png")
-    sinks.check_place(out, overwrite)
+    sinks.check_picture(out, overwrite, settings.film.depth)
     if log:
         logs.check_log(out, overwrite)
     _must_differ(seed, out)
@@ -111,9 +105,9 @@ def image(
         dreamer.check(size or size_of(picture), seed=size_of(picture))
         if size:
             picture = covered(picture, size)
-        progress.begin(0, sum(dreamer.iterations()) * settings.octaves.passes)
+        progress.begin(0, dreamer.total_steps)
         dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
-        frame = dreamer(picture.to(device_of(dreamer.network)), key=(settings.film.seed, 0))
+        frame = dreamer.still(picture)
         if skipped := dreamer.report.skipped:
             progress.say(f"{skipped} steps skipped, gradient not finite")
         media.write_picture(frame, out, settings.film.depth, words)

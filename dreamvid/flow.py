@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dreamvid.errors import NetworkError
-from dreamvid.frames import Flow, Frame, Size, size_of
+from dreamvid.frames import Flow, Frame, Size, constant, size_of
 from dreamvid.networks import weights as weights_files
 from dreamvid.registry import Registry, Within, checked_options
 
@@ -148,7 +148,7 @@ def shrunk(flow: Flow, size: Size) -> Flow:
     height, width = size_of(flow)
     if (height, width) == size:
         return flow
-    scale = torch.tensor([size.width / width, size.height / height], device=flow.device)
+    scale = constant((size.width / width, size.height / height), flow.device)
     return F.interpolate(flow[None], tuple(size), mode="area")[0] * scale[:, None, None]
 
 

@@ -139,10 +139,10 @@ class Run:
         parts = parts_of(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
         must_have_room(job.folder, least, lambda: self.remedy)
-        self._tell_room(total - done)
+        size = parsed_size(str(film.size), Size(1, 1))
+        self._tell_room(total - done, size)
         self.progress.begin(done, total)
         last = key_before(done, film.cadence)
-        size = parsed_size(str(film.size), Size(1, 1))
         together = dreamer.together(size) if parts.alike else 1
         made = dreamed(
             parts.source,
@@ -204,11 +204,10 @@ class Run:
         self.job.write(index, frame()[0], notes)
         self.progress.frame(index, notes)
 
-    def _tell_room(self, count: int) -> None:
+    def _tell_room(self, count: int, size: Size) -> None:
         """Say what the frames to come will take of the disk."""
-        film, free = self.settings.film, free_in(self.job.folder)
-        size = parsed_size(str(film.size), Size(1, 1))
-        taken = frames_take(count, size, film.depth)
+        free = free_in(self.job.folder)
+        taken = frames_take(count, size, self.settings.film.depth)
         short = "; that will not be enough" if taken > free else ""
         self.progress.say(
             f"{count} frames of {size} take about {told(taken)} of disk, "

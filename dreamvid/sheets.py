@@ -17,10 +17,11 @@ from dreamvid import films, media, sinks
 from dreamvid import presets as shipped
 from dreamvid.contact import Cell, Row, contact_sheet
 from dreamvid.dreamer import dreamer_for, network_for
-from dreamvid.errors import DreamvidError, MediaError, NetworkError, SettingsError
+from dreamvid.errors import DreamvidError, NetworkError, SettingsError
 from dreamvid.frames import Frame, covered, parsed_size, photographic, size_of
 from dreamvid.networks import networks as known_networks
 from dreamvid.networks.base import Network
+from dreamvid.networks.layers import Choice
 from dreamvid.octaves import octave_sizes
 from dreamvid.registry import Registry
 from dreamvid.runs import Progress, Silence, described, device_of
@@ -90,11 +91,7 @@ def sheet(
     Raises:
         DreamvidError: something is wrong with all of it, or with what is no preset or network.
     """
-    if out.suffix.lower() not in media.WRITE_FORMATS:
-        raise MediaError(
-            f"{out}: no picture format {out.suffix!r}, wanted {', '.join(media.WRITE_FORMATS)}"
-        )
-    sinks.check_place(out, overwrite)
+    sinks.check_picture(out, overwrite)
     progress = progress or Silence()
     picture = media.read_picture(seed)
     common = asked.settings() if "presets" not in asked.across else None
@@ -189,8 +186,7 @@ class _Work:
             if key not in self._made:
                 dreamer = dreamer_for(settings, net=self.network(settings))
                 dreamer.check(size_of(self.picture), seed=size_of(self.picture))
-                frame = self.picture.to(device_of(dreamer.network))
-                self._made[key] = dreamer(frame, key=(settings.film.seed, 0)).cpu()
+                self._made[key] = dreamer.still(self.picture).cpu()
             cells.append(Cell(self._made[key]))
             self._tell()
         return cells
@@ -201,7 +197,7 @@ class _Work:
         dreamer = dreamer_for(settings, net=self.network(settings))
         size = size_of(self.picture)
         dreamer.check(size, seed=size)
-        total = sum(dreamer.iterations()) * settings.octaves.passes
+        total = dreamer.total_steps
         if max(steps) > total:
             raise SettingsError(
                 f"--steps: got {max(steps)}, the dream has {total} steps in all; "
@@ -215,8 +211,7 @@ class _Work:
                 stages[step] = photographic(seen.float().cpu(), size)
 
         dreamer.watch = watch
-        frame = self.picture.to(device_of(dreamer.network))
-        stages[total] = dreamer(frame, key=(settings.film.seed, 0)).cpu()
+        stages[total] = dreamer.still(self.picture).cpu()
         noted = dreamer.report.noted()
         told = [f"{noted[step].gain:.4g}" if step < len(noted) else "the dream" for step in steps]
         return [Cell(stages[step], text) for step, text in zip(steps, told, strict=True)]
@@ -241,21 +236,18 @@ def layers(work: _Work, text: str) -> list[Entry]:
     net = work.network(settings)
     selectors = settings.network.layers
     if selectors:
-        found = [
-            (choice.layer, choice.channels, choice.weight) for choice in net.choices(selectors)
-        ]
+        found = net.choices(selectors)
     else:
         names = [layer for layer in net.layers if layer != net.head]
         if len(names) > SPREAD:
             last = len(names) - 1
             names = [names[round(n * last / (SPREAD - 1))] for n in range(SPREAD)]
-        found = [(name, None, 1.0) for name in names]
+        found = [Choice(name) for name in names]
     entries = []
-    for layer, channels, weight in found:
-        place = layer + (f":{','.join(map(str, channels))}" if channels else "")
-        label = place + (f"={weight:g}" if weight != 1 else "")
+    for choice in found:
+        label = choice.place + (f"={choice.weight:g}" if choice.weight != 1 else "")
         # A walk or the layers of octaves would win over the layer.
-        tree: Tree = {"network": {"layers": [f"{place}={weight!r}"], "walk": []}}
+        tree: Tree = {"network": {"layers": [f"{choice.place}={choice.weight!r}"], "walk": []}}
         entries.append(Entry(label, {**tree, "octaves": {"layers": []}}))
     return entries
 

@@ -20,6 +20,7 @@ import numpy as np
 from dreamvid.errors import EncodeError, MediaError, SettingsError, StorageError
 from dreamvid.frames import Frame, Size, size_of, to_pixels
 from dreamvid.media import (
+    WRITE_FORMATS,
     Sound,
     SoundFormat,
     check_ffmpeg,
@@ -205,6 +206,17 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
     check_place(path, overwrite, folder=folder)
     if not folder:
         check_ffmpeg()
+
+
+def check_picture(path: Path, overwrite: bool, depth: int = 8) -> None:
+    """`check_output` for one picture of `depth` bits a channel."""
+    if path.suffix.lower() not in WRITE_FORMATS:
+        raise MediaError(
+            f"{path}: no picture format {path.suffix!r}, wanted {', '.join(WRITE_FORMATS)}"
+        )
+    if depth != 8 and path.suffix.lower() != ".png":
+        raise MediaError(f"{path}: only PNG has {depth} bits a channel; write a .png")
+    check_place(path, overwrite)
 
 
 def check_place(path: str | Path, overwrite: bool, *, folder: bool = False) -> None:

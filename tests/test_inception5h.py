@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from dreamvid.errors import NetworkError
 from dreamvid.networks import network, sketch
 from dreamvid.networks.googlenet import GoogLeNet
-from dreamvid.networks.inception5h import HEADS, WIDTHS, Inception5h
+from dreamvid.networks.inception5h import HEADS, WIDTHS, Inception5h, local_response
 from dreamvid.networks.weights import read
 
 CAPTUM = {
@@ -308,3 +308,11 @@ def test_another_networks_graph_is_named(tmp_path):
     (tmp_path / "other.pb").write_bytes(graph(SMALL))
     with pytest.raises(NetworkError, match=r"no conv2d0\.weight, has a\."):
         network("inception5h", weights=tmp_path / "other.pb")
+
+
+def test_a_local_response_first_seen_in_inference_mode_serves_a_gradient():
+    x = torch.randn(1, 13, 3, 4)
+    with torch.inference_mode():
+        local_response(x)
+    x.requires_grad_()
+    assert torch.autograd.grad(local_response(x).sum(), x)[0].abs().sum() > 0

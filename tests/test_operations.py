@@ -56,8 +56,8 @@ def threads():
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [(13, 9), (28, 17), (29, 6), (53, 8)])
 @pytest.mark.parametrize("count", [3, 5, 16])
-def test_pooling_in_bands_is_torchs_own(stride, size, count, threads, monkeypatch):
-    monkeypatch.setattr(operations, "BAND_VALUES", 1)
+def test_pooling_in_strips_is_torchs_own(stride, size, count, threads, monkeypatch):
+    monkeypatch.setattr(operations, "STRIP_VALUES", 1)
     threads(count)
     torch.manual_seed(1)
     # Whole numbers, so that many places are equally high and the first must win.

@@ -14,7 +14,6 @@ two are of the auxiliary heads, which a file may lack.
 import dataclasses
 import re
 from collections.abc import Generator, Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -23,7 +22,7 @@ from torch.nn import functional as F
 
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, traced
-from dreamvid.networks.operations import halving_convolution, pooled
+from dreamvid.networks.operations import halving_convolution, neighbours, pooled
 from dreamvid.networks.weights import Source
 
 WIDTHS = {
@@ -76,16 +75,10 @@ def same_padded(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tens
     return F.pad(x, padding, value=value) if any(padding) else x
 
 
-@lru_cache
-def _band(channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    index = torch.arange(channels, device=device)
-    near = (index[:, None] - index[None, :]).abs() <= RADIUS
-    return near.to(dtype).mul(ALPHA)[:, :, None, None]
-
-
 def local_response(x: Tensor) -> Tensor:
     """TensorFlow's x / (2 + 1e-4 · Σ x²)^0.5, the sum over five channels on either side."""
-    return x * F.conv2d(x * x, _band(x.shape[1], x.dtype, x.device)).add(BIAS).rsqrt()
+    near = neighbours(x.shape[1], 2 * RADIUS + 1, x.dtype, x.device) * ALPHA
+    return x * F.conv2d(x * x, near[:, :, None, None]).add(BIAS).rsqrt()
 
 
 def _pool(x: Tensor, stride: int) -> Tensor:

@@ -34,6 +34,12 @@ class Choice:
     channels: tuple[int, ...] | None = None
     weight: float = 1.0
 
+    @property
+    def place(self) -> str:
+        """The selector of the layer and its channels, without the weight."""
+        chosen = f":{','.join(map(str, self.channels))}" if self.channels else ""
+        return self.layer + chosen
+
 
 @dataclass(frozen=True)
 class Selector:

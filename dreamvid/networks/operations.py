@@ -17,7 +17,7 @@ CACHED_VALUES = 2**20
 """How many values of an intermediate stay in a processor's cache until the next pass."""
 BAND_BLOCK = 48
 """How many channels of a banded product are made at once."""
-BAND_VALUES = 2**17
+STRIP_VALUES = 2**17
 """How many values of a pool's input are worth a core of their own."""
 
 
@@ -29,7 +29,7 @@ def local_response(x: Tensor, size: int = 5, alpha: float | Tensor = 1e-4) -> Te
         size: odd; how many channels are neighbours.
         alpha: as in Caffe, which divides it by `size`; a tensor of one number is never read back.
     """
-    band = _band(x.shape[1], size, x.dtype, x.device) * (alpha / size)
+    band = neighbours(x.shape[1], size, x.dtype, x.device) * (alpha / size)
     return _LocalResponse.apply(x, band)  # pyright: ignore[reportReturnType]
 
 
@@ -66,7 +66,7 @@ class _LocalResponse(torch.autograd.Function):
 
 
 @lru_cache
-def _band(channels: int, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def neighbours(channels: int, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Ones (C, C) where two channels are neighbours."""
     # A tensor born in inference mode could serve no gradient later.
     with torch.inference_mode(False):
@@ -111,31 +111,31 @@ def pooled(x: Tensor, stride: int) -> Tensor:
     With stride 2 the output's size is rounded up, as Caffe does.
     """
     rows = x.shape[-2] // stride // 4
-    bands = min(torch.get_num_threads(), rows, x.numel() // BAND_VALUES)
-    # Putting the bands together costs what two of them gain, where numbers are larger.
-    worth = bands > (1 if x.element_size() == 2 else 2)
+    strips = min(torch.get_num_threads(), rows, x.numel() // STRIP_VALUES)
+    # Putting the strips together costs what two of them gain, where numbers are larger.
+    worth = strips > (1 if x.element_size() == 2 else 2)
     if x.device.type != "cpu" or len(x) > 1 or not worth or not x.requires_grad:
         return F.max_pool2d(x, 3, stride, padding=2 - stride, ceil_mode=True)
     if stride == 1:
         x = F.pad(x, (0, 0, 1, 1), value=-torch.inf)
-    return _Pooled.apply(x, stride, bands)  # pyright: ignore[reportReturnType]
+    return _Pooled.apply(x, stride, strips)  # pyright: ignore[reportReturnType]
 
 
 class _Pooled(torch.autograd.Function):
-    """Max pooling of one picture in bands of rows, whose gradients each take a core."""
+    """Max pooling of one picture in strips of rows, whose gradients each take a core."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, stride: int, bands: int) -> Tensor:
+    def forward(ctx, x: Tensor, stride: int, strips: int) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
         _, channels, height, width = x.shape
         window: Any = ([3, 3], [stride, stride], [0, 2 - stride], [1, 1], True)
         rows = -(-(height - 3) // stride) + 1
-        each = -(-rows // bands)
-        bands = -(-rows // each)
+        each = -(-rows // strips)
+        strips = -(-rows // each)
         columns = width if stride == 1 else -(-(width - 3) // 2) + 1
         out = _rowed(x, 1, channels, rows, columns)
         # No gradient comes to the rows past the last, but their places must be ones.
-        places = _rowed(x, 1, channels, bands * each, columns, torch.int64)
+        places = _rowed(x, 1, channels, strips * each, columns, torch.int64)
         places[:, :, rows:] = 0
         for start in range(0, rows, each):
             stop = min(start + each, rows)
@@ -146,7 +146,7 @@ class _Pooled(torch.autograd.Function):
                 indices=places[:, :, start:stop],
             )
         ctx.save_for_backward(places)
-        ctx.window, ctx.bands, ctx.shape = window, bands, x.shape
+        ctx.window, ctx.strips, ctx.shape = window, strips, x.shape
         return out
 
     @staticmethod
@@ -154,22 +154,22 @@ class _Pooled(torch.autograd.Function):
         ctx, grad: Tensor
     ) -> tuple[Tensor, None, None]:
         (places,) = ctx.saved_tensors
-        bands, stride = ctx.bands, ctx.window[1][0]
+        strips, stride = ctx.strips, ctx.window[1][0]
         _, channels, height, width = ctx.shape
-        each = places.shape[-2] // bands
+        each = places.shape[-2] // strips
         own, seen = each * stride, (each - 1) * stride + 3
         if missing := places.shape[-2] - grad.shape[-2]:
             grad = F.pad(grad, (0, 0, 0, missing))
         # Only the sizes of what was pooled are asked for.
-        like = _rowed(grad, bands, channels, seen, width)
+        like = _rowed(grad, strips, channels, seen, width)
         found = torch.ops.aten.max_pool2d_with_indices_backward(
-            _banded_rows(grad, bands), like, *ctx.window, _banded_rows(places, bands)
+            _in_strips(grad, strips), like, *ctx.window, _in_strips(places, strips)
         )
-        out = _rowed(grad, 1, channels, (bands - 1) * own + seen, width)
-        _banded_rows(out[:, :, : bands * own], bands).copy_(found[:, :, :own])
-        out[:, :, bands * own :] = found[-1, :, own:]
-        for band in range(1, bands):
-            out[:, :, band * own :][:, :, : seen - own] += found[band - 1, :, own:]
+        out = _rowed(grad, 1, channels, (strips - 1) * own + seen, width)
+        _in_strips(out[:, :, : strips * own], strips).copy_(found[:, :, :own])
+        out[:, :, strips * own :] = found[-1, :, own:]
+        for strip in range(1, strips):
+            out[:, :, strip * own :][:, :, : seen - own] += found[strip - 1, :, own:]
         return out[:, :, :height], None, None
 
 
@@ -185,10 +185,10 @@ def _rowed(
     )
 
 
-def _banded_rows(x: Tensor, bands: int) -> Tensor:
-    """(1, C, h, w), channels last in memory, as (bands, C, h / bands, w): a view."""
+def _in_strips(x: Tensor, strips: int) -> Tensor:
+    """(1, C, h, w), channels last in memory, as (strips, C, h / strips, w): a view."""
     rows = x.permute(0, 2, 3, 1)
-    return rows.reshape(bands, -1, *rows.shape[2:]).permute(0, 3, 1, 2)
+    return rows.reshape(strips, -1, *rows.shape[2:]).permute(0, 3, 1, 2)
 
 
 def halving_convolution(

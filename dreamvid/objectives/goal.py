@@ -80,8 +80,8 @@ class Goal:
             groups.setdefault(part.term.mask, []).append(part)
         wanted = frozenset(layer for part in self._parts for layer in self._layers(part, choices))
         needs = {need for part in self._parts for need in part.needs}
-        local = needs <= {"activation", "image", "reference"}
-        rollable = needs <= {"activation", "image", "reference", "whole"}
+        near = {"activation", "image", "reference"}
+        local, rollable = needs <= near, needs <= near | {"whole"}
 
         def gain(inputs: Tensor, offsets: Offsets) -> Tensor:
             found = self.network(inputs, wanted)
