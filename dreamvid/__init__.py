@@ -33,7 +33,7 @@ def zoom(
     **flags: Any,
 ) -> Path:
     """Make a film that falls into a still; returns its path, ``<seed>-zoom.mp4`` by default."""
-    from dreamvid import films
+    from dreamvid.jobs import films
     from dreamvid.settings import flagged
 
     chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
@@ -61,7 +61,7 @@ def loop(
     The seed is a picture, or a job folder, whose last frame is taken. Returns the film's path,
     ``noise-loop.mp4`` or ``<seed>-loop.mp4`` by default.
     """
-    from dreamvid import films
+    from dreamvid.jobs import films
     from dreamvid.settings import flagged
 
     chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
@@ -85,7 +85,7 @@ def video(
     **flags: Any,
 ) -> Path:
     """Dream over a film; returns the new film's path, ``<source>-video.mp4`` by default."""
-    from dreamvid import films
+    from dreamvid.jobs import films
     from dreamvid.settings import flagged
 
     chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
@@ -111,7 +111,8 @@ def image(
     pictures of a folder are dreamed together; 0 is what suits the device. With `log`, the
     objective at every step is written beside it.
     """
-    from dreamvid import films, folders
+    from dreamvid.jobs import films
+    from dreamvid.jobs import image_folders as folders
     from dreamvid.settings import flagged
 
     chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
@@ -136,10 +137,11 @@ def sheet(
 ) -> Path:
     """Dream one picture in many ways, side by side; returns ``<seed>-sheet.png`` by default.
 
-    `across` says what differs, such as ``{"iterations": "5,10,20"}``; see `dreamvid.sheets.axes`.
+    `across` says what differs, such as ``{"iterations": "5,10,20"}``; see
+    `dreamvid.studies.sheets.axes`.
     """
-    from dreamvid import sheets
     from dreamvid.settings import flagged
+    from dreamvid.studies import sheets
 
     asked = sheets.Asked(preset, _path(config), flagged(flags), settings or {}, across or {})
     target = Path(out) if out is not None else Path(f"{Path(seed).stem}-sheet.png")

@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import dreamvid
-from dreamvid import media, sinks
+from dreamvid import media
 from dreamvid.frames import from_pixels
+from dreamvid.media import encoders
 
 SIZE = (288, 180)
 FRAMES, RATE = 60, Fraction(25)
@@ -63,7 +64,7 @@ def labelled(pixels: np.ndarray, text: str) -> np.ndarray:
 def main(out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mov"
-        sinks.encode_film((from_pixels(pixels) for pixels in drawn()), clip, RATE)
+        encoders.encode_film((from_pixels(pixels) for pixels in drawn()), clip, RATE)
         films = {}
         for number, (name, flags) in enumerate(WAYS.items()):
             film = clip
@@ -78,7 +79,7 @@ def main(out: Path) -> None:
             np.concatenate([np.concatenate(four[:2], 1), np.concatenate(four[2:], 1)])
             for four in zip(*films.values(), strict=True)
         )
-        sinks.encode_film(map(from_pixels, shown), out, RATE, options={"crf": 23})
+        encoders.encode_film(map(from_pixels, shown), out, RATE, options={"crf": 23})
 
 
 if __name__ == "__main__":

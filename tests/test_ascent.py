@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from dreamvid.ascent import (
+from dreamvid.dream.ascent import (
     CASCADE,
     Report,
     advancing,
@@ -16,11 +16,11 @@ from dreamvid.ascent import (
     normalised,
     shaped_gradient,
 )
-from dreamvid.blur import gaussian_blurred
+from dreamvid.dream.blur import gaussian_blurred
+from dreamvid.dream.laplacian import doubled, evened, halved
+from dreamvid.dream.octaves import climbed, for_each_octave, octave_sizes
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Size
-from dreamvid.laplacian import doubled, evened, halved
-from dreamvid.octaves import climbed, for_each_octave, octave_sizes
 from dreamvid.settings import AscentSettings, OctaveSettings
 
 BOUNDS = (torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))

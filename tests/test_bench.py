@@ -6,7 +6,7 @@ from conftest import run_cli
 
 from dreamvid.bench import measured, plain
 from dreamvid.bench.measuring import counted
-from dreamvid.dreamer import dreamer_for
+from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Size
 from dreamvid.networks.googlenet import GoogLeNet

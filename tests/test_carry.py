@@ -5,16 +5,16 @@ import torch
 from conftest import shared
 from test_flow import texture
 
-from dreamvid.carry import Start, Step, by_motion, carries, carry_for
-from dreamvid.compositing import keeping_colour, luma_of, masked
-from dreamvid.dreamer import dreamer_for
+from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.errors import SettingsError
-from dreamvid.flow import Correspondence, correspondence, method_for
+from dreamvid.film.carries import Situation, Start, by_motion, carries, carry_for
+from dreamvid.film.compositing import keeping_colour, luma_of, masked
+from dreamvid.film.pipeline import dreamed
+from dreamvid.film.sources import FilmSource, Moment, StillSource, ahead
 from dreamvid.frames import Size, from_pixels, to_pixels
-from dreamvid.motions import composed
-from dreamvid.pipeline import dreamed
+from dreamvid.motion.motions import composed
+from dreamvid.motion.optical_flow import Correspondence, correspondence, method_for
 from dreamvid.settings import settled
-from dreamvid.sources import Film, Moment, Still, ahead
 
 
 def link(shape, dx=0.0, dy=0.0, trust=1.0, cut=False):
@@ -29,19 +29,19 @@ def clip():
 
 
 def film(clip, **options):
-    return Film(lambda start: iter(clip[start:]), torch.device("cpu"), **options)
+    return FilmSource(lambda start: iter(clip[start:]), torch.device("cpu"), **options)
 
 
 def test_a_still_starts_where_it_was_moved_to(picture):
     carry = by_motion(composed({"pan": {"x": 3 / 92 * 30, "y": 0}}), Fraction(30))
-    start = carry(Step(1, Moment(picture, picture), picture))
+    start = carry(Situation(1, Moment(picture, picture), picture))
     assert start.later
     assert torch.allclose(start.frame[:, :, 3:], picture[:, :, :-3], atol=1e-4)
 
 
 def test_the_first_frame_is_the_source_s(picture):
     for name in carries.names():
-        start = carry_for({"name": name})(Step(0, Moment(picture), None))
+        start = carry_for({"name": name})(Situation(0, Moment(picture), None))
         assert start.frame is picture
         assert not start.later
 
@@ -50,7 +50,7 @@ def test_flow_carries_the_detail_and_nothing_else():
     then, now = texture(0, 0), texture(3, 0)
     dot = torch.zeros_like(then)
     dot[:, 40:44, 60:64] = 0.2
-    step = Step(7, Moment(now, then, link((96, 136), dx=-3)), (then + dot).clamp(0, 1))
+    step = Situation(7, Moment(now, then, link((96, 136), dx=-3)), (then + dot).clamp(0, 1))
     start = carry_for({"name": "flow", "damping": 0.5})(step)
     detail = start.frame - now
     # Three pixels to the right of where it was, half as strong, and nowhere else.
@@ -66,7 +66,7 @@ def test_flow_carries_nothing_where_it_is_not_trusted(picture):
     half.trust[:, :40] = 0
     dream = (picture + 0.3).clamp(0, 1)
     start = carry_for({"name": "flow", "damping": 1.0})(
-        Step(1, Moment(picture, picture, half), dream)
+        Situation(1, Moment(picture, picture, half), dream)
     )
     assert torch.equal(start.frame[:, :, :40], picture[:, :, :40])
     assert torch.allclose(start.frame[:, :, 40:], dream[:, :, 40:], atol=1e-5)
@@ -76,21 +76,21 @@ def test_flow_carries_nothing_where_it_is_not_trusted(picture):
 
 def test_nothing_crosses_a_cut(picture):
     moment = Moment(picture, picture.flip(2), link(picture.shape[1:], cut=True))
-    start = carry_for({})(Step(5, moment, torch.rand(3, 60, 92)))
+    start = carry_for({})(Situation(5, moment, torch.rand(3, 60, 92)))
     assert start == Start(picture)
 
 
 def test_blends_are_the_peers(picture):
     other = picture.flip(2)
     for index, share in ((1, 0.5), (2, 0.6), (6, 1.0), (7, 0.9), (10, 0.6), (11, 0.5)):
-        step = Step(index, Moment(picture, other), other)
+        step = Situation(index, Moment(picture, other), other)
         start = carry_for({"name": "blend", "pattern": "loop"})(step)
         assert torch.allclose(start.frame, other + share * (picture - other)), index
-    start = carry_for({"name": "blend"})(Step(3, Moment(picture, other), other))
+    start = carry_for({"name": "blend"})(Situation(3, Moment(picture, other), other))
     assert torch.allclose(start.frame, 0.15 * other + 0.85 * picture)
     shares = set()
     for index in range(1, 40):
-        step = Step(index, Moment(torch.ones(3, 4, 6)), torch.zeros(3, 4, 6), seed=1)
+        step = Situation(index, Moment(torch.ones(3, 4, 6)), torch.zeros(3, 4, 6), seed=1)
         start = carry_for({"name": "blend", "pattern": "random"})(step)
         shares.add(round(float(start.frame.mean()), 3))
     assert shares == {0.5, 0.6, 0.7, 0.8, 0.9, 1.0}
@@ -265,7 +265,7 @@ def test_a_film_dreamed_together_is_dreamed_no_further_than_asked(clip):
 
 
 def test_the_carried_dream_boils_less_than_frames_for_themselves(clip):
-    from dreamvid.measure import measured
+    from dreamvid.studies.measure import measured
 
     frames = [from_pixels(each) for each in clip]
     errors = {}
@@ -295,7 +295,7 @@ def test_a_real_clip_holds_no_cuts_and_a_join_is_one():
 
 
 def test_stills_have_an_earlier_frame_but_at_the_beginning(picture):
-    moments = Still(picture).moments(0)
+    moments = StillSource(picture).moments(0)
     assert next(moments).earlier is None
     assert next(moments).earlier is picture
-    assert next(Still(picture).moments(5)).earlier is picture
+    assert next(StillSource(picture).moments(5)).earlier is picture

@@ -9,7 +9,7 @@ from dreamvid import media
 from dreamvid.errors import NetworkError
 from dreamvid.frames import Size, covered
 from dreamvid.networks import network, networks, sketch, sources
-from dreamvid.networks import torchvision as classifiers
+from dreamvid.networks.torchvision import classifier as classifiers
 
 OURS = ["pocket", "googlenet", "inception5h"]
 CLASSICS = [

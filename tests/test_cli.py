@@ -239,7 +239,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, bad_inputs):
 
 
 def test_help_tells_the_true_defaults():
-    from dreamvid.films import FILM_SIDE
+    from dreamvid.jobs.films import FILM_SIDE
     from dreamvid.settings import Settings
 
     settings = Settings()

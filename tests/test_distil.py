@@ -14,11 +14,8 @@ from safetensors import safe_open
 from torch import nn
 from torch.nn import functional as F
 
-from dreamvid import distil, media
-from dreamvid.distil.making import training_folder
-from dreamvid.distil.student import GOOGLENET_LAYERS, check_size, stages_for, teacher_layers
-from dreamvid.distil.training import read_checkpoint
-from dreamvid.dreamer import Dreamer
+from dreamvid import media
+from dreamvid.dream.dreamer import Dreamer
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise, quantised
 from dreamvid.networks import network
@@ -27,6 +24,15 @@ from dreamvid.networks.googlenet import GoogLeNet
 from dreamvid.networks.layers import Choice
 from dreamvid.networks.pocket import STAGES, Pocket
 from dreamvid.settings import OctaveSettings, Settings
+from dreamvid.training import distil
+from dreamvid.training.distil.making import training_folder
+from dreamvid.training.distil.student import (
+    GOOGLENET_LAYERS,
+    check_size,
+    stages_for,
+    teacher_layers,
+)
+from dreamvid.training.distil.training import read_checkpoint
 
 MEAN, STD = (0.5, 0.45, 0.4), (0.2, 0.25, 0.3)
 SMALL = {"steps": 12, "batch": 4, "side": 40, "pool": 16, "learning_rate": 1e-2}

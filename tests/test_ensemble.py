@@ -5,7 +5,7 @@ import torch
 from conftest import run_cli
 
 from dreamvid import media
-from dreamvid.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import size_of
 from dreamvid.networks import network

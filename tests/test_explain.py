@@ -3,12 +3,12 @@ import torch
 from conftest import run_cli, shared
 from tiny import Tiny
 
-import dreamvid.explain
+import dreamvid.studies.explain
 from dreamvid import media
-from dreamvid.dreamer import Dreamer
-from dreamvid.explain import explain, overlaid
+from dreamvid.dream.dreamer import Dreamer
 from dreamvid.frames import Size, covered
 from dreamvid.settings import settled
+from dreamvid.studies.explain import explain, overlaid
 
 SMALL = {"octaves": {"count": 2}, "ascent": {"iterations": 2}, "machine": {"threads": 1}}
 
@@ -29,7 +29,7 @@ def test_figures_of_a_network_that_can_be_calculated(seed, tmp_path, monkeypatch
     def tiny(settings):
         return Dreamer(net, choices, settings)
 
-    monkeypatch.setattr(dreamvid.explain, "dreamer_for", tiny)
+    monkeypatch.setattr(dreamvid.studies.explain, "dreamer_for", tiny)
     dream = tmp_path / "dream.png"
     media.write_picture(media.read_picture(seed).flip(2), dream)
     told = explain(seed, tmp_path / "x.png", settled(SMALL), dream=dream)

@@ -42,8 +42,10 @@ from conftest import call_cli
 from safetensors.torch import save_file
 from test_flow import texture
 
-from dreamvid import ascent, media, sinks
-from dreamvid.job import Job
+from dreamvid import media
+from dreamvid.dream import ascent
+from dreamvid.jobs.folder import Job
+from dreamvid.media import encoders
 from dreamvid.networks import network
 
 SMALL = (
@@ -65,7 +67,7 @@ def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     media.write_picture(texture(0, 0), folder / "seed.png")
     clip = (texture(2 * index, -index) for index in range(8))
-    sinks.encode_film(clip, folder / "clip.mp4", Fraction(24000, 1001))
+    encoders.encode_film(clip, folder / "clip.mp4", Fraction(24000, 1001))
     return folder
 
 

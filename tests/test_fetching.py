@@ -342,7 +342,7 @@ def squeezed(tmp_path, monkeypatch):
 
 
 def test_published_weights_are_used_when_their_name_tells_the_truth(squeezed, monkeypatch):
-    from dreamvid.networks import torchvision as classifiers
+    from dreamvid.networks.torchvision import classifier as classifiers
 
     name = f"squeezenet1_1-{hashlib.sha256(squeezed.read_bytes()).hexdigest()[:8]}.pth"
     squeezed.rename(hub_folder() / name)

@@ -7,10 +7,10 @@ from conftest import shared
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from dreamvid.ascent import Report, ascended, jitter
-from dreamvid.dreamer import dreamer_for
-from dreamvid.films import settings_for
+from dreamvid.dream.ascent import Report, ascended, jitter
+from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.frames import Size, photographic, quantised
+from dreamvid.jobs.films import settings_for
 from dreamvid.media import read_picture
 
 MEAN = np.array([104.0, 116.0, 122.0])[:, None, None]

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from dreamvid import media
 from dreamvid.errors import NetworkError, SettingsError
-from dreamvid.flow import (
+from dreamvid.frames import Size, from_pixels, noise, resized
+from dreamvid.motion.optical_flow import (
     boundary,
     correspondence,
     disoccluded,
@@ -18,8 +19,7 @@ from dreamvid.flow import (
     shrunk,
     trust_of,
 )
-from dreamvid.frames import Size, from_pixels, noise, resized
-from dreamvid.warp import warp
+from dreamvid.motion.warp import warp
 
 METHODS = [
     {"name": "dis"},

@@ -7,10 +7,12 @@ from conftest import run_cli
 from PIL import Image
 
 import dreamvid
-from dreamvid import folders, logs, media
-from dreamvid.ascent import Noted
+from dreamvid import media
+from dreamvid.dream.ascent import Noted
 from dreamvid.errors import MediaError, ResumeError
 from dreamvid.frames import Size, noise, photographic
+from dreamvid.jobs import image_folders as folders
+from dreamvid.jobs import logs
 
 SMALL = {"octaves": 2, "iterations": 2, "settings": {"machine": {"threads": 1}}}
 FLAGS = ("--octaves", 2, "--iterations", 2, "--set", "machine.threads=1")

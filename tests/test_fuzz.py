@@ -8,16 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dreamvid import films, presets
+from dreamvid.dream.timeline import Timeline
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, film_seconds, parsed_size
-from dreamvid.job import Job, Manifest
+from dreamvid.jobs import films
+from dreamvid.jobs.disk import bytes_from
+from dreamvid.jobs.folder import Job, Manifest
 from dreamvid.networks import sketch
 from dreamvid.networks.layers import ever
-from dreamvid.schedules import Film, Schedule
-from dreamvid.settings import Settings, assigned, painted, read_tree, settled, valued
-from dreamvid.space import bytes_from
-from dreamvid.timeline import Timeline
+from dreamvid.schedules import Schedule, Span
+from dreamvid.settings import Settings, assigned, painted, presets, read_tree, settled, valued
 
 FEW, MANY = 60, 5000
 
@@ -80,7 +80,7 @@ TREES = st.dictionaries(
 
 def parse_schedule(text):
     schedule = Schedule(text, "ascent.step_size")
-    schedule.over(Film(9, Fraction(30)))
+    schedule.over(Span(9, Fraction(30)))
 
 
 def parse_selector(text):

@@ -12,18 +12,19 @@ import torch
 from conftest import run_cli
 
 import dreamvid
-from dreamvid import loops, media
-from dreamvid.cadence import between
-from dreamvid.carry import Step, anchoring, by_motion, traced
+from dreamvid import media
 from dreamvid.errors import MediaError, SettingsError
-from dreamvid.films import lasting, named, settings_for
+from dreamvid.film import loops
+from dreamvid.film.cadence import between
+from dreamvid.film.carries import Situation, anchoring, by_motion, traced_back
+from dreamvid.film.seams import loop_seam
+from dreamvid.film.sources import Moment
+from dreamvid.film.tone import anchored, share_of, tone_of
 from dreamvid.frames import Clock, Size, noise, size_of
-from dreamvid.motions import composed
-from dreamvid.seams import loop_seam
+from dreamvid.jobs.films import lasting, named, settings_for
+from dreamvid.motion.motions import composed
+from dreamvid.motion.warp import grid, warp
 from dreamvid.settings import assigned
-from dreamvid.sources import Moment
-from dreamvid.tone import anchored, share_of, tone_of
-from dreamvid.warp import grid, warp
 
 SMALL = ("--size", "96x64", "--octaves", "2", "--iterations", "2", "--quiet")
 SIZE = Size(60, 92)
@@ -42,7 +43,7 @@ def left_after_each(close, period, stride=1):
     """How much of a black turn is still black after each of its frames, place by place."""
     left, each = torch.ones(SIZE), []
     for phase in range(0, period, stride):
-        step = Step(period + phase, Moment(torch.zeros(3, *SIZE)), None)
+        step = Situation(period + phase, Moment(torch.zeros(3, *SIZE)), None)
         left = left * (1 - close(step, torch.zeros(3, *SIZE))[0])
         each.append(left)
     return each
@@ -54,10 +55,12 @@ def left_after_each(close, period, stride=1):
 def test_a_turn_ends_exactly_as_the_one_before(motion, planting, stride):
     close = closing(motion, stride=stride, planting=planting)
     dream = noise(SIZE, (1,))
-    first, last = (close(Step(index, Moment(dream), dream), dream) for index in (24, 48 - stride))
+    first, last = (
+        close(Situation(index, Moment(dream), dream), dream) for index in (24, 48 - stride)
+    )
     assert torch.equal(first, dream), "the first frame of a turn is a plain dream"
     assert torch.equal(last, torch.ones(3, *SIZE)), "its last is that of the turn before"
-    assert torch.equal(close(Step(7, Moment(dream), dream), dream), dream), "turn 0 is free"
+    assert torch.equal(close(Situation(7, Moment(dream), dream), dream), dream), "turn 0 is free"
 
 
 def test_what_falls_towards_us_is_planted_while_it_is_small():
@@ -128,11 +131,11 @@ def test_the_way_ahead_is_the_way_back_undone():
     points = grid(SIZE)
 
     def at(index):
-        return warp(texture, traced(motion, points, index, index, SIZE, rate) - points)
+        return warp(texture, traced_back(motion, points, index, index, SIZE, rate) - points)
 
     fill = between(motion, rate, 4)
     assert fill is not None
-    filled = list(fill(Step(8, Moment(texture), at(4)), at(8)))
+    filled = list(fill(Situation(8, Moment(texture), at(4)), at(8)))
     assert len(filled) == 3
     for index, frame in zip((5, 6, 7), filled, strict=True):
         error = (frame - at(index))[:, 12:-12, 12:-12].abs().mean()
@@ -142,7 +145,7 @@ def test_the_way_ahead_is_the_way_back_undone():
 
 def test_a_stride_moves_as_far_as_its_frames(picture):
     motion, rate = composed({"zoom": {"rate": 2.0}}), Fraction(30)
-    once = by_motion(motion, rate, stride=4)(Step(4, Moment(picture), picture)).frame
+    once = by_motion(motion, rate, stride=4)(Situation(4, Moment(picture), picture)).frame
     points = grid(size_of(picture))
     whole = motion(points, Clock(0.0, 4 / 30), size_of(picture)) - points
     torch.testing.assert_close(once, warp(picture, whole), atol=1e-3, rtol=0)
@@ -167,8 +170,8 @@ def test_the_anchor_is_as_strong_at_every_rate(picture):
         assert 1 - (1 - share) ** rate == pytest.approx(0.3)
     carry = anchoring(by_motion(composed({"hold": {}}), Fraction(10)), 1.0, Fraction(1, 10))
     dark = picture * 0.5
-    assert carry(Step(0, Moment(dark), None)).frame is dark
-    held = carry(Step(3, Moment(picture), dark)).frame
+    assert carry(Situation(0, Moment(dark), None)).frame is dark
+    held = carry(Situation(3, Moment(picture), dark)).frame
     assert held.mean() == pytest.approx(picture.mean().item(), abs=0.03)
 
 

@@ -6,8 +6,8 @@ from conftest import run_cli
 from PIL import Image
 from test_flow import texture
 
-from dreamvid.flow import method_for
-from dreamvid.measure import Measures, measured, summary, write_csv, write_plot
+from dreamvid.motion.optical_flow import method_for
+from dreamvid.studies.measure import Measures, measured, summary, write_csv, write_plot
 
 DIS = method_for({})
 
@@ -82,11 +82,11 @@ def test_reports(tmp_path, film):
 
 
 def test_the_command(tmp_path, film):
-    from dreamvid import sinks
+    from dreamvid.media import encoders
     from dreamvid.settings import FPS
 
-    sinks.encode_film(iter(film), tmp_path / "a.mp4", FPS)
-    sinks.encode_film(iter(film[1:]), tmp_path / "b.mp4", FPS)
+    encoders.encode_film(iter(film), tmp_path / "a.mp4", FPS)
+    encoders.encode_film(iter(film[1:]), tmp_path / "b.mp4", FPS)
     told = run_cli("measure", "a.mp4", "b.mp4", "--start", "1", cwd=tmp_path)
     assert told.returncode == 0, told.stderr
     assert "dream strength" in told.stdout

@@ -21,7 +21,7 @@ from PIL import Image, ImageCms
 from dreamvid import media
 from dreamvid.errors import DreamvidError, EncodeError, MediaError, StorageError
 from dreamvid.frames import Size, quantised, to_pixels
-from dreamvid.media import words
+from dreamvid.media import metadata as words
 
 SIZE = Size(34, 48)
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-f", "mp4")
@@ -376,13 +376,13 @@ def test_a_missing_folder_is_a_storage_error(tmp_path):
 def test_published_folders_replace_folders(tmp_path):
     target = tmp_path / "frames"
     for text in ("one", "two"):
-        with media.published(target) as part:
+        with media.atomic_write(target) as part:
             part.mkdir()
             (part / text).write_text(text)
     assert [entry.name for entry in target.iterdir()] == ["two"]
 
     def interrupted():
-        with media.published(target) as part:
+        with media.atomic_write(target) as part:
             part.mkdir()
             (part / "three").write_text("three")
             raise KeyboardInterrupt

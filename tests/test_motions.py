@@ -4,12 +4,12 @@ from fractions import Fraction
 import pytest
 import torch
 
-from dreamvid.carry import Step, by_motion
 from dreamvid.errors import SettingsError
+from dreamvid.film.carries import Situation, by_motion
+from dreamvid.film.sources import Moment
 from dreamvid.frames import Clock, Size
-from dreamvid.motions import composed, flow_of, motions
-from dreamvid.sources import Moment
-from dreamvid.warp import grid, warp
+from dreamvid.motion.motions import composed, flow_of, motions
+from dreamvid.motion.warp import grid, warp
 
 SIZE = Size(60, 92)
 STILL = {
@@ -308,8 +308,8 @@ def test_a_third_of_a_pixel_is_that_of_catmull_and_rom():
 
 def test_the_first_frame_is_the_source(picture):
     carry = by_motion(composed({"zoom": {"rate": 2.0}}), Fraction(30))
-    assert carry(Step(0, Moment(picture), None)).frame is picture
-    later = carry(Step(1, Moment(picture, picture), picture))
+    assert carry(Situation(0, Moment(picture), None)).frame is picture
+    later = carry(Situation(1, Moment(picture, picture), picture))
     assert not torch.equal(later.frame, picture)
 
 

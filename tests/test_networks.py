@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.networks import network, networks
-from dreamvid.networks.base import traced
+from dreamvid.networks.base import layers_of
 from dreamvid.networks.googlenet import INCEPTION_WIDTHS, GoogLeNet, local_response
 from dreamvid.networks.pocket import Pocket
-from dreamvid.networks.torchvision import Classifier, _modern, preprocessing_of
+from dreamvid.networks.torchvision.classifier import Classifier, _modern, preprocessing_of
 
 ROOT = Path(__file__).parents[1]
 BVLC = ROOT.parent / "shared" / "weights" / "bvlc_googlenet.safetensors"
@@ -93,7 +93,7 @@ def test_the_favourite_is_a_layer_of_pictures(net):
 
 
 def test_own_layers_are_those_that_are_yielded(googlenet):
-    assert tuple(traced(googlenet)) == googlenet.layers
+    assert tuple(layers_of(googlenet)) == googlenet.layers
 
 
 def test_a_layer_alone_is_the_same_as_among_others(net):

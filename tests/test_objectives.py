@@ -8,19 +8,19 @@ from conftest import run_cli
 from tiny import Tiny
 
 from dreamvid import media
-from dreamvid.ascent import Report, ascended, gain_and_gradients
-from dreamvid.carry import carry_for
-from dreamvid.dreamer import Dreamer
+from dreamvid.dream.ascent import Report, ascended, gain_and_gradients
+from dreamvid.dream.dreamer import Dreamer
 from dreamvid.errors import DreamvidError, NetworkError, ResumeError
-from dreamvid.films import settings_for, zoom
+from dreamvid.film.carries import carry_for
+from dreamvid.film.pipeline import dreamed
+from dreamvid.film.sources import StillSource
 from dreamvid.frames import Size, size_of
-from dreamvid.job import Job
+from dreamvid.jobs.films import settings_for, zoom
+from dreamvid.jobs.folder import Job
+from dreamvid.jobs.runs import resume
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives import Goal, gains, objectives
-from dreamvid.pipeline import dreamed
-from dreamvid.runs import resume
 from dreamvid.settings import AscentSettings, Settings
-from dreamvid.sources import Still
 
 NEEDED = {
     "direction": {"vector": [1.0, -2.0, 0.5, 0.0, 3.0]},
@@ -231,7 +231,7 @@ def test_a_walk_goes_a_layer_on_with_every_frame_of_a_film(picture):
     asked = []
     hill = dreamer.goal.hill
     dreamer.goal.hill = lambda choices, size: asked.append(choices[0].layer) or hill(choices, size)
-    made = dreamed(Still(picture), carry_for({"name": "none"}), dreamer, seed=0, depth=8)
+    made = dreamed(StillSource(picture), carry_for({"name": "none"}), dreamer, seed=0, depth=8)
     list(islice(made, 4))
     assert asked == ["a", "b", "a", "b"]
 

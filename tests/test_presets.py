@@ -6,15 +6,16 @@ from tiny import Tiny
 from torch import nn
 from torch.nn import functional as F
 
-from dreamvid import media, presets
-from dreamvid.ascent import Report, ascended, jitter
-from dreamvid.dreamer import Dreamer
-from dreamvid.films import settings_for
+from dreamvid import media
+from dreamvid.dream.ascent import Report, ascended, jitter
+from dreamvid.dream.dreamer import Dreamer
+from dreamvid.dream.octaves import octave_sizes
 from dreamvid.frames import Size, size_of
+from dreamvid.jobs.films import settings_for
 from dreamvid.networks import network, sketch
 from dreamvid.networks.base import Preprocessing
 from dreamvid.networks.layers import Choice
-from dreamvid.octaves import octave_sizes
+from dreamvid.settings import presets
 
 GOOGLE = {
     "network.name": "googlenet",

@@ -10,20 +10,20 @@ from conftest import run_cli
 
 import dreamvid
 from dreamvid import media
-from dreamvid.carry import Step, carry_for
+from dreamvid.dream.timeline import Timeline
 from dreamvid.errors import DreamvidError, NetworkError, ResumeError, SettingsError
-from dreamvid.films import settings_for
+from dreamvid.film.carries import Situation, carry_for
+from dreamvid.film.sources import Moment
 from dreamvid.frames import Clock, Size
-from dreamvid.job import Job, Manifest
-from dreamvid.motions import composed
+from dreamvid.jobs.films import settings_for
+from dreamvid.jobs.folder import Job, Manifest
+from dreamvid.motion.motions import composed
+from dreamvid.motion.warp import grid
 from dreamvid.networks.layers import Selector, chosen, ever
-from dreamvid.schedules import Film, Schedule
+from dreamvid.schedules import Schedule, Span
 from dreamvid.settings import assigned, painted, settled
-from dreamvid.sources import Moment
-from dreamvid.timeline import Timeline
-from dreamvid.warp import grid
 
-FILM = Film(150, Fraction(30))
+FILM = Span(150, Fraction(30))
 SIZE = Size(60, 92)
 
 
@@ -81,9 +81,9 @@ def test_a_list_of_keys_is_the_text_with_those_keys(keys):
 
 def test_a_longer_film_begins_with_the_same_numbers():
     text = "0: sin(t) ** 2, 1.7s: exp(cos(t * 3.1))"
-    long = over(text, Film(2000, FILM.fps))
+    long = over(text, Span(2000, FILM.fps))
     for frames in (1, 63, 64, 65, 127, 150):
-        assert np.array_equal(over(text, Film(frames, FILM.fps)), long[:frames])
+        assert np.array_equal(over(text, Span(frames, FILM.fps)), long[:frames])
 
 
 def test_a_thousand_keyframes_over_a_hundred_thousand_frames():
@@ -92,7 +92,7 @@ def test_a_thousand_keyframes_over_a_hundred_thousand_frames():
         for index in range(1000)
     )
     began = perf_counter()
-    values = over(text, Film(100_000, Fraction(30)))
+    values = over(text, Span(100_000, Fraction(30)))
     print(f"1000 keys over 100000 frames: {perf_counter() - began:.3f} s")
     assert values[99_900] == pytest.approx(
         1 + 0.02 * math.sin(math.pi * 3330 / 2 + 999) + max(0.1, math.cos(3330))
@@ -251,7 +251,7 @@ def test_a_carry_is_scheduled_too(picture):
     )
     moment = Moment(picture, picture)
     for index, amount in ((3, 0.3), (15, 1.0)):
-        start = carry(Step(index, moment, torch.zeros_like(picture))).frame
+        start = carry(Situation(index, moment, torch.zeros_like(picture))).frame
         torch.testing.assert_close(start, amount * picture)
     bad = Timeline(settled({"film": {"frames": 20}}))
     with pytest.raises(SettingsError, match=r"carry\.damping: .* at frame 11"):
@@ -327,7 +327,7 @@ def test_a_walk_visits_its_channels_in_turn():
 
 def test_layers_of_no_weight_cost_nothing(picture, monkeypatch):
     """A film that goes from 4c to 3a computes no deeper than 3a once it is there."""
-    from dreamvid.dreamer import dreamer_for
+    from dreamvid.dream.dreamer import dreamer_for
     from dreamvid.networks.pocket import Pocket
 
     deepest = []
@@ -356,7 +356,7 @@ def test_layers_of_no_weight_cost_nothing(picture, monkeypatch):
 
 
 def test_a_frame_is_dreamed_with_its_own_settings(picture):
-    from dreamvid.dreamer import dreamer_for
+    from dreamvid.dream.dreamer import dreamer_for
 
     def dreamed(index=0, **ascent):
         tree = {"ascent": {"iterations": 2, **ascent}, "octaves": {"count": 1}}
@@ -368,7 +368,7 @@ def test_a_frame_is_dreamed_with_its_own_settings(picture):
 
 
 def test_weights_of_octaves(picture):
-    from dreamvid.dreamer import dreamer_for
+    from dreamvid.dream.dreamer import dreamer_for
 
     def dreamed(**octaves):
         tree = {"ascent": {"iterations": 1, "jitter": 0}, "octaves": {"count": 2, **octaves}}
@@ -412,7 +412,7 @@ def test_a_schedule_that_counts_by_the_length_holds_a_job_to_it(tmp_path, pictur
         tree = [f"film.frames={frames}", f"motion.zoom.rate={rate}"]
         return settings_for("default", assigned=assigned(tree))
 
-    from dreamvid.runs import resume
+    from dreamvid.jobs.runs import resume
 
     folder, out = tmp_path / "a.mp4.dream", tmp_path / "a.mp4"
     manifest = Manifest("zoom", at(9, "1 + frame/frames"), out, {"sha256": ""}, "", {})

@@ -3,11 +3,10 @@ from typing import Annotated, Literal
 
 import pytest
 
-from dreamvid import presets
 from dreamvid.errors import SettingsError
-from dreamvid.films import settings_for
+from dreamvid.jobs.films import settings_for
 from dreamvid.registry import Registry, Within, checked_options, checked_value
-from dreamvid.settings import assigned, flagged, laid_over, painted, settled
+from dreamvid.settings import assigned, flagged, laid_over, painted, presets, settled
 
 
 def test_another_carry_takes_nothing_over():

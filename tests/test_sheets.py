@@ -6,10 +6,10 @@ from conftest import run_cli
 
 import dreamvid
 from dreamvid import media
-from dreamvid.contact import GAP, LINE, Cell, Row, contact_sheet
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Size, covered, quantised
-from dreamvid.sheets import channels_in
+from dreamvid.studies.contact import GAP, LINE, Cell, Row, contact_sheet
+from dreamvid.studies.sheets import channels_in
 
 SIZE = "96x64"
 ONE = {"machine": {"threads": 1}}
@@ -122,8 +122,8 @@ def test_dead_channels_are_named(seed, tmp_path, monkeypatch):
         def frame(self, index, notes):
             pass
 
-    from dreamvid import sheets
     from dreamvid.settings import flagged
+    from dreamvid.studies import sheets
 
     flags = flagged({"layer": ["4c"], "octaves": 2, "iterations": 1, "size": SIZE})
     asked = sheets.Asked(flags=flags, assigned=ONE, across={"channels": "0:4"})

@@ -3,16 +3,17 @@ import math
 import pytest
 import torch
 
-from dreamvid import machine, tiles
-from dreamvid.ascent import gain_and_gradients
-from dreamvid.dreamer import dreamer_for
+from dreamvid.dream import tiles
+from dreamvid.dream.ascent import gain_and_gradients
+from dreamvid.dream.dreamer import dreamer_for
+from dreamvid.dream.tiles import Sight, Tiler, fitted, least_cut, sight_of
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise
+from dreamvid.machine import devices
 from dreamvid.media import write_picture
 from dreamvid.networks import network
 from dreamvid.objectives import objectives
 from dreamvid.settings import settled
-from dreamvid.tiles import Sight, Tiler, fitted, least_cut, sight_of
 
 
 def dreamer(**sections):
@@ -63,7 +64,7 @@ def test_what_cannot_be_asked_in_parts_tells_of_too_little_memory(monkeypatch):
 
 def test_a_batch_of_pictures_costs_as_many(monkeypatch):
     """Probed with many pictures, a tile of one is no smaller for it."""
-    monkeypatch.setattr(machine, "free_memory", lambda device: 120 * 2**20)
+    monkeypatch.setattr(devices, "free_memory", lambda device: 120 * 2**20)
     sides = []
     for first in (1, 8):
         made = dreamer(network={"layers": ["conv2"]})
@@ -176,7 +177,7 @@ def test_other_errors_are_not_taken_for_memory():
 
 def test_little_memory_makes_small_tiles(monkeypatch):
     made = dreamer(network={"layers": ["conv2"]})
-    monkeypatch.setattr(machine, "free_memory", lambda device: 60 * 2**20)
+    monkeypatch.setattr(devices, "free_memory", lambda device: 60 * 2**20)
     made(noise(Size(390, 512), (2,)), (0, 0))
     (tiler,) = made._tilers.values()
     (cut,) = tiler._cuts.values()

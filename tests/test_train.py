@@ -17,11 +17,13 @@ from PIL import Image, ImageDraw
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from dreamvid import films, media, train
+from dreamvid import media
 from dreamvid.errors import DreamvidError, ResumeError
+from dreamvid.jobs import films
 from dreamvid.media.locking import locked
 from dreamvid.networks import network
 from dreamvid.settings import settled
+from dreamvid.training import train
 
 KINDS = ("circle", "cross", "ring", "square", "star", "triangle")
 ACCURACY = Fraction(95, 100)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dreamvid.dream.octaves import for_each_octave, octave_sizes
 from dreamvid.frames import Size
-from dreamvid.octaves import for_each_octave, octave_sizes
 from dreamvid.settings import Settings
 
 LEARNING_RATE = 0.09

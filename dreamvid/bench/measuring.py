@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-import dreamvid
-from dreamvid import machine, media
+from dreamvid import __version__, media
 from dreamvid.bench import cascade, plain
-from dreamvid.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.errors import SettingsError
-from dreamvid.films import zoom
 from dreamvid.frames import Size, noise
+from dreamvid.jobs.films import zoom
+from dreamvid.machine import devices
 from dreamvid.networks import has_bfloat16
 from dreamvid.registry import did_you_mean
 from dreamvid.settings import Settings
@@ -60,12 +60,12 @@ def measured(
                 f"--compare: no {name!r}{did_you_mean(name, COMPARISONS)} "
                 f"({', '.join(COMPARISONS)})"
             )
-    device = machine.device_for(settings.machine.device)
+    device = devices.device_for(settings.machine.device)
     asked = settings.machine.precision
     both = ["fp32", "bf16"] if has_bfloat16(device) else ["fp32"]
     precisions = both if asked == "auto" else [asked]
     figures: Figures = {
-        "dreamvid": dreamvid.__version__,
+        "dreamvid": __version__,
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "size": str(size),
@@ -130,12 +130,12 @@ def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figure
     device = next(dreamer.network.parameters()).device
     picture = noise(size, (0,)).to(device)
     dreamer.check(size)
-    machine.give_back()
-    machine.forget_peak(device)
+    devices.give_back()
+    devices.forget_peak(device)
     loaded = time.perf_counter() - began
     first = _once(lambda: dreamer(picture, (0, 0)), device)
     frame = _seconds(lambda: dreamer(picture, (0, 0)), device, repeats, warm=False)
-    peak = machine.peak_memory(device)
+    peak = devices.peak_memory(device)
     one = settings.changed("octaves", count=1).changed("ascent", iterations=STEPS, later=None)
     stepper = Dreamer(dreamer.network, dreamer.choices, one)
 
@@ -187,12 +187,12 @@ def _cascade(dreamer: Dreamer, size: Size, repeats: int) -> Figures:
 def _compared(
     step: Callable[[], object], frame: Callable[[], object], device: torch.device, repeats: int
 ) -> Figures:
-    machine.give_back()
-    machine.forget_peak(device)
+    devices.give_back()
+    devices.forget_peak(device)
     return {
         "step_seconds": _seconds(step, device, repeats),
         "frame_seconds": _seconds(frame, device, repeats, warm=False),
-        "peak_bytes": machine.peak_memory(device),
+        "peak_bytes": devices.peak_memory(device),
     }
 
 
@@ -205,10 +205,10 @@ def _film(settings: Settings, size: Size) -> Figures:
         def batch(self, *arguments: Any, **options: Any) -> torch.Tensor:
             nonlocal dreaming
             device = next(self.network.parameters()).device
-            machine.synchronised(device)
+            devices.synchronised(device)
             began = time.perf_counter()
             result = super().batch(*arguments, **options)
-            machine.synchronised(device)
+            devices.synchronised(device)
             dreaming += time.perf_counter() - began
             return result
 
@@ -234,7 +234,7 @@ def profiled(call: Callable[[], object], device: torch.device) -> list[Figures]:
         activities.append(torch.profiler.ProfilerActivity.CUDA)
     with torch.profiler.profile(activities=activities) as profiler:
         call()
-        machine.synchronised(device)
+        devices.synchronised(device)
     kind = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
     rows = [
         {"operation": event.key, "calls": event.count, "seconds": getattr(event, kind) / 1e6}
@@ -255,10 +255,10 @@ def _seconds(
 
 
 def _once(call: Callable[[], object], device: torch.device) -> float:
-    machine.synchronised(device)
+    devices.synchronised(device)
     began = time.perf_counter()
     call()
-    machine.synchronised(device)
+    devices.synchronised(device)
     return time.perf_counter() - began
 
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamvid.ascent import jitter
+from dreamvid.dream.ascent import jitter
+from dreamvid.dream.octaves import for_each_octave, octave_sizes
 from dreamvid.errors import NetworkError
 from dreamvid.frames import Key, Size, size_of
 from dreamvid.networks.base import Network
 from dreamvid.networks.googlenet import INCEPTION_WIDTHS
-from dreamvid.octaves import for_each_octave, octave_sizes
 from dreamvid.settings import Settings
 
 Forward = Callable[[Tensor], Mapping[str, Tensor]]

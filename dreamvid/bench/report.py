@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dreamvid.streams import lasting
+from dreamvid.machine.streams import lasting
 
 MOST_OPERATIONS = 15
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamvid import __version__
-from dreamvid.streams import abandoned, lasting
+from dreamvid.machine.streams import abandoned, lasting
 
 if TYPE_CHECKING:
-    from dreamvid.progress import Bar
+    from dreamvid.cli.progress import Bar
 
 app = typer.Typer(
     add_completion=False,
@@ -44,12 +44,11 @@ def settings_from(
     preset: str, config: Path | None, flags: dict[str, Any], assign: list[str] | None
 ) -> Any:
     """The settings of a preset, a file, flags that were given and assignments."""
-    from dreamvid import presets
-    from dreamvid.settings import assigned, flagged, valued
+    from dreamvid.settings import assigned, flagged, presets, valued
 
     given = {name: valued(name, value) for name, value in flags.items() if value is not None}
     # A slip in a setting is told before torch is imported, which takes seconds.
-    chosen = import_module("dreamvid.films").read_config(config) if config else {}
+    chosen = import_module("dreamvid.jobs.films").read_config(config) if config else {}
     return presets.settings_over(preset, chosen, flagged(given), assigned(assign or []))
 
 
@@ -64,7 +63,7 @@ def number_from(name: str, text: str | None) -> int | None:
 
 def progress_for(quiet: bool, unit: str = "frame") -> "Bar":
     """What shows how far a job is, in frames or other units."""
-    return import_module("dreamvid.progress").progress(quiet, unit)
+    return import_module("dreamvid.cli.progress").progress(quiet, unit)
 
 
 def print_path(path: Path) -> None:

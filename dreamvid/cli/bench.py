@@ -55,7 +55,7 @@ def bench(
     }
     settings = settings_from(preset, config, flags, assign)
     frames, benches = import_module("dreamvid.frames"), import_module("dreamvid.bench")
-    progress = import_module("dreamvid.progress").progress(quiet)
+    progress = import_module("dreamvid.cli.progress").progress(quiet)
     figures = benches.measured(
         settings,
         frames.parsed_size(size, frames.Size(575, 1024)),

@@ -93,7 +93,7 @@ def zoom(
         "anchor": anchor,
     }
     settings = settings_from(preset, config, flags, assign)
-    films = import_module("dreamvid.films")
+    films = import_module("dreamvid.jobs.films")
     target = out or Path(f"{seed.stem}-zoom.mp4")
     with progress_for(quiet) as progress:
         made = films.zoom(
@@ -157,7 +157,7 @@ def video(
         "min_free": min_free,
     }
     settings = settings_from(preset, config, flags, assign)
-    films = import_module("dreamvid.films")
+    films = import_module("dreamvid.jobs.films")
     target = out or Path(f"{source.stem}-video.mp4")
     with progress_for(quiet) as progress:
         made = films.video(
@@ -211,10 +211,10 @@ def image(
         "depth": depth,
     }
     settings = settings_from(preset, config, flags, assign)
-    films = import_module("dreamvid.films")
+    films = import_module("dreamvid.jobs.films")
     target = out or films.dream_of(seed)
     if seed.is_dir():
-        folders = import_module("dreamvid.folders")
+        folders = import_module("dreamvid.jobs.image_folders")
         with progress_for(quiet, "picture") as progress:
             made = folders.image_folder(
                 seed,
@@ -242,8 +242,8 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Go on where a job stopped."""
-    runs = import_module("dreamvid.runs")
-    opened = import_module("dreamvid.job").Job.open(job)
+    runs = import_module("dreamvid.jobs.runs")
+    opened = import_module("dreamvid.jobs.folder").Job.open(job)
     with progress_for(quiet) as progress:
         made = runs.resume(
             opened,
@@ -269,8 +269,8 @@ def encode(
     options = assigned(assign or [])
     if foreign := set(options) - {"encode"}:
         raise SettingsError(f"--set {min(foreign)}: only encode.* can change once frames are made")
-    runs = import_module("dreamvid.runs")
-    opened = import_module("dreamvid.job").Job.open(job)
+    runs = import_module("dreamvid.jobs.runs")
+    opened = import_module("dreamvid.jobs.folder").Job.open(job)
     with progress_for(quiet) as progress:
         made = runs.encode(
             opened, out, options=options.get("encode"), overwrite=overwrite, progress=progress
@@ -292,4 +292,4 @@ def list_(
     weights: Weights = None,
 ) -> None:
     """List what there is to choose from, with the options of each."""
-    import_module("dreamvid.listing").print_list(kind, name, weights or ())
+    import_module("dreamvid.cli.listing").print_list(kind, name, weights or ())

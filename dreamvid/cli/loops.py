@@ -89,7 +89,7 @@ def loop(
         "anchor": anchor,
     }
     settings = settings_from(preset, config, flags, assign)
-    films = import_module("dreamvid.films")
+    films = import_module("dreamvid.jobs.films")
     if seconds is not None:
         settings = films.lasting(settings, seconds, frames)
     target = out or films.named(seed, "loop")

@@ -51,7 +51,7 @@ def measure(
     if loop is not None:
         if source is not None:
             raise SettingsError("--loop: measures one film alone; leave out INPUT and DREAM")
-        tell(f"{import_module('dreamvid.measure').measure_loop(loop)}\n")
+        tell(f"{import_module('dreamvid.studies.measure').measure_loop(loop)}\n")
         return
     if source is None or dream is None:
         raise SettingsError("measure: wants INPUT and DREAM, or --loop FILM")
@@ -64,15 +64,15 @@ def measure(
         "device": device,
         "precision": precision,
     }
-    films = import_module("dreamvid.films")
+    films = import_module("dreamvid.jobs.films")
     # A film of ours says what dreamed it, and where in its input it begins.
     config = dream if films.tells_settings(dream) else None
     settings = settings_from("video", config, flags, assign)
     target = out or dream.with_name(f"{dream.stem}-measure.csv")
-    module = import_module("dreamvid.measure")
+    module = import_module("dreamvid.studies.measure")
     with progress_for(quiet=False) as progress:
         measures = module.measure(
             source, dream, target, settings, overwrite=overwrite, say=progress.say
         )
-    import_module("dreamvid.listing").print_measures(module.summary(measures), module.TITLES)
+    import_module("dreamvid.cli.listing").print_measures(module.summary(measures), module.TITLES)
     print_path(target)

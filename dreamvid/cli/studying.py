@@ -91,7 +91,7 @@ def sheet(
         several = text is not None and "," in text and not text.lstrip().startswith("[")
         (across if several else flags)[name] = text
     given = {name: valued(name, value) for name, value in flags.items() if value is not None}
-    sheets = import_module("dreamvid.sheets")
+    sheets = import_module("dreamvid.studies.sheets")
     asked = sheets.Asked(
         preset,
         config,
@@ -145,8 +145,8 @@ def explain(
     settings = settings_from(preset, config, flags, assign)
     target = out or Path(f"{seed.stem}-explain.png")
     with progress_for(quiet, "step") as progress:
-        told = import_module("dreamvid.explain").explain(
+        told = import_module("dreamvid.studies.explain").explain(
             seed, target, settings, dream=dream, overwrite=overwrite, progress=progress
         )
-    import_module("dreamvid.listing").print_explanation(told.sections())
+    import_module("dreamvid.cli.listing").print_explanation(told.sections())
     print_path(target)

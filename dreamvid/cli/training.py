@@ -59,8 +59,8 @@ def distil(
     """Train a small network that dreams like a large one."""
     from dreamvid.settings import valued
 
-    distilling = import_module("dreamvid.distil")
-    machine, runs = import_module("dreamvid.machine"), import_module("dreamvid.runs")
+    distilling = import_module("dreamvid.training.distil")
+    machine, runs = import_module("dreamvid.machine.devices"), import_module("dreamvid.jobs.runs")
     numbers = {"steps": steps, "batch": batch, "side": side, "seed": seed_number}
     given = {name: valued(name, text) for name, text in numbers.items() if text is not None}
     recipe = distilling.recipe_of(given | distilling.recipe_assigned(assign or []))
@@ -156,8 +156,8 @@ def train(
         "seed": seed_number,
     }
     options = {name: valued(name, value) for name, value in flags.items() if value is not None}
-    training = import_module("dreamvid.train")
-    machine, runs = import_module("dreamvid.machine"), import_module("dreamvid.runs")
+    training = import_module("dreamvid.training.train")
+    machine, runs = import_module("dreamvid.machine.devices"), import_module("dreamvid.jobs.runs")
     target = out or Path(f"{folder.resolve().name}-{network or 'pocket'}.safetensors")
     command = shlex.join(["dreamvid", "train", str(folder), "-o", str(target), "--resume"])
     with runs.stoppable(target, f"`{command}`"):

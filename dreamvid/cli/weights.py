@@ -21,7 +21,7 @@ OneOrAll = Annotated[
 @commands.command("list")
 def list_() -> None:
     """List where each network's weights come from, their licence and what is here."""
-    import_module("dreamvid.listing").print_weights()
+    import_module("dreamvid.cli.listing").print_weights()
 
 
 @commands.command()

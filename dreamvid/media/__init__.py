@@ -1,8 +1,10 @@
 """Pictures and films, in and out: the only door to ffmpeg and to image files."""
 
+from dreamvid.media.atomic import atomic_write, storage_checked, storage_error
 from dreamvid.media.decoding import check_whole, decoded, frames_of
 from dreamvid.media.encoding import encode
 from dreamvid.media.ffmpeg import check_ffmpeg, lacking
+from dreamvid.media.metadata import read_metadata
 from dreamvid.media.pictures import (
     LARGEST_PICTURE,
     READ_FORMATS,
@@ -14,9 +16,7 @@ from dreamvid.media.pictures import (
     write_picture,
 )
 from dreamvid.media.probing import Film, probe
-from dreamvid.media.publishing import published, storage_checked, storage_error
 from dreamvid.media.sound import Sound, SoundFormat
-from dreamvid.media.words import read_metadata
 
 __all__ = [
     "LARGEST_PICTURE",
@@ -27,6 +27,7 @@ __all__ = [
     "Film",
     "Sound",
     "SoundFormat",
+    "atomic_write",
     "check_ffmpeg",
     "check_whole",
     "decoded",
@@ -34,7 +35,6 @@ __all__ = [
     "frames_of",
     "lacking",
     "probe",
-    "published",
     "read_metadata",
     "read_picture",
     "read_png",

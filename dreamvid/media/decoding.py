@@ -24,7 +24,7 @@ from dreamvid.media.ffmpeg import (
     plain,
     started,
 )
-from dreamvid.media.opening import DEMUXERS, EXACT_SEEKING, damaged, head_of
+from dreamvid.media.formats import DEMUXERS, EXACT_SEEKING, damaged, head_of
 from dreamvid.media.pictures import LARGEST_PICTURE
 from dreamvid.media.probing import Film
 from dreamvid.media.timing import placed

@@ -12,6 +12,7 @@ import numpy as np
 
 from dreamvid.errors import EncodeError
 from dreamvid.frames import Frame, Size, size_of, to_pixels
+from dreamvid.media.atomic import atomic_write, storage_error
 from dreamvid.media.ffmpeg import (
     QUIETLY,
     Watched,
@@ -21,9 +22,8 @@ from dreamvid.media.ffmpeg import (
     packets_in,
     storage_reason,
 )
-from dreamvid.media.publishing import published, storage_error
+from dreamvid.media.metadata import annotated
 from dreamvid.media.sound import Sound, SoundFormat, add_sound
-from dreamvid.media.words import annotated
 
 
 def encode(
@@ -70,7 +70,7 @@ def encode(
     if first is None:
         raise EncodeError(f"{path}: there are no frames to encode; make at least one")
     words = [f"{key}={text}" for key, text in (metadata or {}).items()]
-    with published(path) as part:
+    with atomic_write(path) as part:
         command = [
             *(executable(), *QUIETLY, "-xerror", "-y"),
             *("-progress", "pipe:2", "-stats_period", "0.5"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from dreamvid.errors import EncodeError
-from dreamvid.media.publishing import STORAGE_ERRORS
+from dreamvid.media.atomic import STORAGE_ERRORS
 
 QUIETLY = ("-nostdin", "-nostats", "-v", "level+warning")
 TRIAL = ("-f", "lavfi", "-i", "color=size=256x256:rate=8", "-frames:v", "8")

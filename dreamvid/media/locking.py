@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dreamvid.errors import JobLockedError
-from dreamvid.media.publishing import storage_checked
+from dreamvid.media.atomic import storage_checked
 
 LOCK = "lock"
 """The file in such a folder that a run holds; it stays there afterwards."""

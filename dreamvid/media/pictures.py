@@ -14,9 +14,9 @@ from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 
 from dreamvid.errors import MediaError
 from dreamvid.frames import Frame, from_pixels, to_pixels
-from dreamvid.media.opening import PNG_START, damaged, head_of
-from dreamvid.media.publishing import published
-from dreamvid.media.words import png_texts, xmp
+from dreamvid.media.atomic import atomic_write
+from dreamvid.media.formats import PNG_START, damaged, head_of
+from dreamvid.media.metadata import png_texts, xmp
 
 LARGEST_PICTURE = 64_000_000
 SMALLEST_SIDE = 16
@@ -170,7 +170,7 @@ def write_picture(
         data = data[:end] + png_texts(metadata or {}) + data[end:]
     else:
         data = _pillow_bytes(pixels, kind, (metadata or {}).get("comment"))
-    with published(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(data)
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from dreamvid.errors import MediaError
 from dreamvid.frames import Size
-from dreamvid.media.opening import ONLY_FILMS, damaged, head_of
+from dreamvid.media.formats import ONLY_FILMS, damaged, head_of
 from dreamvid.media.pictures import LARGEST_PICTURE
 from dreamvid.media.timing import Timing, even_timing, timing_of
 

@@ -12,6 +12,7 @@ import av
 import av.error
 
 from dreamvid.errors import EncodeError, MediaError
+from dreamvid.media.atomic import storage_error
 from dreamvid.media.ffmpeg import (
     QUIETLY,
     Watched,
@@ -22,9 +23,8 @@ from dreamvid.media.ffmpeg import (
     packets_in,
     storage_reason,
 )
-from dreamvid.media.opening import DEMUXERS, EXACT_SEEKING, ONLY_FILMS
+from dreamvid.media.formats import DEMUXERS, EXACT_SEEKING, ONLY_FILMS
 from dreamvid.media.probing import Film, probe
-from dreamvid.media.publishing import storage_error
 
 _EARLY = Fraction(1, 10)  # seconds: more than any codec's start-up, which players skip
 _LAYOUTS = "aformat=channel_layouts=mono|stereo|5.1|7.1"  # that every encoder here knows

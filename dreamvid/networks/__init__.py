@@ -14,9 +14,9 @@ from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.networks import googlenet as _googlenet
 from dreamvid.networks import inception5h as _inception5h
 from dreamvid.networks import pocket as _pocket
-from dreamvid.networks import torchvision as _torchvision
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.ensemble import Ensemble
+from dreamvid.networks.torchvision import classifier as _torchvision
 from dreamvid.networks.weights import Source
 from dreamvid.registry import Registry, did_you_mean
 from dreamvid.settings import NetworkSettings

@@ -195,7 +195,7 @@ class Network(nn.Module):
         return found
 
 
-def traced(network: Network) -> list[str]:
+def layers_of(network: Network) -> list[str]:
     """The names `network.activations` yields, in order, found without computing anything."""
     twin = copy.deepcopy(network).to("meta")
     return [name for name, _ in twin.activations(torch.empty(1, 3, 64, 64, device="meta"))]

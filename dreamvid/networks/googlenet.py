@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamvid.networks import weights as weights_files
-from dreamvid.networks.base import Network, Preprocessing, traced
-from dreamvid.networks.imagenet import imagenet_classes
+from dreamvid.networks.base import Network, Preprocessing, layers_of
 from dreamvid.networks.operations import halving_convolution, local_response, pooled
+from dreamvid.networks.torchvision.imagenet import imagenet_classes
 from dreamvid.networks.weights import Source
 
 INCEPTION_WIDTHS = {
@@ -74,7 +74,7 @@ class GoogLeNet(Network):
         if classes:
             self.head, self.class_count = HEAD, classes
             self.convolutions[HEAD] = nn.Linear(1024, classes)
-        self.layers = tuple(traced(self))
+        self.layers = tuple(layers_of(self))
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield Caffe's blobs in Caffe's order, without the dropped and the data layers."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamvid.networks import weights as weights_files
-from dreamvid.networks.base import Network, Preprocessing, traced
+from dreamvid.networks.base import Network, Preprocessing, layers_of
 from dreamvid.networks.operations import halving_convolution, neighbours, pooled
 from dreamvid.networks.weights import Source
 
@@ -121,7 +121,7 @@ class Inception5h(Network):
             self.parts["softmax2"] = nn.Linear(1024, classes)
             self.head, self.class_count = "softmax2_pre_activation", classes
         self.numbered = tuple(f"{name}_pre_relu" for name in convolutions)
-        self.layers = tuple(traced(self))
+        self.layers = tuple(layers_of(self))
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield the graph's nodes in the graph's order; the heads come after the trunk."""

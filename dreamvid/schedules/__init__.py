@@ -23,7 +23,7 @@ import numpy as np
 from dreamvid.errors import SettingsError
 from dreamvid.schedules.expressions import FUNCTIONS, NAMES, VARYING, Expression, Fault
 
-__all__ = ["EASINGS", "FUNCTIONS", "NAMES", "Film", "Schedule"]
+__all__ = ["EASINGS", "FUNCTIONS", "NAMES", "Schedule", "Span"]
 
 LONGEST = 1_000_000
 """Characters of a whole schedule."""
@@ -40,7 +40,7 @@ _EASED = re.compile(rf"(?<![\w.])({'|'.join(EASINGS)})\s*$")
 _PLACE = re.compile(r"(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*(s?)")
 
 
-class Film(NamedTuple):
+class Span(NamedTuple):
     """What a schedule has to know of its film."""
 
     frames: int
@@ -48,7 +48,7 @@ class Film(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Key:
+class Keyframe:
     """What a schedule says from one place in the film on."""
 
     place: float
@@ -90,7 +90,7 @@ class Schedule:
         """The names that its expressions depend on."""
         return set().union(*(key.expression.names() for key in self.keys))
 
-    def over(self, film: Film) -> np.ndarray:
+    def over(self, film: Span) -> np.ndarray:
         """Its value at every frame, float64 (frames,); `SettingsError` where one is not finite."""
         places = self._places(film.fps)
         # Always some frames more than are asked for: a vector unit may treat the end of an array
@@ -118,7 +118,7 @@ class Schedule:
             raise self.unfit("is no finite number", int(bad[0]), film)
         return result
 
-    def unfit(self, reason: str, frame: int, film: Film) -> SettingsError:
+    def unfit(self, reason: str, frame: int, film: Span) -> SettingsError:
         """The error of a value that is not fit for `reason` at `frame`."""
         index = max(0, int(np.searchsorted(self._places(film.fps), frame, side="right")) - 1)
         names = _names(np.float64(frame), film)
@@ -143,18 +143,18 @@ class Schedule:
         return places
 
 
-def _names(frames: Any, film: Film) -> Mapping[str, Any]:
+def _names(frames: Any, film: Span) -> Mapping[str, Any]:
     fps = np.float64(float(film.fps))
     varying = dict(zip(VARYING, (frames / fps, frames), strict=True))
     return {**varying, "frames": np.float64(film.frames), "fps": fps}
 
 
-def _read_text(text: str) -> Iterator[Key]:
+def _read_text(text: str) -> Iterator[Keyframe]:
     if len(text) > LONGEST:
         raise Fault(f"{len(text)} characters, {LONGEST} at most", 0)
     text = re.sub(r"\s", " ", text)
     if ":" not in text:
-        yield Key(0.0, False, Expression(text))
+        yield Keyframe(0.0, False, Expression(text))
         return
     for column, piece in _pieces(text):
         place, colon, value = piece.partition(":")
@@ -168,7 +168,7 @@ def _read_text(text: str) -> Iterator[Key]:
         expression = Expression(
             value[: eased.start()] if eased else value, column + len(place) + len(colon)
         )
-        yield Key(float(match[1]), bool(match[2]), expression, eased[1] if eased else "linear")
+        yield Keyframe(float(match[1]), bool(match[2]), expression, eased[1] if eased else "linear")
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
@@ -186,7 +186,7 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
     yield begin, text[begin:]
 
 
-def _read_list(items: Any) -> Iterator[Key]:
+def _read_list(items: Any) -> Iterator[Keyframe]:
     if not items:
         raise Fault("the list holds no key", 0)
     for number, item in enumerate(items, 1):
@@ -208,4 +208,4 @@ def _read_list(items: Any) -> Iterator[Key]:
             expression = Expression(str(value))
         except Fault as fault:
             raise Fault(f"key {number}, {value!r}: {fault.reason}", 0) from None
-        yield Key(float(match[1]), bool(match[2]), expression, easing)
+        yield Keyframe(float(match[1]), bool(match[2]), expression, easing)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import torch
 
 from dreamvid.errors import NetworkError, StorageError
-from dreamvid.media import published
+from dreamvid.media import atomic_write
 from dreamvid.networks.weights.reading import digest
 
 PINS = "dreamvid-sha256.json"
@@ -102,7 +102,7 @@ def pinned(path: Path) -> str:
 def pin(path: Path, sha256: str | None) -> None:
     """Note a file's SHA-256, or forget it."""
     pins = {**_pins(path.parent), path.name: sha256}
-    with published(path.parent / PINS) as part:
+    with atomic_write(path.parent / PINS) as part:
         part.write_text(json.dumps({k: v for k, v in sorted(pins.items()) if v}, indent=1))
 
 

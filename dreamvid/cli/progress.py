@@ -1,0 +1,87 @@
+"""How a job's progress is shown: a bar on a terminal, plain lines elsewhere, or nothing."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from dreamvid.jobs.disk import clock
+from dreamvid.machine.streams import lasting
+
+PLAIN_SECONDS = 10.0
+"""Time between two plain lines."""
+
+
+class Bar:
+    """Progress on standard error; a context manager. `unit` is what is made, one by one."""
+
+    def __init__(self, quiet: bool, unit: str = "frame") -> None:
+        self.quiet = quiet
+        self.unit = unit
+        self.console = Console(file=lasting(sys.stderr), stderr=True, highlight=False)
+        self.bar: Progress | None = None
+        self.done = self.total = 0
+        self.made = 0
+        self.began = self.told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def say(self, text: str) -> None:
+        """A line worth knowing."""
+        if not self.quiet:
+            self.console.print(text, markup=False, soft_wrap=True)
+
+    def begin(self, done: int, total: int) -> None:
+        """So many of the frames (or other units) are there already."""
+        self.done, self.total, self.made = done, total, 0
+        self.began = self.told = time.monotonic()
+        if done:
+            self.say(f"{done} of {total} {self.unit}s are there already")
+        if self.console.is_terminal and not self.quiet:
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[speed]}"),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self.bar.add_task(f"{self.unit}s", total=total, completed=done, speed="")
+            self.bar.start()
+
+    def frame(self, index: int, notes: Mapping[str, Any]) -> None:
+        """Frame (or other unit) `index` is made."""
+        self.made += 1
+        now = time.monotonic()
+        rate = self.made / max(now - self.began, 1e-9)
+        speed = f"{rate:.2f} fps" if self.unit == "frame" else f"{rate:.2f} {self.unit}s/s"
+        # The steps of a single picture are soon told by the picture.
+        last = index + 1 == self.total and self.unit != "step"
+        if self.bar:
+            task = self.bar.task_ids[0]
+            self.bar.update(task, completed=index + 1, speed=speed)
+            if index + 1 == self.total:
+                self.bar.stop()
+        elif not self.quiet and (now - self.told > PLAIN_SECONDS or last):
+            self.told = now
+            left = (self.total - index - 1) / rate
+            self.say(f"{self.unit} {index + 1} of {self.total}, {speed}, {clock(left)} left")
+
+
+def progress(quiet: bool, unit: str = "frame") -> Bar:
+    """The progress that fits standard error."""
+    return Bar(quiet, unit)

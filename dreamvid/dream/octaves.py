@@ -1,0 +1,71 @@
+"""The pyramid of sizes that a picture is dreamed at, and what is carried up it.
+
+Source: the 2015 notebook: the small octaves lay out large shapes, and only the detail dreamed
+there is enlarged and added to the next larger version of the original.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from torch import Tensor
+
+from dreamvid.dream.blur import gaussian_blurred
+from dreamvid.errors import SettingsError
+from dreamvid.frames import Size, resized, size_of
+from dreamvid.settings import OctaveSettings
+
+T = TypeVar("T")
+
+
+def octave_sizes(size: Size, settings: OctaveSettings) -> list[Size]:
+    """The sizes of the octaves, smallest first, by the rule `settings.sizes`."""
+    whole = int if settings.sizes == "truncated" else round
+    sizes = [size]
+    for step in range(1, settings.count):
+        if settings.sizes == "rounded":
+            exact = [side / settings.scale**step for side in size]
+        else:
+            exact = [side / settings.scale for side in sizes[-1]]
+        sizes.append(Size(*(max(1, whole(side)) for side in exact)))
+    return sizes[::-1]
+
+
+def for_each_octave(value: T | Sequence[T], count: int, where: str) -> list[T]:
+    """`value` for each of `count` octaves: the same for all, or the last values of a list."""
+    if not isinstance(value, tuple | list):
+        return [value] * count  # pyright: ignore[reportReturnType]
+    if len(value) < count:
+        raise SettingsError(
+            f"{where}: {len(value)} values for {count} octaves; give one for each, or fewer octaves"
+        )
+    return list(value[-count:])
+
+
+def climbed(
+    image: Tensor, dream: Callable[[Tensor, int], Tensor], settings: OctaveSettings
+) -> Tensor:
+    """`image` (N, 3, H, W) dreamed at every octave, smallest first.
+
+    Args:
+        image: the picture at its full size, in whatever units `dream` takes.
+        dream: from a picture and the octave's number (0 is the smallest) to a dreamed picture.
+        settings: see `OctaveSettings`; one pass, whatever its `passes`.
+    """
+    corners = settings.align == "corners"
+    sizes = octave_sizes(size_of(image), settings)
+    bases = [image]
+    for size in sizes[-2::-1]:
+        bases.append(resized(gaussian_blurred(bases[-1], settings.blur), size, corners))
+    bases.reverse()
+
+    dreamed = dream(bases[0], 0)
+    for octave in range(1, len(bases)):
+        base, size = bases[octave], sizes[octave]
+        if settings.carry == "detail":
+            start = base + resized(dreamed - bases[octave - 1], size, corners)
+        elif settings.carry == "merged":
+            start = base.lerp(resized(dreamed, size, corners), 1 - settings.alpha)
+        else:
+            start = resized(dreamed, size, corners)
+        dreamed = dream(start, octave)
+    return dreamed

@@ -1,0 +1,136 @@
+"""The timeline: what every setting is at each frame of a film.
+
+Settings hold schedules as they were written. A `Timeline` computes all their values before the
+first frame is dreamed, refuses those that leave their setting's range, and then gives plain
+settings for a frame and the motion that plays by the film's clock.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from dreamvid.frames import Clock, Size
+from dreamvid.motion.motions import Motion, composed, motions
+from dreamvid.networks.layers import WEIGHTS, Selector
+from dreamvid.registry import Evaluate, Within, checked_options
+from dreamvid.schedules import Schedule, Span
+from dreamvid.settings import SECTIONS, Settings
+
+
+class Timeline:
+    """Settings over the time of their film, checked at every frame of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raise `SettingsError` for the first value, of any frame, that a setting cannot have."""
+        self.settings = settings
+        self.film = Span(settings.film.length, settings.film.rate)
+        self.values: dict[str, np.ndarray] = {}
+        """Of each setting that is scheduled, by name, its value at every frame."""
+        self.selectors = [Selector.read(text) for text in settings.network.layers]
+        self._at(0, self._read)
+        self.travels = any(
+            selector.stay is not None or isinstance(selector.weight, str)
+            for selector in self.selectors
+        )
+        """Whether the layers or channels dreamed of change."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything at all is not the same at every frame."""
+        return self.travels or bool(self.values)
+
+    def at(self, index: int) -> Settings:
+        """Plain settings for the frame `index`; past the end, its last values stay."""
+        if not self.changes:
+            return self.settings
+        return self._at(index, self._now(index))
+
+    def options(
+        self, function: Callable[..., Any], options: Mapping[str, Any], where: str
+    ) -> Callable[[int], dict[str, Any]]:
+        """A registered function's options at a frame; those of every frame are checked now."""
+        plain = checked_options(function, options, where, self._read)
+        if plain == checked_options(function, options, where):
+            return lambda index: plain
+        return lambda index: checked_options(function, options, where, self._now(index))
+
+    def motion(self, points: Tensor, clock: Clock, size: Size) -> Tensor:
+        """The settings' motions, composed, with the options they have at each time; a `Motion`.
+
+        From one frame to the next, an option is the mean of what it is at both.
+        """
+        for step, motion in reversed(list(self._steps(clock))):
+            points = motion(points, step, size)
+        return points
+
+    def _steps(self, clock: Clock) -> Iterator[tuple[Clock, Motion]]:
+        """The time that passes by `clock`, cut at frames, each piece with the motion in it."""
+        if not any(name.startswith("motion.") for name in self.values):
+            yield clock, composed(self.settings.motion)
+            return
+        fps, last = float(self.film.fps), self.film.frames - 1
+        # Rounded, for a frame's time in seconds is seldom exact.
+        now, end = (round(time * fps, 6) for time in (clock.time - clock.step, clock.time))
+        while now != end:
+            if now < end:
+                following = min(end, math.floor(now) + 1.0)
+            else:
+                following = max(end, math.ceil(now) - 1.0)
+            frame = math.ceil((now + following) / 2)
+            both = [min(max(index, 0), last) for index in (frame - 1, frame)]
+
+            def between(
+                value: Any, where: str, bounds: Within, whole: bool, both: list[int] = both
+            ) -> float:
+                return self.values[where][both].mean().item()
+
+            step = Clock(following / fps, (following - now) / fps)
+            yield step, composed(self._motions(between))
+            now = following
+
+    def _now(self, index: int) -> Evaluate:
+        """What was computed of each schedule for the frame `index`."""
+        index = min(index, self.film.frames - 1)
+        return lambda value, where, bounds, whole: self.values[where][index].item()
+
+    def _motions(self, evaluate: Evaluate) -> dict[str, Any]:
+        return {
+            name: checked_options(motions[name], options, f"motion.{name}", evaluate)
+            for name, options in self.settings.motion.items()
+        }
+
+    def _at(self, index: int, evaluate: Evaluate) -> Settings:
+        """The settings with what `evaluate` says of each schedule, at the frame `index`."""
+        sections: dict[str, Any] = {}
+        for name, schema in SECTIONS.items():
+            sections[name] = schema(
+                **checked_options(schema, vars(getattr(self.settings, name)), name, evaluate)
+            )
+        layers = []
+        for number, selector in enumerate(self.selectors):
+            weight = selector.weight
+            if isinstance(weight, str):
+                where = f"network.layers[{number}] ({selector.place})"
+                weight = evaluate(weight, where, WEIGHTS, False)
+            layers += selector.plain(weight, index / float(self.film.fps))
+        sections["network"] = replace(sections["network"], layers=tuple(layers))
+        return replace(self.settings, **sections, motion=self._motions(evaluate))
+
+    def _read(self, value: Any, where: str, bounds: Within, whole: bool) -> float:
+        """Compute a schedule for the whole film, check it and keep it; its first value."""
+        schedule = Schedule(value, where)
+        values = schedule.over(self.film)
+        if whole:
+            values = np.rint(values).astype(np.int64)
+        low = values > float(bounds.low) if bounds.above else values >= float(bounds.low)
+        bad = np.flatnonzero(~(low & (values <= float(bounds.high))))
+        if bad.size:
+            first = int(bad[0])
+            reason = f"is {values[first]:g}, wanted {bounds},"
+            raise schedule.unfit(reason, first, self.film)
+        self.values[where] = values
+        return values[0].item()

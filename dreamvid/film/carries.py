@@ -1,0 +1,170 @@
+"""Where the next frame starts: from the dream before it, moved.
+
+A carry is given a `Situation` and says where its frame starts. Those of films are registered; the
+carry of a still is its motion.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor
+
+from dreamvid.dream.timeline import Timeline
+from dreamvid.film.sources import Moment
+from dreamvid.film.tone import anchored, share_of, tone_of
+from dreamvid.frames import Clock, Frame, Size, drawn, size_of
+from dreamvid.motion.motions import Motion
+from dreamvid.motion.warp import grid, moved, warp
+from dreamvid.registry import Registry, Within
+from dreamvid.settings import Settings
+
+carries = Registry("carry")
+Share = Annotated[float, Within(0, 1, scheduled=True)]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known when a frame is begun."""
+
+    index: int
+    moment: Moment
+    """The source's frame of this index."""
+    previous: Frame | None
+    """The dream before it, exactly as it was written; None for the first."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a dream starts."""
+
+    frame: Frame
+    later: bool = False
+    """Whether it starts from a dream, and needs only the later frames' iterations."""
+    fresh: Tensor | None = None
+    """(H, W), 1 where a frame that starts from a dream has none yet, 0 where it has it all."""
+    draw: int = 0
+    """With the seed, what the frame's randomness depends on."""
+
+
+Carry = Callable[[Situation], Start]
+
+
+def by_motion(
+    motion: Motion, fps: Fraction, *, stride: int = 1, period: int | None = None
+) -> Carry:
+    """Start from the last dream, moved on by the time since; the first, from the source.
+
+    Args:
+        motion: how the picture moves.
+        fps: frames a second.
+        stride: frames from one dream to the next.
+        period: frames after which the motion's time and all randomness begin anew, for loops.
+    """
+
+    def carry(situation: Situation) -> Start:
+        draw = situation.index % period if period else situation.index
+        if situation.previous is None:
+            return Start(situation.moment.frame, draw=draw)
+        size = size_of(situation.previous)
+        points = grid(size, situation.previous.device)
+        came = traced_back(motion, points, situation.index, stride, size, fps, period)
+        return Start(warp(situation.previous, came - points), later=True, draw=draw)
+
+    return carry
+
+
+def anchoring(carry: Carry, strength: float, seconds: Fraction) -> Carry:
+    """`carry`, with the drift of tone away from the source's taken back, see `dreamvid.film.tone`.
+
+    `strength` is the share that is taken back in a second, `seconds` the time between dreams.
+    """
+    share = share_of(strength, seconds)
+
+    def anchor(situation: Situation) -> Start:
+        start = carry(situation)
+        if not start.later:
+            return start
+        return replace(start, frame=anchored(start.frame, tone_of(situation.moment.frame), share))
+
+    return anchor
+
+
+def refreshing(carry: Carry, share: float) -> Carry:
+    """`carry`, with `share` (0 to 1) of the source's own frame laid over each start."""
+
+    def refresh(situation: Situation) -> Start:
+        start = carry(situation)
+        return replace(start, frame=torch.lerp(start.frame, situation.moment.frame, share))
+
+    return refresh
+
+
+def traced_back(
+    motion: Motion,
+    points: Tensor,
+    index: int,
+    count: int,
+    size: Size,
+    fps: Fraction,
+    period: int | None = None,
+) -> Tensor:
+    """Where `points` (2, H, W) of frame `index` were `count` frames before."""
+    for place in range(index, index - count, -1):
+        time = place % period if period else place
+        points = motion(points, Clock(float(time / fps), float(1 / fps)), size)
+    return points
+
+
+@carries.register
+def flow(
+    situation: Situation, *, damping: Share = 0.9, jitter: Literal["held", "free"] = "held"
+) -> Start:
+    """What was dreamed follows what it grew on, fading by `damping` a frame as it grows anew."""
+    draw = 0 if jitter == "held" else situation.index
+    moment, link = situation.moment, situation.moment.correspondence
+    if situation.previous is None or moment.earlier is None or link is None or link.cut:
+        return Start(moment.frame, draw=draw)
+    # The detail alone is carried: the new frame keeps its own light, and what the dream adds
+    # cannot pile up, since each frame loses as much of it as the next dream brings.
+    detail = moved(situation.previous - moment.earlier, link.flow)
+    start = (moment.frame + damping * link.trust * detail).clamp(0, 1)
+    return Start(start, later=True, fresh=1 - link.trust, draw=draw)
+
+
+@carries.register
+def blend(
+    situation: Situation,
+    *,
+    amount: Share = 0.85,
+    pattern: Literal["constant", "loop", "random"] = "constant",
+) -> Start:
+    """A share of each new frame laid over the last dream, unmoved (pytorch-deepdream).
+
+    `loop` and `random` are DeepDreamVideo's: the share walks between 0.5 and 1, or jumps there.
+    """
+    if situation.previous is None:
+        return Start(situation.moment.frame, draw=situation.index)
+    if pattern == "loop":
+        amount = 1 - abs((situation.index - 1) % 10 - 5) / 10
+    elif pattern == "random":
+        amount = drawn((situation.seed, situation.index, 2), 5, 10) / 10
+    start = situation.previous + amount * (situation.moment.frame - situation.previous)
+    return Start(start, draw=situation.index)
+
+
+@carries.register
+def none(situation: Situation, *, jitter: Literal["held", "free"] = "held") -> Start:
+    """Every frame for itself; those of held jitter are dreamed several at once."""
+    return Start(situation.moment.frame, draw=0 if jitter == "held" else situation.index)
+
+
+def carry_for(options: Mapping[str, Any], timeline: Timeline | None = None) -> Carry:
+    """The carry of films that ``carry`` settings describe, its options checked at every frame."""
+    options = dict(options)
+    carry = carries[options.pop("name", "flow")]
+    at = (timeline or Timeline(Settings())).options(carry, options, "carry")
+    return lambda situation: carry(situation, **at(situation.index))

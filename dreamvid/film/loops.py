@@ -1,0 +1,190 @@
+"""Closing a film so that it never jumps.
+
+A loop is dreamed in turns of as many frames as the film has. The first turn runs in. Each later
+one goes on where the one before ended and is drawn to it, until its last frame *is* the last
+frame of that turn. Its own first frame was dreamed from just that picture, so that the last
+flows into the first as any frame into the next: by one step of the motion and one dream.
+
+Every place is drawn over in its own time. *Planting*: what the motion magnifies goes over while it
+is a small spot, and the spot grows with the motion; nothing that is seen changes, for what lies
+around it is carried out of view before the turn ends. What stays in view all the time goes over
+patch by patch, and the dream, which runs between, knits the patches together. *Relaxation*: all
+places go over together, slowly.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from dreamvid.dream.timeline import Timeline
+from dreamvid.errors import SettingsError
+from dreamvid.film.carries import Situation, traced_back
+from dreamvid.film.sources import Moment
+from dreamvid.frames import Frame, Key, Size, noise, resized, size_of
+from dreamvid.motion.motions import Motion
+from dreamvid.motion.warp import grid, sampled
+from dreamvid.settings import Settings
+
+MASK_SIDE = 96
+"""Masks are soft; they are computed at this longer side."""
+EDGE = 0.35
+"""Width of a planted spot's edge, in powers of e of its radius."""
+PATCH = 0.4
+"""The share of its time of going over that a single patch takes."""
+QUICKEST = 0.15
+"""The share of a turn in which the smallest spot goes over."""
+BREATH = 0.15
+"""The share of the walk through noise in each start of a loop that stands still."""
+AROUND_NOISE, AROUND_STILL = 0.2, 0.1
+"""How far that walk goes, in standard deviations of a channel."""
+
+
+def check(settings: Settings) -> None:
+    """Raise `SettingsError` unless the film is long enough and its dreams fit into it."""
+    film, period = settings.film, settings.film.length
+    if period < 3:
+        raise SettingsError(f"film.frames: got {period}, a loop needs 3 or more")
+    if period % film.cadence or period < 3 * film.cadence:
+        raise SettingsError(
+            f"film.cadence: got {film.cadence}, wanted one that divides the loop's {period} frames "
+            "into three parts or more"
+        )
+
+
+def closing(settings: Settings, read: Callable[[int], Frame]) -> "Closing":
+    """What closes the loop that `settings` describe; `read` gives a frame made before."""
+    film = settings.film
+    return Closing(
+        motion=Timeline(settings).motion,
+        fps=film.rate,
+        period=film.length,
+        stride=film.cadence,
+        read=read,
+        key=(film.seed, film.length),
+        planting=settings.loop.closing == "planting",
+    )
+
+
+@dataclass(frozen=True)
+class Closing:
+    """How the turns of a loop are brought to the same end; a `Finish` of the pipeline."""
+
+    motion: Motion
+    fps: Fraction
+    period: int
+    """Frames in a turn."""
+    stride: int
+    """Frames from one dream to the next."""
+    read: Callable[[int], Frame]
+    """A frame made before, by its index."""
+    key: Key
+    """What the patches depend on."""
+    planting: bool = True
+
+    def __call__(self, situation: Situation, dream: Frame) -> Frame:
+        """The dream, drawn to the frame of the turn before."""
+        turn, phase = divmod(situation.index, self.period)
+        if turn == 0 or phase == 0:
+            return dream
+        before = self.read(situation.index - self.period).to(dream.device)
+        if phase + self.stride >= self.period:
+            return before
+        return dream + self.share(phase, size_of(dream)).to(dream.device) * (before - dream)
+
+    def share(self, phase: int, size: Size) -> Tensor:
+        """How far each place of frame `phase` is drawn to the turn before, (H, W), 0 to 1."""
+        scale = min(1.0, MASK_SIDE / max(size))
+        small = Size(*(max(2, round(side * scale)) for side in size))
+        last = self.period - self.stride
+        born = self._back(grid(small), phase, small)
+        if self.planting:
+            spot, growth = self._spot(born, small)
+            time = min(1.0, max(QUICKEST, 2 * growth))
+            patch, order = PATCH, _patches(small, self.key)
+            order = sampled(order[None], born, "bilinear")[0]
+        else:
+            spot, time, patch = torch.ones(small), 1.0, 1.0
+            order = torch.zeros(small)
+
+        def left(phase: int) -> Tensor:
+            """What is still to go over after that frame, 1 to 0."""
+            gone = ((phase / last / time - (1 - patch) * order) / patch).clamp(0, 1)
+            return 1 - gone * gone * (3 - 2 * gone)
+
+        now, earlier = left(phase), left(phase - self.stride)
+        share = torch.where(now > 0, 1 - now / earlier.clamp_min(1e-6), 1.0)
+        return resized((share.clamp(0, 1) * spot)[None], size)[0]
+
+    def _back(self, points: Tensor, phase: int, size: Size) -> Tensor:
+        """Where `points` of frame `phase` were when the turn began."""
+        return traced_back(self.motion, points, phase, phase, size, self.fps, self.period)
+
+    def _spot(self, born: Tensor, size: Size) -> tuple[Tensor, float]:
+        """What lay, when the turn began, where all of its last frame comes from; and how wide.
+
+        The mask (H, W) is 1 there, and 0 beyond a soft edge around it; the width is that of the
+        spot over the whole picture's.
+        """
+        points = grid(size)
+        middle = points[:, -1:, -1:] / 2
+        # Magnified for ever, everything comes from one point, wherever the motions' centres are.
+        heart = middle
+        for _ in range(20):
+            heart = self._back(heart, self.period - self.stride, size)
+        if not bool(((heart - middle).abs() < 10 * max(size)).all()):
+            heart = middle
+        whole = (points - heart).norm(dim=0).max()
+        last = self._back(points, self.period - self.stride, size)
+        radius = (last - heart).norm(dim=0).max().clamp_min(1e-6)
+        out = ((born - heart).norm(dim=0).clamp_min(1e-6) / radius).log() / EDGE
+        out = out.clamp(0, 1)
+        return 1 - out * out * (3 - 2 * out), (radius / whole).item()
+
+
+def _patches(size: Size, key: Key) -> Tensor:
+    """Soft patches (H, W), all values from 0 to 1 equally frequent."""
+    field = noise(size, key, exponent=2.0)[0]
+    ranks = field.flatten().argsort().argsort().float() / (field.numel() - 1)
+    return ranks.view(tuple(size))
+
+
+def stands_still(motion: Motion, fps: Fraction, period: int) -> bool:
+    """Whether a motion moves nothing in all of a turn."""
+    size = Size(9, 13)
+    points = grid(size)
+    moves = (
+        (traced_back(motion, points, phase, 1, size, fps, period) - points).abs().max()
+        for phase in range(1, period + 1)
+    )
+    return all(move < 1e-4 for move in moves)
+
+
+class Walk:
+    """A source that walks a closed path through noise, around a picture."""
+
+    def __init__(self, picture: Frame, period: int, seed: int, contrast: float) -> None:
+        self.picture, self.period = picture, period
+        self.across, self.along = (
+            (cloud(size_of(picture), (seed, part), contrast) - 0.5).to(picture.device)
+            for part in (0, 1)
+        )
+
+    def moments(self, start: int) -> Iterator[Moment]:
+        """The pictures from index `start` on; every turn begins at the picture itself."""
+        for index in count(start):
+            yield Moment(self._at(index), self._at(index - 1) if index else None)
+
+    def _at(self, index: int) -> Frame:
+        angle = 2 * math.pi * (index % self.period) / self.period
+        path = (math.cos(angle) - 1) * self.across + math.sin(angle) * self.along
+        return (self.picture + path).clamp(0, 1)
+
+
+def cloud(size: Size, key: Key, contrast: float) -> Frame:
+    """The soft coloured noise that loops begin with and breathe with."""
+    return noise(size, key, exponent=1.5, contrast=contrast)

@@ -1,0 +1,68 @@
+"""How well a film's last frame flows into its first: the seam beside all other steps."""
+
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from dreamvid.errors import MediaError
+from dreamvid.frames import Flow, Frame
+from dreamvid.motion.optical_flow import dis
+from dreamvid.motion.warp import warp
+
+CLOSED = 1.1
+"""A seam of at most so many times the median step is taken to be none."""
+
+Follow = Callable[[int, Frame, Frame], Flow]
+"""From a frame's index, the frame before it and the frame itself to the flow between them."""
+
+
+@dataclass(frozen=True)
+class Seam:
+    """Mean differences of each frame from the one before it moved along, of values 0 to 1."""
+
+    seam: float
+    """Of the first frame from the last."""
+    median: float
+    """Of all other frames from those before them."""
+    largest: float
+    """Among those."""
+
+    @property
+    def ratio(self) -> float:
+        """The seam over the median step; 1 where nobody can tell."""
+        return self.seam / max(self.median, 1e-9)
+
+    def __str__(self) -> str:
+        return (
+            f"seam {self.seam:.4f}, median step {self.median:.4f}, largest {self.largest:.4f}: "
+            f"ratio {self.ratio:.2f}"
+        )
+
+
+def loop_seam(frames: Iterable[Frame], follow: Follow | None = None) -> Seam:
+    """The seam of a film that is played over and over.
+
+    Args:
+        frames: all of the film, in order; three or more.
+        follow: how things move, where it is known; otherwise it is estimated from the frames.
+
+    Raises:
+        MediaError: there are fewer than three frames.
+    """
+    follow = follow or (lambda _, before, after: dis(after, before))
+    errors: list[float] = []
+    first = previous = None
+    for index, frame in enumerate(frames):
+        if previous is None:
+            first = frame
+        else:
+            errors.append(_difference(previous, frame, follow(index, previous, frame)))
+        previous = frame
+    if first is None or previous is None or len(errors) < 2:
+        raise MediaError(f"a loop of {len(errors) + 1} frames has no seam; wanted 3 or more")
+    seam = _difference(previous, first, follow(0, previous, first))
+    return Seam(seam, statistics.median(errors), max(errors))
+
+
+def _difference(before: Frame, after: Frame, flow: Flow) -> float:
+    return (warp(before, flow) - after).abs().mean().item()

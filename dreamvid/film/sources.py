@@ -1,0 +1,166 @@
+"""Where frames come from, and what is known of each."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count, islice, repeat
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dreamvid.frames import Frame, from_pixels
+from dreamvid.motion.optical_flow import Correspondence, Method, correspondence
+from dreamvid.motion.warp import moved
+
+AHEAD = 3
+"""Moments made ready while a frame dreams."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A frame of a source and what is known of it."""
+
+    frame: Frame
+    earlier: Frame | None = None
+    """The frame before it; None for the first."""
+    correspondence: Correspondence | None = None
+    """How it follows from the frame before it, where a source tells."""
+    mask: Tensor | None = None
+    """(H, W), 1 where it is to dream and 0 where it stays; None is everywhere."""
+
+
+class FrameSource(Protocol):
+    """A film, or something that can stand for one."""
+
+    def moments(self, start: int) -> Iterator[Moment]:
+        """What there is from index `start` on, the same whatever the start."""
+        ...
+
+
+class StillSource:
+    """The same picture for ever."""
+
+    def __init__(self, picture: Frame) -> None:
+        self.picture = picture
+
+    def moments(self, start: int) -> Iterator[Moment]:
+        """The picture, endlessly."""
+        for index in count(start):
+            yield Moment(self.picture, self.picture if index else None)
+
+
+Opened = Callable[[int], Iterator[np.ndarray]]
+"""From an index to the pixels (H, W, 3) of the frames from there on."""
+
+
+class FilmSource:
+    """A film's frames, read and compared while earlier ones dream.
+
+    Args:
+        opened: the film.
+        device: where its frames go.
+        method: the optical flow to follow it with; None: nothing is followed.
+        check: that of the way back, see `correspondence`.
+        masks: pictures of where to dream, white, and where not, black, frame by frame; the last
+            one holds on.
+        follows: whether the first mask is moved along with what it lies on instead.
+    """
+
+    def __init__(
+        self,
+        opened: Opened,
+        device: torch.device,
+        *,
+        method: Method | None = None,
+        check: Method | None = None,
+        masks: Opened | None = None,
+        follows: bool = False,
+    ) -> None:
+        self.opened = opened
+        self.device = device
+        self.method = method
+        self.check = check
+        self.masks = masks
+        self.follows = follows
+
+    def moments(self, start: int) -> Iterator[Moment]:
+        """The film from index `start` on, to its end."""
+        return ahead(self._moments(start), AHEAD)
+
+    def _moments(self, start: int) -> Iterator[Moment]:
+        # A mask that follows the film is known only from the film's beginning on.
+        first = 0 if self.masks and self.follows else max(0, start - 1)
+        masks = islice(self._masks(), first, None)
+        earlier: Frame | None = None
+        mask: Tensor | None = None
+        for index, pixels in enumerate(self.opened(first), first):
+            frame = from_pixels(pixels, self.device)
+            link = None
+            if earlier is not None and self.method:
+                link = correspondence(frame, earlier, self.method, self.check)
+            drawn = next(masks)
+            if self.follows and mask is not None and link is not None and not link.cut:
+                mask = moved(mask[None], link.flow)[0].clamp(0, 1)
+            else:
+                mask = drawn
+            if index >= start:
+                yield Moment(frame, earlier, link, mask)
+            earlier = frame
+
+    def _masks(self) -> Iterator[Tensor | None]:
+        mask = None
+        for pixels in self.masks(0) if self.masks else ():
+            mask = from_pixels(pixels, self.device).mean(0)
+            yield mask
+        yield from repeat(mask)
+
+
+Item = TypeVar("Item")
+
+
+def ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
+    """`items`, of which a thread keeps `depth` ready; an error comes out where it happened."""
+    ready: queue.Queue[tuple[bool, Item | BaseException | None]] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def fill() -> None:
+        try:
+            for item in items:
+                if not _put(ready, (True, item), stopped):
+                    return
+            _put(ready, (False, None), stopped)
+        except BaseException as error:
+            _put(ready, (False, error), stopped)
+        finally:
+            # A generator must be closed by the thread that runs it.
+            close = getattr(items, "close", None)
+            if close:
+                close()
+
+    thread = threading.Thread(target=fill, daemon=True, name="ahead")
+    thread.start()
+    try:
+        while True:
+            going, item = ready.get()
+            if not going:
+                if item is not None:
+                    raise item  # pyright: ignore[reportGeneralTypeIssues]
+                return
+            yield item  # pyright: ignore[reportReturnType]
+    finally:
+        stopped.set()
+        thread.join(timeout=10)
+
+
+def _put(ready: queue.Queue, entry: object, stopped: threading.Event) -> bool:
+    """Whether there was room for `entry` before everything stopped."""
+    while not stopped.is_set():
+        try:
+            ready.put(entry, timeout=0.1)
+        except queue.Full:
+            continue
+        return True
+    return False

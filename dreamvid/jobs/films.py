@@ -1,0 +1,345 @@
+"""Making things out of a seed: a film, a picture. What both doors open onto."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+from dreamvid import media
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.timeline import Timeline
+from dreamvid.errors import DreamvidError, MediaError, ResumeError, SettingsError
+from dreamvid.film import loops
+from dreamvid.film.carries import carry_for
+from dreamvid.frames import Frame, Size, covered, film_seconds, parsed_size, quantised, size_of
+from dreamvid.jobs import logs, previews
+from dreamvid.jobs.disk import bytes_from
+from dreamvid.jobs.folder import SUFFIX, Job, Manifest
+from dreamvid.jobs.kinds import masks_of, sha256_of
+from dreamvid.jobs.runs import Progress, Run, Silence, described, stoppable, this_machine
+from dreamvid.media import encoders
+from dreamvid.media.locking import locked
+from dreamvid.motion.optical_flow import method_for
+from dreamvid.networks import absolute_weights
+from dreamvid.objectives import absolute
+from dreamvid.registry import Within, checked_value
+from dreamvid.settings import Settings, Tree, presets
+
+FILM_SIDE = "640"
+"""The longer side of a film for which no size is asked."""
+DEFAULT_MOTION: Tree = {"zoom": {}}
+SQUARE = Size(1, 1)
+"""The shape of a film for which neither a seed nor a size gives one."""
+
+
+def settings_for(
+    preset: str = "default",
+    config: Path | None = None,
+    flags: Tree | None = None,
+    assigned: Tree | None = None,
+) -> Settings:
+    """Settings laid over each other: defaults < preset < config < flags < assignments."""
+    return presets.settings_over(preset, read_config(config), flags, assigned)
+
+
+def read_config(path: Path | None) -> Tree:
+    """The settings in a TOML or JSON file, in a job's folder or in a film that dreamvid made.
+
+    Of a job and a film, those that make the dream: neither the shape of its seed nor how and
+    where it was encoded.
+    """
+    if path is None:
+        return {}
+    if path.suffix.lower() in (".toml", ".json", ".txt", "") and not path.is_dir():
+        tree = presets.read_file(path)
+        tree.pop(presets.ABOUT, None)
+        return tree
+    try:
+        if path.is_dir():
+            tree = Job.open(path).manifest.settings.tree()
+        else:
+            tree = json.loads(media.read_metadata(path)["comment"])["settings"]
+        tree = {name: dict(values) for name, values in tree.items()}
+    except (MediaError, ValueError, KeyError, TypeError, AttributeError):
+        raise SettingsError(
+            f"{path}: holds no dreamvid settings; wanted a TOML file, a job folder or a film"
+        ) from None
+    tree.pop("encode", None)
+    tree.pop("machine", None)
+    tree.get("film", {}).pop("size", None)
+    return tree
+
+
+def tells_settings(path: Path) -> bool:
+    """Whether a film or a job folder holds dreamvid's settings."""
+    try:
+        return bool(read_config(path))
+    except DreamvidError:
+        return False
+
+
+def image(
+    seed: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    log: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Dream one picture, at its own size unless one is asked for, and return where it is.
+
+    With `log`, the objective at every step is written beside it; see `logs`.
+    """
+    encoders.check_picture(out, overwrite, settings.film.depth)
+    if log:
+        logs.check_log(out, overwrite)
+    _must_differ(seed, out)
+    Timeline(settings)
+    picture = media.read_picture(seed)
+    size = parsed_size(str(settings.film.size), size_of(picture)) if settings.film.size else None
+    progress = progress or Silence()
+    words = {"comment": described("image", settings)}
+    with stoppable(out.parent, "the same command again"):
+        dreamer = dreamer_for(settings)
+        dreamer.check(size or size_of(picture), seed=size_of(picture))
+        if size:
+            picture = covered(picture, size)
+        progress.begin(0, dreamer.total_steps)
+        dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
+        frame = dreamer.still(picture)
+        if skipped := dreamer.report.skipped:
+            progress.say(f"{skipped} steps skipped, gradient not finite")
+        media.write_picture(frame, out, settings.film.depth, words)
+        if log:
+            logs.write_log({out.name: dreamer.report.noted()}, out)
+    return out
+
+
+def zoom(
+    seed: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    job: Path | None = None,
+    overwrite: bool = False,
+    preview: bool = False,
+    progress: Progress | None = None,
+    dreamer: Dreamer | None = None,
+) -> Path:
+    """Make a film that falls into a still, and return where it is.
+
+    Everything that can be wrong with the input or the settings is found before the job folder
+    is made. With `preview`, the motion alone and a quarter of the size come first. `dreamer` is
+    one for just these settings, where there is one already.
+    """
+    _check_out(seed, out, settings, overwrite)
+    picture = media.read_picture(seed)
+    settings = _settled_motion(settings, size_of(picture))
+    size = parsed_size(str(settings.film.size), size_of(picture))
+    dreamer = dreamer or dreamer_for(settings)
+    dreamer.check(size, seed=size_of(picture))
+    source = {"path": str(seed.absolute()), "sha256": sha256_of(seed)}
+    start = quantised(covered(picture, size), settings.film.depth)
+    return _made("zoom", out, settings, dreamer, source, start, job, overwrite, progress, preview)
+
+
+def loop(
+    seed: Path | None,
+    out: Path,
+    settings: Settings,
+    *,
+    job: Path | None = None,
+    overwrite: bool = False,
+    preview: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Make a film whose last frame flows into its first, and return where it is.
+
+    `seed` is a picture, a job folder, whose last frame is taken, or None for noise. Otherwise
+    like `zoom`.
+    """
+    if seed is not None and seed.is_dir():
+        seed = _last_frame(seed)
+    _check_out(seed, out, settings, overwrite)
+    loops.check(settings)
+    picture = None if seed is None else media.read_picture(seed)
+    settings = _settled_motion(settings, SQUARE if picture is None else size_of(picture))
+    size = parsed_size(str(settings.film.size), SQUARE)
+    dreamer = dreamer_for(settings)
+    dreamer.check(size, seed=None if picture is None else size_of(picture))
+    source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
+    if seed is not None:
+        source |= {"path": str(seed.absolute()), "sha256": sha256_of(seed)}
+    if picture is None:
+        start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
+    else:
+        start = covered(picture, size)
+    start = quantised(start, settings.film.depth)
+    return _made("loop", out, settings, dreamer, source, start, job, overwrite, progress, preview)
+
+
+def _last_frame(folder: Path) -> Path:
+    """The last finished frame of a job."""
+    job = Job.open(folder)
+    done = job.finished()
+    if not done:
+        raise ResumeError(f"{folder}: has no finished frame yet; `dreamvid resume` it first")
+    return job.frame_path(done - 1)
+
+
+def lasting(settings: Settings, seconds: Any, frames: Any = None) -> Settings:
+    """`settings` for a film of so many seconds, to the nearest frame."""
+    if frames is not None:
+        raise SettingsError("--seconds and --frames: got both, wanted one of them")
+    number = checked_value(seconds, Annotated[Fraction, Within(0, 10**6, above=True)], "--seconds")
+    return settings.changed("film", frames=max(1, round(number * settings.film.rate)))
+
+
+def named(seed: Path | None, kind: str) -> Path:
+    """What a film of that kind is called where no name is given."""
+    if seed is None:
+        return Path(f"noise-{kind}.mp4")
+    # A job is called after its film.
+    return Path(f"{Path(seed.absolute().name.removesuffix(SUFFIX)).stem}-{kind}.mp4")
+
+
+def dream_of(seed: Path) -> Path:
+    """What the dream of a picture, or of a folder of them, is called where no name is given."""
+    if seed.is_dir():
+        seed = seed.absolute()
+        return seed.with_name(f"{seed.name}-dream")
+    return Path(f"{seed.stem}-dream.png")
+
+
+def video(
+    source: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    job: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Dream over a film, its motion, rate and sound kept, and return where the new film is.
+
+    Like `zoom`, it finds everything that can be wrong before the job folder is made.
+    """
+    _check_out(source, out, settings, overwrite)
+    if settings.film.cadence > 1:
+        raise SettingsError(
+            f"film.cadence: got {settings.film.cadence}, dreams over films follow every frame; "
+            "leave it at 1"
+        )
+    film = media.probe(source)
+    rate = settings.film.fps or film.rate
+    first, frames = _range(film, rate, settings)
+    longer = min(int(FILM_SIDE), max(film.size))
+    size = parsed_size(str(settings.film.size or longer), film.size)
+    settings = _settled_film(settings, size, rate, frames)
+    if settings.video.mask:
+        mask = settings.video.mask.absolute()
+        settings = settings.changed("video", mask=mask)
+        masks_of(mask, size, rate, first)
+    carry_for(settings.carry, Timeline(settings))
+    method_for(settings.flow)
+    dreamer = dreamer_for(settings)
+    dreamer.check(size)
+    if settings.video.strict:
+        media.check_whole(source, film)
+    known = {"path": str(source.absolute()), "sha256": sha256_of(source), "first": str(first)}
+    if settings.video.mask:
+        known["mask_sha256"] = sha256_of(settings.video.mask)
+    return _made("video", out, settings, dreamer, known, None, job, overwrite, progress)
+
+
+def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, int]:
+    """The first frame to dream over, counted at `rate`, and how many."""
+    video = settings.video
+    length = max(1, round(film.frames / film.rate * rate))
+    first = round(film_seconds(video.start, film.rate, "video.start") * rate)
+    last = length
+    if video.end is not None:
+        last = min(length, round(film_seconds(video.end, film.rate, "video.end") * rate))
+    if first >= last:
+        raise SettingsError(
+            f"video.start: {video.start} is not before the end "
+            f"({video.end if last < length else f'the film has {film.frames} frames'})"
+        )
+    asked = settings.film.frames
+    return first, last - first if asked is None else min(asked, last - first)
+
+
+def _check_out(seed: Path | None, out: Path, settings: Settings, overwrite: bool) -> None:
+    encoders.check_output(out, overwrite)
+    encoders.encoding_for(out, settings.encode)
+    if seed is not None:
+        _must_differ(seed, out)
+
+
+def _settled_motion(settings: Settings, shape: Size) -> Settings:
+    """Settings of a film that moves by itself, made of something of that shape."""
+    if not settings.motion:
+        settings = replace(settings, motion=DEFAULT_MOTION)
+    Timeline(settings)
+    size = parsed_size(str(settings.film.size or FILM_SIDE), shape)
+    return _settled_film(settings, size, settings.film.rate, settings.film.length)
+
+
+def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
+    """Settings in which nothing is left to the input or the place where a command was given."""
+    bytes_from(settings.machine.min_free, "machine.min_free")
+    settings = settings.changed("network", weights=absolute_weights(settings.network))
+    settings = replace(settings, objective=absolute(settings.objective))
+    return settings.changed("film", size=str(size), fps=rate, frames=frames)
+
+
+def _made(
+    kind: str,
+    out: Path,
+    settings: Settings,
+    dreamer: Dreamer,
+    source: Mapping[str, str],
+    start: Frame | None,
+    job: Path | None,
+    overwrite: bool,
+    progress: Progress | None,
+    preview: bool = False,
+) -> Path:
+    """The film of a new job, or of one that was begun and fits."""
+    folder = job or out.with_name(out.name + SUFFIX)
+    manifest = Manifest(
+        kind=kind,
+        settings=settings,
+        out=out.absolute(),
+        source=source,
+        weights_sha256=dreamer.network.weights_sha256 or "",
+        machine=this_machine(dreamer.network),
+        pictures=dreamer.goal.pictures,
+    )
+    progress = progress or Silence()
+    if preview and start is not None:
+        previews.made(start, manifest, dreamer, overwrite, progress)
+    Job.claim(folder, Path(source["path"]) if source["path"] else None, out)
+    # Held from its making on: another run that begins it anew would change it under this one.
+    with stoppable(folder, "the same command again"), locked(folder):
+        if (folder / "job.json").exists() and not overwrite:
+            made = Job.open(folder)
+            made.must_fit(manifest)
+        else:
+            made = Job.create(folder, manifest, start)
+        try:
+            return Run(made, out, settings, overwrite, progress, dreamer).finish_locked()
+        except MediaError:
+            # An input that gives not one frame leaves no job either.
+            if not any(made.frames.glob("*")):
+                shutil.rmtree(folder)
+            raise
+
+
+def _must_differ(seed: Path, out: Path) -> None:
+    if out.exists() and seed.exists() and out.samefile(seed):
+        raise MediaError(f"{out}: is the input itself; choose another name for the result")

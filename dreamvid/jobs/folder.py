@@ -1,0 +1,250 @@
+"""The job folder: the frames on disk are the state, the journal says which of them are whole.
+
+::
+
+    out.mp4.dream/
+      job.json            the manifest: settings, source, weights, versions; never edited
+      lock                held by the one run that works here
+      source.png          the seed, at the film's size
+      frames/000123.png   written under another name, synced, renamed
+      journal.jsonl       a line for each finished frame; a torn last line is ignored
+
+A frame counts when the journal holds the hash of its file, and so do all frames before it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from dreamvid.errors import ResumeError, SettingsError
+from dreamvid.frames import Frame
+from dreamvid.media import atomic_write, read_png, storage_checked, write_picture
+from dreamvid.media.locking import LOCK, locked
+from dreamvid.settings import Settings, changes, settled
+
+FORMAT = 1
+SUFFIX = ".dream"
+UNBORN = {LOCK, "frames", "source.png"}
+"""What a job folder may hold before it has a manifest."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a job is: everything needed to go on with it, and to know that it may be gone on."""
+
+    kind: str
+    settings: Settings
+    out: Path
+    source: Mapping[str, str]
+    """Path and SHA-256 of the input; of a film also its first frame that is dreamed over."""
+    weights_sha256: str
+    machine: Mapping[str, Any]
+    """Versions, device and threads: what must be the same for the same bytes."""
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the pictures and masks that objectives look at, by their settings."""
+
+    def tree(self) -> dict[str, Any]:
+        """The manifest as plain JSON values."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "out": str(self.out),
+            "source": dict(self.source),
+            "weights_sha256": self.weights_sha256,
+            "machine": dict(self.machine),
+            "pictures": dict(self.pictures),
+            "settings": self.settings.tree(),
+        }
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> Self:
+        """The inverse of `tree`."""
+        return cls(
+            kind=tree["kind"],
+            settings=settled(tree["settings"]),
+            out=Path(tree["out"]),
+            source=dict(tree["source"]),
+            weights_sha256=tree["weights_sha256"],
+            machine=dict(tree["machine"]),
+            pictures=dict(tree.get("pictures", {})),
+        )
+
+
+class Job:
+    """A job folder that is known to be one."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.frames = folder / "frames"
+        self.journal = folder / "journal.jsonl"
+        self.source = folder / "source.png"
+
+    @staticmethod
+    def claim(folder: Path, seed: Path | None, out: Path) -> None:
+        """See that `folder` is a job's or can become one, and make it.
+
+        Raises:
+            ResumeError: something else lies there, or it would be mixed up with `seed` or `out`.
+            StorageError: it cannot be made.
+        """
+        folder = folder.absolute()
+        if folder == out.absolute():
+            raise ResumeError(f"{folder}: is the name of the film too; choose another with --job")
+        if seed is not None and folder in seed.absolute().parents:
+            raise ResumeError(f"{folder}: holds the seed {seed.name}; choose another with --job")
+        try:
+            if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
+                raise ResumeError(
+                    f"{folder}: not a job folder; remove it yourself or choose another with --job"
+                )
+            if not folder.parent.is_dir():
+                raise ResumeError(f"{folder}: there is no folder {folder.parent}; make it first")
+            with storage_checked(folder):
+                folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ResumeError(f"{folder}: cannot be a job folder ({error.strerror})") from None
+
+    @classmethod
+    def create(cls, folder: Path, manifest: Manifest, source: Frame | None = None) -> Self:
+        """A new job in a folder that was claimed and is locked; any older job there is removed.
+
+        `source` is what a film begins with, where that is a picture.
+        """
+        job = cls(folder, manifest)
+        with storage_checked(folder):
+            try:
+                # The old manifest goes first and the new one comes last: a folder that has one
+                # is a whole job.
+                (folder / "job.json").unlink(missing_ok=True)
+                job.journal.unlink(missing_ok=True)
+                shutil.rmtree(job.frames, ignore_errors=True)
+                job.frames.mkdir()
+                job.source.unlink(missing_ok=True)
+                if source is not None:
+                    write_picture(source, job.source, manifest.settings.film.depth)
+                with atomic_write(folder / "job.json") as part:
+                    part.write_text(json.dumps(manifest.tree(), indent=1))
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+        return job
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """An existing job, or a `ResumeError` that says why it is none."""
+        try:
+            tree = json.loads((folder / "job.json").read_text("utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise ResumeError(f"{folder}: not a job folder (no job.json in it)") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise ResumeError(f"{folder}/job.json: cannot be read: {error}") from None
+        if not isinstance(tree, dict) or tree.get("format") != FORMAT:
+            raise ResumeError(f"{folder}/job.json: not a manifest of format {FORMAT}")
+        try:
+            manifest = Manifest.from_tree(tree)
+        except SettingsError as error:
+            raise ResumeError(f"{folder}/job.json: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ResumeError(f"{folder}/job.json: damaged ({error!r})") from None
+        return cls(folder, manifest)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the job alone, or raise `JobLockedError`."""
+        with locked(self.folder):
+            yield
+
+    def must_fit(self, manifest: Manifest) -> None:
+        """Raise `ResumeError`, with the differences, where `manifest` would paint otherwise."""
+        here = self.manifest
+        if manifest.kind != here.kind:
+            raise ResumeError(
+                f"{self.folder}: is a job of {here.kind}, not of {manifest.kind}; "
+                "choose another with --job, or start anew with --overwrite"
+            )
+        if found := changes(here.settings, manifest.settings):
+            raise ResumeError(
+                f"{self.folder}: made with other settings ({'; '.join(found)}); "
+                "resume without them, or start anew with --overwrite"
+            )
+        if {**here.source, "path": ""} != {**manifest.source, "path": ""}:
+            raise ResumeError(
+                f"{self.folder}: made from another input; start anew with --overwrite"
+            )
+
+    def frame_path(self, index: int) -> Path:
+        """Where the frame of this index lies."""
+        return self.frames / f"{index:06d}.png"
+
+    def finished(self) -> int:
+        """How many frames from the first on are whole. Changes nothing."""
+        entries = self.entries()
+        count = 0
+        while count in entries and _sha256(self.frame_path(count)) == entries[count]["sha256"]:
+            count += 1
+        return count
+
+    def trim(self, count: int) -> None:
+        """Remove what lies past the first `count` frames: torn or stale frames and lines."""
+        entries = self.entries()
+        with storage_checked(self.folder):
+            for path in self.frames.iterdir():
+                stale = re.fullmatch(r"\d{6,}\.png", path.name) and int(path.stem) >= count
+                if stale or re.fullmatch(r"\.\d{6,}\.png\.part", path.name):
+                    path.unlink()
+            kept = [json.dumps(entries[index]) + "\n" for index in range(count)]
+            with atomic_write(self.journal) as part:
+                part.write_text("".join(kept))
+
+    def entries(self) -> dict[int, dict[str, Any]]:
+        """The journal's lines by frame; lines that are torn or foreign are left out."""
+        entries = {}
+        lines = self.journal.read_bytes().splitlines() if self.journal.exists() else []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                entries[int(entry["index"])] = {**entry, "sha256": str(entry["sha256"])}
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                continue
+        return entries
+
+    def write(self, index: int, frame: Frame, notes: Mapping[str, Any]) -> None:
+        """Publish a frame, then its line in the journal."""
+        path = self.frame_path(index)
+        write_picture(frame, path, self.manifest.settings.film.depth)
+        line = json.dumps({"index": index, "sha256": _sha256(path), **notes})
+        with storage_checked(self.folder), self.journal.open("a") as stream:
+            stream.write(line + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def read_source(self) -> Frame:
+        """The seed as the film begins with it."""
+        return read_png(self.source)
+
+    def read(self, index: int) -> Frame:
+        """A finished frame, bit for bit as it was fed back."""
+        return read_png(self.frame_path(index))
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether `folder` is a job, one that was killed before its manifest was written, or empty."""
+    names = {path.name for path in folder.iterdir() if not path.name.endswith(".part")}
+    return "job.json" in names or not names or (LOCK in names and names <= UNBORN)
+
+
+def _sha256(path: Path) -> str:
+    """The hash of a file, or nothing where there is none."""
+    with storage_checked(path):
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        except (FileNotFoundError, IsADirectoryError):
+            return ""

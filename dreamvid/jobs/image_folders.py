@@ -1,0 +1,313 @@
+"""A folder of pictures, dreamed one by one or several of a size together.
+
+::
+
+    photos-dream/
+      a.jpg  b.png        the dreams, under the pictures' own names
+      .dreamvid/
+        settings.json     what they are made with
+        journal.jsonl     a line for each that is whole: its hash, and that of its picture
+        lock              held by the one run that works here
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dreamvid import media
+from dreamvid.dream.ascent import Noted
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.timeline import Timeline
+from dreamvid.errors import MediaError, ResumeError, SettingsError
+from dreamvid.frames import Frame, Size, covered, parsed_size, size_of
+from dreamvid.jobs import logs
+from dreamvid.jobs.kinds import sha256_of
+from dreamvid.jobs.runs import Progress, Silence, described, device_of, stoppable
+from dreamvid.media.locking import locked
+from dreamvid.networks import absolute_weights
+from dreamvid.objectives import absolute
+from dreamvid.settings import Settings, changes, settled
+
+STATE = ".dreamvid"
+SUFFIXES = {*media.READ_SUFFIXES, ".gif", ".heic"}
+"""What is taken for a picture; everything else in a folder is no concern of ours."""
+WAITING = 2**25
+"""Pixels that may wait for others of their size."""
+NAMED = 5
+"""So many bad files are named in the last line; each was named when it was met."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A picture that is not dreamed yet."""
+
+    name: str
+    """Of the dream."""
+    path: Path
+    sha256: str
+
+
+def image_folder(
+    source: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    batch: int = 0,
+    log: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Dream every picture in a folder, and return where the dreams are.
+
+    What is there already, whole and made with these settings, is left as it is.
+
+    Args:
+        source: the folder; not its subfolders.
+        out: the folder of the dreams, made where it is not there.
+        settings: those of every picture; each keeps its size unless one is asked for.
+        batch: how many pictures of one size are dreamed together; 0 is what suits the device.
+        log: whether to write the objective at every step beside `out`; see `logs`.
+        overwrite: whether dreams made with other settings may be replaced.
+        progress: who is told.
+
+    Raises:
+        MediaError: there are no pictures; or, once all others are dreamed, some were bad.
+        ResumeError: `out` was made with other settings.
+    """
+    progress = progress or Silence()
+    paths = _pictures(source)
+    _check_place(source, out, overwrite)
+    if log:
+        logs.check_log(out, overwrite=True)
+    Timeline(settings)
+    settings = settings.changed("network", weights=absolute_weights(settings.network))
+    settings = replace(settings, objective=absolute(settings.objective))
+    dreamer = dreamer_for(settings)
+    work = _Work(out, settings, dreamer, batch, log, progress)
+    with media.storage_checked(out):
+        (out / STATE).mkdir(parents=True, exist_ok=True)
+    with stoppable(out, "the same command again"), locked(out / STATE):
+        work.begin(overwrite)
+        names = _names(paths, settings.film.depth)
+        lacking = [
+            (name, path) for name, path in names.items() if overwrite or not work.has(name, path)
+        ]
+        progress.begin(len(names) - len(lacking), len(names))
+        work.dream(lacking, len(names) - len(lacking))
+        if log:
+            work.write_log(names)
+    if work.bad:
+        told = "; ".join(work.bad[:NAMED]) + ("; …" if len(work.bad) > NAMED else "")
+        raise MediaError(f"{len(work.bad)} of {len(names)} pictures left out: {told}")
+    return out
+
+
+class _Work:
+    """One run over a folder: what is there, what is bad, what was dreamed."""
+
+    def __init__(
+        self,
+        out: Path,
+        settings: Settings,
+        dreamer: Dreamer,
+        batch: int,
+        log: bool,
+        progress: Progress,
+    ) -> None:
+        self.out, self.settings, self.dreamer = out, settings, dreamer
+        self.batch, self.log, self.progress = batch, log, progress
+        self.bad: list[str] = []
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.journal = out / STATE / "journal.jsonl"
+
+    def begin(self, overwrite: bool) -> None:
+        """Read what was done before, or begin anew."""
+        manifest = self.out / STATE / "settings.json"
+        told = {
+            "weights_sha256": self.dreamer.network.weights_sha256 or "",
+            "pictures": dict(self.dreamer.goal.pictures),
+            "settings": self.settings.tree(),
+        }
+        if manifest.exists() and not overwrite:
+            _must_fit(self.out, manifest, told)
+            self.entries = _read_journal(self.journal)
+            # Without a torn last line, which the next would be written behind.
+            with media.atomic_write(self.journal) as part:
+                part.write_text("".join(json.dumps(each) + "\n" for each in self.entries.values()))
+            return
+        self.journal.unlink(missing_ok=True)
+        with media.atomic_write(manifest) as part:
+            part.write_text(json.dumps(told, indent=1))
+
+    def has(self, name: str, path: Path) -> bool:
+        """Whether the dream of a picture is there and whole."""
+        entry, target = self.entries.get(name), self.out / name
+        return (
+            entry is not None
+            and target.is_file()
+            and sha256_of(target) == entry.get("sha256")
+            and sha256_of(path) == entry.get("source")
+        )
+
+    def dream(self, lacking: Sequence[tuple[str, Path]], done: int) -> None:
+        """Dream the pictures that are lacking, those of one size together."""
+        for wanted, frames in batches(self._read(lacking), self._together):
+            # The first key of a film: what each would be dreamed with alone.
+            key = (self.settings.film.seed, 0)
+            stack = torch.stack(frames).to(device_of(self.dreamer.network))
+            dreams = self.dreamer.batch(stack, key)
+            report = self.dreamer.report
+            if report.skipped:
+                self.progress.say(
+                    f"{', '.join(each.name for each in wanted)}: {report.skipped} of "
+                    f"{report.skipped + report.steps} steps skipped, gradient not finite"
+                )
+            for number, (each, dream) in enumerate(zip(wanted, dreams.cpu(), strict=True)):
+                self._write(each, dream, report.noted(number) if self.log else None)
+                self.progress.frame(done, {})
+                done += 1
+
+    def write_log(self, names: dict[str, Path]) -> None:
+        """Write the log of all dreams that have one."""
+        noted = {
+            name: [Noted(p, o, Size(*size), step, gain) for p, o, size, step, gain in steps]
+            for name in names
+            if (steps := self.entries.get(name, {}).get("steps"))
+        }
+        if lacking := len(names) - len(noted) - len(self.bad):
+            self.progress.say(f"{lacking} pictures were dreamed without --log and are not in it")
+        logs.write_log(noted, self.out)
+
+    def _read(self, lacking: Sequence[tuple[str, Path]]) -> Iterator[tuple[Wanted, Frame]]:
+        film = self.settings.film
+        for name, path in lacking:
+            try:
+                picture = media.read_picture(path)
+                seed = size_of(picture)
+                if film.size:
+                    picture = covered(picture, parsed_size(str(film.size), seed))
+                self.dreamer.check(size_of(picture), seed=seed)
+                yield Wanted(name, path, sha256_of(path)), picture
+            except (MediaError, SettingsError) as error:
+                text = str(error)
+                text = text if text.startswith(str(path)) else f"{path}: {text}"
+                self.bad.append(text)
+                self.progress.say(f"left out: {text}")
+
+    def _write(self, wanted: Wanted, dream: Frame, steps: list[Noted] | None) -> None:
+        target = self.out / wanted.name
+        words = {"comment": described("image", self.settings)}
+        media.write_picture(dream, target, self.settings.film.depth, words)
+        told: dict[str, Any] = {"sha256": sha256_of(target), "source": wanted.sha256}
+        if steps is not None:
+            told["steps"] = [(*step[:4], float(f"{step.gain:.6g}")) for step in steps]
+        entry = self.entries[wanted.name] = {"name": wanted.name, **told}
+        with media.storage_checked(self.out), self.journal.open("a") as stream:
+            stream.write(json.dumps(entry) + "\n")
+
+    def _together(self, size: Size) -> int:
+        return self.batch or self.dreamer.together(size)
+
+
+def batches(
+    pictures: Iterable[tuple[Wanted, Frame]], together: Callable[[Size], int]
+) -> Iterator[tuple[list[Wanted], list[Frame]]]:
+    """Pictures of one size, `together` of that size at a time where there are so many.
+
+    Few enough wait for others of their size that thousands of sizes need little memory.
+    """
+    waiting: dict[Size, list[tuple[Wanted, Frame]]] = {}
+    pixels = 0
+    for wanted, frame in pictures:
+        size = size_of(frame)
+        waiting.setdefault(size, []).append((wanted, frame))
+        pixels += math.prod(size)
+        full = size if len(waiting[size]) >= together(size) else None
+        if full is None and pixels > WAITING:
+            full = max(waiting, key=lambda each: len(waiting[each]) * math.prod(each))
+        if full is not None:
+            ready = waiting.pop(full)
+            pixels -= len(ready) * math.prod(full)
+            yield [each for each, _ in ready], [each for _, each in ready]
+    for ready in waiting.values():
+        yield [each for each, _ in ready], [each for _, each in ready]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    try:
+        found = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        )
+    except OSError as error:
+        raise MediaError(f"{folder}: cannot be read ({error.strerror})") from None
+    if not found:
+        raise MediaError(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    return found
+
+
+def _names(paths: Sequence[Path], depth: int) -> dict[str, Path]:
+    """Pictures by what their dreams are called: their own name, or PNGs where that cannot be."""
+
+    def keeps(path: Path) -> bool:
+        suffix = path.suffix.lower()
+        return suffix == ".png" or (depth == 8 and suffix in media.WRITE_FORMATS)
+
+    names: dict[str, Path] = {}
+    for path in sorted(paths, key=lambda path: not keeps(path)):
+        name = path.name if keeps(path) else f"{path.name}.png"
+        while name in names:
+            name = f"_{name}"
+        names[name] = path
+    return dict(sorted(names.items()))
+
+
+def _check_place(source: Path, out: Path, overwrite: bool) -> None:
+    """Raise `MediaError` where the dreams cannot lie at `out`."""
+    if out.exists() and out.samefile(source):
+        raise MediaError(f"{out}: is the input itself; choose another name for the result")
+    if out.exists() and not out.is_dir():
+        raise MediaError(f"{out}: is a file; choose another name for the folder of dreams")
+    if not out.absolute().parent.is_dir():
+        raise MediaError(f"{out}: there is no folder {out.absolute().parent}; make it first")
+    strange = out.is_dir() and not (out / STATE).is_dir() and any(out.iterdir())
+    if strange and not overwrite:
+        raise MediaError(
+            f"{out}: exists already and holds other files; give --overwrite, or choose another name"
+        )
+
+
+def _must_fit(out: Path, manifest: Path, told: dict[str, Any]) -> None:
+    """Raise `ResumeError` where the dreams in `out` were made with anything else."""
+    try:
+        old = json.loads(manifest.read_text("utf-8"))
+        found = changes(settled(old["settings"]), settled(told["settings"]))
+        names = ("weights_sha256", "pictures")
+        found += [f"other {name}" for name in names if old[name] != told[name]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
+        raise ResumeError(
+            f"{manifest}: cannot be read ({error}); start anew with --overwrite"
+        ) from None
+    if found:
+        raise ResumeError(
+            f"{out}: made with other settings ({'; '.join(found)}); "
+            "choose another folder with -o, or start anew with --overwrite"
+        )
+
+
+def _read_journal(path: Path) -> dict[str, dict[str, Any]]:
+    """The last line of every picture; lines that are torn or foreign are left out."""
+    entries: dict[str, dict[str, Any]] = {}
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            entry = json.loads(line)
+            entries[str(entry["name"])] = entry
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return entries

@@ -1,0 +1,1 @@
+"""How content moves: motions by formula, optical flow from films, and the one warp."""

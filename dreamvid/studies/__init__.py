@@ -1,0 +1,1 @@
+"""Dreams looked at side by side: sheets, explanations, measures."""

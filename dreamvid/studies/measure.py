@@ -1,0 +1,234 @@
+"""How steady and how strong a dream is, beside the film it was dreamed over.
+
+Source of the warping error: Lai et al. 2018, "Learning blind video temporal consistency".
+"""
+
+import csv
+import statistics
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from dreamvid import media
+from dreamvid.dream.dreamer import dreamer_for
+from dreamvid.errors import MediaError
+from dreamvid.film.compositing import luma_of
+from dreamvid.film.seams import Seam, loop_seam
+from dreamvid.frames import Frame, Size, film_seconds, from_pixels, photographic, size_of
+from dreamvid.jobs.kinds import film_frames
+from dreamvid.media import encoders
+from dreamvid.motion.optical_flow import Method, boundary, disoccluded, method_for, shrunk
+from dreamvid.motion.warp import moved, warp
+from dreamvid.settings import Settings
+
+LEVELS = 255
+"""Differences are told in 8-bit levels."""
+
+FINER = 2
+"""How many times as large as the dream its input is looked at for motion, where it is so large."""
+
+TITLES = {
+    "warping_error": "warping error",
+    "own_error": "warping error of the input itself",
+    "flicker": "flicker of the dream's detail, levels",
+    "strength": "dream strength, objective over the input's",
+    "brightness": "brightness over the input's, levels",
+    "contrast": "contrast, ratio to the input's",
+    "saturation": "saturation over the input's, levels",
+}
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What one frame of a dream is like; the first has no frame before it to differ from."""
+
+    frame: int
+    warping_error: float | None
+    """Mean square difference to the frame before, moved along the input's flow, occlusions and
+    motion boundaries left out; values from 0 to 1."""
+    own_error: float | None
+    """The same of the input: what no dream that follows it can be rid of."""
+    flicker: float | None
+    """Mean absolute change, along the flow, of what the dream adds to the input, in levels."""
+    strength: float
+    """The objective's value over the input's."""
+    brightness: float
+    """Mean luma over the input's, in levels."""
+    contrast: float
+    """Standard deviation of luma, as a ratio to the input's."""
+    saturation: float
+    """Mean distance between the largest and the smallest channel over the input's, in levels."""
+
+
+def measure(
+    source: Path,
+    dream: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Measures]:
+    """Measure a dream beside its film, frame by frame, into a CSV and a plot beside it.
+
+    Args:
+        source: the film, or the picture that it was.
+        dream: the film dreamed over it, from ``video.start`` on.
+        out: the CSV; the plot has its name and the suffix ``.png``.
+        settings: the network and layers whose excitement is the dream's strength, and the flow.
+        overwrite: whether older files of these names may be replaced.
+        say: takes a line that the user should know of.
+
+    Raises:
+        MediaError: a film cannot be read, or a place not be written to.
+    """
+    plot = out.with_suffix(".png")
+    for place in (out, plot):
+        encoders.check_place(place, overwrite)
+    first_film, second_film = media.probe(source), media.probe(dream)
+    method = method_for(settings.flow)
+    dreamer = dreamer_for(settings)
+    start = film_seconds(settings.video.start, first_film.rate, "video.start")
+    rate = second_film.rate
+    size = second_film.size
+    finer = Size(*(FINER * side for side in size))
+    if all(side <= own for side, own in zip(finer, first_film.size, strict=True)):
+        size = finer
+    inputs = film_frames(source, first_film, size, rate, round(start * rate), say=say)
+    dreams = media.decoded(dream, second_film, say=say)
+
+    def gain(frame: Frame) -> float:
+        with torch.inference_mode():
+            inputs = dreamer.network.preprocessing.to_input(frame[None])
+            return float(dreamer.gain(inputs)[0])
+
+    device = next(dreamer.network.parameters()).device
+    with closing(inputs), closing(dreams):
+        measures = list(
+            measured(
+                (from_pixels(pixels, device) for pixels in inputs),
+                (from_pixels(pixels, device) for pixels in dreams),
+                method,
+                gain,
+            )
+        )
+    if not measures:
+        raise MediaError(f"{source}: has no frame for the first of {dream}; give --start")
+    if len(measures) < second_film.frames:
+        say(f"measured {len(measures)} of {second_film.frames} frames: {source} ends there")
+    write_csv(measures, out)
+    write_plot(measures, plot, f"{dream.name} beside {source.name}")
+    return measures
+
+
+def measure_loop(film: Path) -> Seam:
+    """How well a film's last frame flows into its first.
+
+    Raises:
+        MediaError: it cannot be read, or has fewer than three frames.
+    """
+    return loop_seam(from_pixels(pixels) for pixels in media.frames_of(film))
+
+
+def measured(
+    inputs: Iterable[Frame],
+    dreams: Iterable[Frame],
+    method: Method,
+    gain: Callable[[Frame], float],
+) -> Iterator[Measures]:
+    """Each frame's measures, as long as both last.
+
+    Args:
+        inputs: the film's frames, of the dream's size or larger: motion is found in them as they
+            are, the more exactly the larger they are.
+        dreams: the dream's.
+        method: the optical flow to follow the film with.
+        gain: the objective's value of a frame.
+    """
+    before: tuple[Frame, Frame, Frame] | None = None
+    for index, (large, dream) in enumerate(zip(inputs, dreams, strict=False)):
+        size = size_of(dream)
+        picture = photographic(large, size)
+        error = own = flicker = None
+        if before is not None:
+            large_before, picture_before, dream_before = before
+            forward = shrunk(method(large_before, large), size)
+            back = shrunk(method(large, large_before), size)
+            seen = (~(disoccluded(forward, back) | boundary(forward))).float()
+            error = _warping_error(dream_before, dream, forward, seen)
+            own = _warping_error(picture_before, picture, forward, seen)
+            change = moved(dream - picture, forward) - (dream_before - picture_before)
+            flicker = LEVELS * _over(change.abs(), seen)
+        yield Measures(
+            frame=index,
+            warping_error=error,
+            own_error=own,
+            flicker=flicker,
+            strength=gain(dream) / max(gain(picture), 1e-12),
+            brightness=LEVELS * float(luma_of(dream).mean() - luma_of(picture).mean()),
+            contrast=float(luma_of(dream).std() / luma_of(picture).std().clamp_min(1e-6)),
+            saturation=LEVELS * float(_saturation(dream) - _saturation(picture)),
+        )
+        before = (large, picture, dream)
+
+
+def summary(measures: list[Measures]) -> dict[str, float | None]:
+    """The mean of each measure over the film."""
+    means: dict[str, float | None] = {}
+    for name in TITLES:
+        values = [value for each in measures if (value := getattr(each, name)) is not None]
+        means[name] = statistics.fmean(values) if values else None
+    return means
+
+
+def write_csv(measures: list[Measures], path: Path) -> None:
+    """One line for each frame."""
+    with media.atomic_write(path) as part, part.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(Measures)])
+        writer.writeheader()
+        writer.writerows(asdict(each) for each in measures)
+
+
+def write_plot(measures: list[Measures], path: Path, title: str) -> None:
+    """A picture of every measure over the film."""
+    figure = Figure(figsize=(10, 12), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = [name for name in TITLES if name != "own_error"]
+    axes = figure.subplots(len(panels), 1, sharex=True)
+    for axis, name in zip(axes, panels, strict=True):
+        _draw(axis, measures, name, "the dream")
+        if name == "warping_error":
+            _draw(axis, measures, "own_error", "the input itself")
+            axis.legend(loc="upper right")
+        axis.set_title(TITLES[name], fontsize=9, loc="left")
+        axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
+        axis.grid(alpha=0.3)
+    axes[-1].set_xlabel("frame")
+    figure.suptitle(title, fontsize=10)
+    with media.atomic_write(path) as part:
+        figure.savefig(part, format="png", dpi=100)
+
+
+def _draw(axis: Any, measures: list[Measures], name: str, label: str) -> None:
+    told = [each for each in measures if getattr(each, name) is not None]
+    axis.plot([each.frame for each in told], [getattr(each, name) for each in told], label=label)
+
+
+def _warping_error(then: Frame, now: Frame, forward: torch.Tensor, seen: torch.Tensor) -> float:
+    return _over((warp(now, forward) - then).pow(2), seen)
+
+
+def _over(field: torch.Tensor, seen: torch.Tensor) -> float:
+    """The mean of `field` (3, H, W) where `seen` (H, W); everywhere where nothing is."""
+    total = seen.sum()
+    return float((field * seen).sum() / (3 * total)) if total > 0 else float(field.mean())
+
+
+def _saturation(frame: Frame) -> torch.Tensor:
+    return (frame.amax(0) - frame.amin(0)).mean()

@@ -1,0 +1,161 @@
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from dreamvid.dream.ascent import Report, rolled
+from dreamvid.dream.cuda_graphs import plain_calls
+from dreamvid.dream.dreamer import dreamer_for
+from dreamvid.frames import Size, noise
+from dreamvid.machine import devices
+from dreamvid.media import write_picture
+from dreamvid.networks.googlenet import GoogLeNet
+from dreamvid.networks.pocket import STAGES
+from dreamvid.objectives import objectives
+from dreamvid.settings import settled
+
+
+def test_rolls_by_numbers_and_by_device_data_agree(picture):
+    for offsets in [(3, -8), (0, 31), (-17, 5)]:
+        for back in (False, True):
+            data = rolled(picture[None], torch.tensor(offsets), back=back)
+            assert torch.equal(data, rolled(picture[None], offsets, back=back))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.5])
+def test_a_recorded_dream_is_the_same(smoothing):
+    tree = {
+        "octaves": {"count": 2},
+        "ascent": {"iterations": 3, "smoothing": smoothing},
+        "machine": {"precision": "fp64", "threads": 1},
+    }
+    frames = [noise(Size(70, 96), (number,)) for number in range(2)]
+    plain, recorded = dreamer_for(settled(tree)), dreamer_for(settled(tree))
+    calls = []
+
+    def recorder(call):
+        calls.append(call)
+        return plain_calls(call)
+
+    recorded._recorder = recorder
+    for number, frame in enumerate(frames):
+        ours, theirs = (each(frame, (5, number)) for each in (recorded, plain))
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+        assert recorded.report.steps == plain.report.steps == 6
+        assert recorded.report.gain == pytest.approx(plain.report.gain)
+    # Once for each octave, however many frames.
+    assert len(calls) == 2
+
+
+class Waiting(TorchDispatchMode):
+    """Notes the operations that a CUDA graph cannot hold: they wait for the processor's data."""
+
+    KINDS = ("lift_fresh", "_local_scalar_dense", "nonzero")
+
+    def __init__(self):
+        super().__init__()
+        self.found = set()
+        self.made = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if any(kind in str(func) for kind in self.KINDS):
+            self.found.add(str(func))
+        if func is torch.ops.aten.index.Tensor:
+            # An index that no operation made is a list of numbers.
+            made = [each for each in args[1] if each is not None]
+            if not all(any(each is one for one in self.made) for each in made):
+                self.found.add("index by numbers")
+        result = func(*args, **(kwargs or {}))
+        self.made.append(result)
+        return result
+
+
+STEPS = {
+    "plain": {},
+    "shaped": {"ascent": {"smoothing": 0.5, "gaussian": 1.0, "laplacian": 3, "blur": 0.6}},
+    "deviation": {"ascent": {"normalise": "deviation", "clamp": False}},
+    "channels": {"network": {"layers": ["4a:3,9", "3b=0.5"]}},
+    "googlenet": {"network": {"name": "googlenet", "layers": ["inception_3a/output"]}},
+}
+
+
+OPTIONS = {
+    "direction": {"vector": [1.0] * next(s.channels for s in STAGES if s.name == "4c")},
+    "guide": {"picture": ""},
+    "caricature": {"picture": ""},
+}
+# No class head is at hand, and what it judges is never recorded.
+ASKED = [name for name in objectives.names() if name != "class_score"]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        *STEPS.values(),
+        *({"objective": {"name": name, **OPTIONS.get(name, {})}} for name in ASKED),
+    ],
+    ids=[*STEPS, *ASKED],
+)
+def test_a_recorded_step_waits_for_nothing(tree, tmp_path):
+    """What is recorded on a GPU must not look at its own numbers, nor bring new ones there."""
+    tree = {**tree, "octaves": {"count": 1}, "machine": {"precision": "fp32", "threads": 1}}
+    if "picture" in tree.get("objective", {}):
+        picture = tmp_path / "guide.png"
+        write_picture(noise(Size(64, 80), (3,)), picture)
+        tree["objective"] = {**tree["objective"], "picture": str(picture)}
+    if tree.get("network", {}).get("name") == "googlenet":
+        weights = tmp_path / "random.safetensors"
+        state = GoogLeNet().state_dict()
+        save_file({key.removeprefix("convolutions."): state[key] for key in state}, weights)
+        tree["network"] = {**tree["network"], "weights": str(weights)}
+    made = dreamer_for(settled({"ascent": {}, **tree}))
+    modes = []
+
+    def recorder(call):
+        call()  # what is made once is made now, as in the calls that warm a graph up
+        mode = Waiting()
+        modes.append(mode)
+        with mode:
+            call()
+        return call
+
+    made._recorder = recorder
+    frame = noise(Size(70, 96), (0,))
+    for _ in range(2):
+        made(frame, (0, 0))
+    assert modes or not made.goal.hill(made.choices, Size(70, 96)).local
+    assert set().union(*(mode.found for mode in modes)) == set()
+
+
+def test_a_report_that_left_tells_the_same():
+    made = dreamer_for(settled({"octaves": {"count": 2}, "machine": {"threads": 1}}))
+    made(noise(Size(70, 96), (0,)), (0, 0))
+    left = made.report.leaving()()
+    assert left.noted() == made.report.noted()
+    assert (left.gain, left.steps, left.skipped) == (made.report.gain, made.report.steps, 0)
+    assert Report().leaving()().steps == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_what_leaves_a_gpu_arrives_whole_while_it_works_on():
+    wanted = torch.rand(3, 719, 1281)
+    frame = wanted.cuda()
+    arriving = devices.leaving(frame, frame.mean())
+    del frame
+    for _ in range(50):
+        torch.rand(3, 719, 1281, device="cuda").sort()
+    whole, mean = arriving()
+    assert (whole.device.type, whole.is_pinned()) == ("cpu", True)
+    assert torch.equal(whole, wanted)
+    assert mean == pytest.approx(whole.mean().item(), rel=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_captured_dream_is_the_same():
+    tree = {"octaves": {"count": 2}, "machine": {"device": "cuda", "precision": "fp32"}}
+    captured, plain = dreamer_for(settled(tree)), dreamer_for(settled(tree))
+    plain._recorder = None
+    frame = noise(Size(135, 240), (0,)).cuda()
+    torch.testing.assert_close(captured(frame, (0, 0)), plain(frame, (0, 0)), rtol=0, atol=0.02)

@@ -1,0 +1,63 @@
+import threading
+
+import pytest
+
+from dreamvid.errors import StorageError
+from dreamvid.machine.worker import Worker
+
+
+def test_pieces_are_done_in_order_and_all_before_the_end():
+    done = []
+    with Worker() as worker:
+        for number in range(20):
+            worker(lambda number=number: done.append((number, threading.current_thread())))
+    assert [number for number, _ in done] == list(range(20))
+    assert threading.main_thread() not in {thread for _, thread in done}
+
+
+def test_at_most_one_piece_is_behind():
+    first, begun = threading.Event(), threading.Event()
+    with Worker() as worker:
+        worker(first.wait)
+        threading.Timer(0.05, first.set).start()
+        worker(begun.set)
+        assert first.is_set()
+    assert begun.is_set()
+
+
+def full():
+    raise StorageError("no room")
+
+
+def given(*pieces):
+    with Worker() as worker:
+        for piece in pieces:
+            worker(piece)
+
+
+def test_an_error_is_raised_where_the_next_piece_is_given():
+    later = []
+    with pytest.raises(StorageError, match="no room"):
+        given(full, lambda: later.append(1))
+    assert not later
+
+
+def test_an_error_of_the_last_piece_is_raised_at_the_end():
+    with pytest.raises(StorageError, match="no room"):
+        given(full)
+
+
+def stopped(piece):
+    with Worker() as worker:
+        worker(piece)
+        raise KeyboardInterrupt
+
+
+def test_a_block_that_is_stopped_waits_for_the_piece_at_work():
+    go, done = threading.Event(), []
+    threading.Timer(0.05, go.set).start()
+    with pytest.raises(KeyboardInterrupt):
+        stopped(lambda: (go.wait(), done.append(1)))
+    assert done == [1]
+    with pytest.raises(KeyboardInterrupt):
+        stopped(full)
