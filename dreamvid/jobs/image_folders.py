@@ -20,8 +20,8 @@ from typing import Any
 import torch
 
 from dreamvid import media
-from dreamvid.dream.ascent import Noted
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.report import Noted
 from dreamvid.dream.timeline import Timeline
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.frames import Frame, Size, covered, parsed_size, size_of
