@@ -20,9 +20,9 @@ from typing import Any
 import torch
 
 from dreamvid import media
-from dreamvid.dream.ascent import Noted
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
-from dreamvid.dream.timeline import Timeline
+from dreamvid.dream.report import Noted
+from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.frames import Frame, Size, covered, parsed_size, size_of
 from dreamvid.jobs import logs
@@ -84,7 +84,7 @@ def image_folder(
     _check_place(source, out, overwrite)
     if log:
         logs.check_log(out, overwrite=True)
-    Timeline(settings)
+    check_schedules(settings)
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     dreamer = dreamer_for(settings)

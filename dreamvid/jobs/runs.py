@@ -18,8 +18,8 @@ import numpy
 import torch
 
 from dreamvid import __version__, media
-from dreamvid.dream.ascent import Report
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.report import Report
 from dreamvid.errors import MediaError, ResumeError, SettingsError, Stopped
 from dreamvid.film.pipeline import dreamed, key_before
 from dreamvid.film.seams import CLOSED

@@ -125,8 +125,7 @@ def explain(
 
 def _distinct(dreamer: Dreamer) -> list[Choice]:
     """Every layer that is dreamed of at any octave, but the head, which sees no places."""
-    octaves = range(dreamer.settings.octaves.count)
-    found = [choice for octave in octaves for choice in dreamer.choices_at(octave, 0)]
+    found = [choice for octave in dreamer.plan.at().octaves for choice in octave.choices]
     found = [choice for choice in found if choice.layer != dreamer.network.head]
     return list(dict.fromkeys(found)) or list(dreamer.network.choices())
 
