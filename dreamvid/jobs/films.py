@@ -26,10 +26,8 @@ from dreamvid.motion.optical_flow import method_for
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.registry import Within, checked_value
-from dreamvid.settings import Settings, Tree, presets
+from dreamvid.settings import FILM_SIDE, Settings, Tree, presets
 
-FILM_SIDE = "640"
-"""The longer side of a film for which no size is asked."""
 DEFAULT_MOTION: Tree = {"zoom": {}}
 SQUARE = Size(1, 1)
 """The shape of a film for which neither a seed nor a size gives one."""

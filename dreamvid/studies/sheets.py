@@ -25,12 +25,10 @@ from dreamvid.networks import networks as known_networks
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.registry import Registry
-from dreamvid.settings import Settings, Tree, laid_over
+from dreamvid.settings import CELL_SIDE, Settings, Tree, laid_over
 from dreamvid.settings import presets as shipped
 from dreamvid.studies.contact import Cell, Row, contact_sheet
 
-CELL_SIDE = "320"
-"""The longer side of a cell for which no size is asked."""
 SPREAD = 8
 """So many layers are shown of a network where none are asked for."""
 ALL = "all"
