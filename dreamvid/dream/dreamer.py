@@ -52,7 +52,7 @@ class Dreamer:
         self._walk = [network.choices([selector]) for selector in settings.network.walk]
         each = octaves.layers and for_each_octave(octaves.layers, octaves.count, "octaves.layers")
         self._octave_choices = [network.choices(selectors) for selectors in each]
-        self.goal = Goal(network, settings.objective)
+        self.goal = Goal(network, settings.objective, self.timeline.options)
         for some in (self.choices, *self._walk, *self._octave_choices):
             self.goal.check(some)
         self._tilers: dict[frozenset[str], Tiler] = {}
@@ -108,7 +108,7 @@ class Dreamer:
         def dream(passed: int, image: Tensor, octave: int) -> Tensor:
             report.begin(passed, octave, size_of(image))
             choices = self.choices_at(octave, index)
-            hill = self.goal.hill(choices, size_of(image))
+            hill = self.goal.hill(choices, size_of(image), index)
             step: float | Tensor = self.step(octave, index, later)
             if later and fresh is not None:
                 share = resized(fresh[None], size_of(image))[0].to(image.dtype)
@@ -224,7 +224,7 @@ class Dreamer:
         choices = self.choices_at(octave, index)
         if not choices:
             return inputs.new_zeros(len(inputs))
-        return self.goal.hill(choices, size_of(inputs)).gain(inputs, offsets)
+        return self.goal.hill(choices, size_of(inputs), index).gain(inputs, offsets)
 
     def check(self, size: Size, seed: Size | None = None) -> None:
         """Raise `SettingsError` where the seed or the smallest octave is too small to dream."""
@@ -269,6 +269,7 @@ def network_for(settings: Settings, *, keep_memory: bool = True) -> Network:
         weights=settings.network.weights or (),
         device=device,
         precision=settings.machine.precision,
+        options=settings.network.options,
     )
 
 
