@@ -231,7 +231,9 @@ def test_a_walk_goes_a_layer_on_with_every_frame_of_a_film(picture):
     dreamer = Dreamer(net, [Choice("b")], settings_for("default", assigned=walking))
     asked = []
     hill = dreamer.goal.hill
-    dreamer.goal.hill = lambda choices, size: asked.append(choices[0].layer) or hill(choices, size)
+    dreamer.goal.hill = lambda choices, *more: (
+        asked.append(choices[0].layer) or hill(choices, *more)
+    )
     made = dreamed(StillSource(picture), carry_for({"name": "none"}), dreamer, seed=0, depth=8)
     list(islice(made, 4))
     assert asked == ["a", "b", "a", "b"]

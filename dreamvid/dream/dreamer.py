@@ -40,15 +40,14 @@ class Dreamer:
         self.choices = tuple(choices)
         self.settings = settings
         self.plan = Plan(network, choices, settings)
-        self.goal = Goal(network, settings.objective)
+        self.goal = Goal(network, settings.objective, self.plan.timeline.options)
         for each in self.plan.everything:
             self.goal.check(each)
         self.report = Report()
         self.watch: Watch | None = None
         """Called after every step, with pictures in the network's own units."""
-        parameter = next(network.parameters())
-        self._device = parameter.device
-        self._dtype = torch.promote_types(parameter.dtype, torch.float32)
+        self._device = network.device
+        self._dtype = torch.promote_types(network.dtype, torch.float32)
         ends = torch.tensor([0.0, 1.0], device=self._device, dtype=self._dtype)
         low, high = network.preprocessing.to_input(ends[:, None, None, None].expand(2, 3, 1, 1))
         self._bounds = (low[None], high[None])
@@ -113,7 +112,7 @@ class Dreamer:
         choices = self.plan.at(index).octaves[-1].choices
         if not choices:
             return inputs.new_zeros(len(inputs))
-        return self.goal.hill(choices, size_of(inputs)).gain(inputs, offsets)
+        return self.goal.hill(choices, size_of(inputs), index).gain(inputs, offsets)
 
     @property
     def layers(self) -> list[str]:
@@ -169,7 +168,7 @@ class Dreamer:
 
     def _ascent(self, plan: FramePlan, octave: int, image: Tensor, varied: bool) -> Ascent:
         """The ascent at an octave, for pictures like `image`; `varied` steps have many sizes."""
-        hill = self.goal.hill(plan.octaves[octave].choices, size_of(image))
+        hill = self.goal.hill(plan.octaves[octave].choices, size_of(image), plan.index)
         return Ascent(
             hill.gain,
             plan.ascent,
@@ -216,6 +215,7 @@ def network_for(settings: Settings, *, keep_memory: bool = True) -> Network:
         weights=settings.network.weights or (),
         device=device,
         precision=settings.machine.precision,
+        options=settings.network.options,
     )
 
 

@@ -29,6 +29,7 @@ class OctavePlan:
 class FramePlan:
     """What is dreamed at one frame, and the settings it has there."""
 
+    index: int
     settings: OctaveSettings
     ascent: AscentSettings
     octaves: list[OctavePlan]
@@ -87,6 +88,7 @@ class Plan:
         choices = self._choices(index, now)
         level = self.network.preprocessing.level
         return FramePlan(
+            index,
             octaves,
             ascent,
             [

@@ -27,7 +27,7 @@ from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.frames import Frame, Size, covered, parsed_size, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.kinds import sha256_of
-from dreamvid.jobs.runs import Progress, Silence, described, device_of, stoppable
+from dreamvid.jobs.runs import Progress, Silence, described, stoppable
 from dreamvid.media.locking import locked
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
@@ -159,7 +159,7 @@ class _Work:
         for wanted, frames in batches(self._read(lacking), self._together):
             # The first key of a film: what each would be dreamed with alone.
             key = (self.settings.film.seed, 0)
-            stack = torch.stack(frames).to(device_of(self.dreamer.network))
+            stack = torch.stack(frames).to(self.dreamer.network.device)
             dreams = self.dreamer.batch(stack, key)
             report = self.dreamer.report
             if report.skipped:

@@ -15,7 +15,7 @@ from torch import Tensor
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.frames import Frame, Size, covered, parsed_size, photographic, size_of
-from dreamvid.jobs.runs import Progress, Silence, described, device_of
+from dreamvid.jobs.runs import Progress, Silence, described
 from dreamvid.media import encoders
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
@@ -131,7 +131,7 @@ def _distinct(dreamer: Dreamer) -> list[Choice]:
 
 
 def _look(net: Network, frame: Frame, choices: Sequence[Choice]) -> _Seen:
-    frame = frame.to(device_of(net))
+    frame = frame.to(net.device)
     strengths: dict[str, float] = {}
     found: dict[str, Tensor] = {}
     scores = None
