@@ -74,6 +74,7 @@ class Backwards(Tiny):
 
 
 def tiny(*, weights: Path | None = None) -> Tiny:
+    """A teacher of three layers."""
     return Tiny()
 
 

@@ -103,7 +103,7 @@ def make(
             f"recipe.side: got {recipe.side}, and {teacher.name} needs {teacher.smallest_side}"
         )
     files = files_in(images)
-    device = next(teacher.parameters()).device
+    device = teacher.device
     manifest = {
         "teacher": teacher.name,
         "teacher_sha256": teacher.weights_sha256 or "",
@@ -164,7 +164,7 @@ def check(
 ) -> Fidelity:
     """Measure the student in `file` against its teacher, on the held-out pictures of `images`."""
     progress = progress or Silence()
-    device = next(teacher.parameters()).device
+    device = teacher.device
     student = network("pocket", weights=file, device=device, precision="fp32")
     about = weights_files.read(file, "pocket").metadata
     if about.get("teacher", teacher.name) != teacher.name:

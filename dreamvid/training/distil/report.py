@@ -90,7 +90,7 @@ def write_sample(student: Network, photographs: Sequence[Tensor], path: Path) ->
     """
     size = Size(SAMPLE_SIDE, SAMPLE_SIDE)
     starts = [middle(photograph, SAMPLE_SIDE) for photograph in photographs]
-    batch = torch.stack([*starts, noise(size, (0,))]).to(next(student.parameters()).device)
+    batch = torch.stack([*starts, noise(size, (0,))]).to(student.device)
     count = len(student.layers)
     layers = dict.fromkeys([student.layers[count // 2 - 1], student.layers[max(0, count - 2)]])
     rows = [batch]
