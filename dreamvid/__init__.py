@@ -1,6 +1,6 @@
 """Dream films: gradient ascent on every frame, each frame fed back, the result a film.
 
-The easy doors::
+The Python functions::
 
     import dreamvid
     dreamvid.zoom("seed.jpg", "out.mp4", frames=90)
@@ -8,14 +8,17 @@ The easy doors::
     dreamvid.image("seed.jpg", "dream.png", preset="google-2015", weights="bvlc.safetensors")
     dreamvid.loop(out="loop.webp", seconds=4)
 
-All take ``preset``, ``config``, ``overwrite``, every flag of the command line by its long name,
-and ``settings``, a nested dict such as ``{"ascent": {"step_size": 2.0}}``. Importing dreamvid
-loads nothing heavy.
+Each takes the flags of its command as keywords; ``__init__.pyi`` lists them, with types.
+``settings`` is a nested dict such as ``{"ascent": {"step_size": 2.0}}``, and wins over all.
+Importing dreamvid loads nothing heavy.
 """
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dreamvid.settings import Settings
 
 __version__ = "0.1.0"
 
@@ -32,15 +35,33 @@ def zoom(
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:
-    """Make a film that falls into a still; returns its path, ``<seed>-zoom.mp4`` by default."""
+    """Make a film that falls into a still, and return its path."""
+    chosen = _settings("zoom", preset, config, flags, settings)
     from dreamvid.jobs import films
-    from dreamvid.settings import flagged
 
-    chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
     target = Path(out) if out is not None else Path(f"{Path(seed).stem}-zoom.mp4")
     return films.zoom(
         Path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview
     )
+
+
+def video(
+    source: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    preset: str = "video",
+    config: str | PathLike[str] | None = None,
+    job: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    settings: dict[str, Any] | None = None,
+    **flags: Any,
+) -> Path:
+    """Dream over a film, and return the path of the new one; motion, rate and sound are kept."""
+    chosen = _settings("video", preset, config, flags, settings)
+    from dreamvid.jobs import films
+
+    target = Path(out) if out is not None else Path(f"{Path(source).stem}-video.mp4")
+    return films.video(Path(source), target, chosen, job=_path(job), overwrite=overwrite)
 
 
 def loop(
@@ -56,41 +77,19 @@ def loop(
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:
-    """Make a film whose last frame flows into its first, from noise unless a seed is given.
+    """Make a film whose last frame flows into its first, and return its path.
 
-    The seed is a picture, or a job folder, whose last frame is taken. Returns the film's path,
-    ``noise-loop.mp4`` or ``<seed>-loop.mp4`` by default.
+    The seed is a picture, or a job folder, whose last frame is taken; without one, noise.
     """
+    chosen = _settings("loop", preset, config, flags, settings)
     from dreamvid.jobs import films
-    from dreamvid.settings import flagged
 
-    chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
     if seconds is not None:
         chosen = films.lasting(chosen, seconds, flags.get("frames"))
     target = Path(out) if out is not None else films.named(_path(seed), "loop")
     return films.loop(
         _path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview
     )
-
-
-def video(
-    source: str | PathLike[str],
-    out: str | PathLike[str] | None = None,
-    *,
-    preset: str = "video",
-    config: str | PathLike[str] | None = None,
-    job: str | PathLike[str] | None = None,
-    overwrite: bool = False,
-    settings: dict[str, Any] | None = None,
-    **flags: Any,
-) -> Path:
-    """Dream over a film; returns the new film's path, ``<source>-video.mp4`` by default."""
-    from dreamvid.jobs import films
-    from dreamvid.settings import flagged
-
-    chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
-    target = Path(out) if out is not None else Path(f"{Path(source).stem}-video.mp4")
-    return films.video(Path(source), target, chosen, job=_path(job), overwrite=overwrite)
 
 
 def image(
@@ -105,17 +104,11 @@ def image(
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:
-    """Dream one picture, or every picture in a folder.
-
-    Returns its path, ``<seed>-dream.png`` or ``<folder>-dream`` by default. `batch` is how many
-    pictures of a folder are dreamed together; 0 is what suits the device. With `log`, the
-    objective at every step is written beside it.
-    """
+    """Dream one picture, or every picture in a folder, and return the path of the result."""
+    chosen = _settings("image", preset, config, flags, settings)
     from dreamvid.jobs import films
     from dreamvid.jobs import image_folders as folders
-    from dreamvid.settings import flagged
 
-    chosen = films.settings_for(preset, _path(config), flagged(flags), settings)
     target = Path(out) if out is not None else films.dream_of(Path(seed))
     if Path(seed).is_dir():
         return folders.image_folder(
@@ -135,17 +128,35 @@ def sheet(
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:
-    """Dream one picture in many ways, side by side; returns ``<seed>-sheet.png`` by default.
+    """Dream one picture in many ways, side by side, and return the path of the sheet.
 
-    `across` says what differs, such as ``{"iterations": "5,10,20"}``; see
+    `across` says what differs, such as ``{"iterations": "5,10,20", "presets": "all"}``; see
     `dreamvid.studies.sheets.axes`.
     """
     from dreamvid.settings import flagged
+
+    chosen = flagged(flags, "sheet")
     from dreamvid.studies import sheets
 
-    asked = sheets.Asked(preset, _path(config), flagged(flags), settings or {}, across or {})
+    asked = sheets.Asked(preset, _path(config), chosen, settings or {}, across or {})
     target = Path(out) if out is not None else Path(f"{Path(seed).stem}-sheet.png")
     return sheets.sheet(Path(seed), target, asked, overwrite=overwrite)
+
+
+def _settings(
+    command: str,
+    preset: str,
+    config: str | PathLike[str] | None,
+    flags: dict[str, Any],
+    above: dict[str, Any] | None,
+) -> "Settings":
+    """The settings that a function is asked for; a misspelt flag is found before torch loads."""
+    from dreamvid.settings import flagged
+
+    chosen = flagged(flags, command)
+    from dreamvid.jobs import films
+
+    return films.settings_for(preset, _path(config), chosen, above)
 
 
 def _path(path: str | PathLike[str] | None) -> Path | None:

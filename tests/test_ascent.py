@@ -5,20 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from dreamvid.dream.ascent import (
-    CASCADE,
-    Report,
-    advancing,
-    ascended,
-    cascade_smoothed,
-    gain_and_gradients,
-    jitter,
-    normalised,
-    shaped_gradient,
-)
+from dreamvid.dream.ascent import Ascent, gain_and_gradients, jitter
 from dreamvid.dream.blur import gaussian_blurred
 from dreamvid.dream.laplacian import doubled, evened, halved
 from dreamvid.dream.octaves import climbed, for_each_octave, octave_sizes
+from dreamvid.dream.report import Report
+from dreamvid.dream.shaping import CASCADE, cascade_smoothed, normalised, shaped_gradient
+from dreamvid.dream.updates import update_for
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Size
 from dreamvid.settings import AscentSettings, OctaveSettings
@@ -30,16 +23,18 @@ def plain(**values):
     return AscentSettings(**{"jitter": 0, **values})
 
 
+def climb(image, gain, step_size, settings, steps=1, *, key=(0,), report=None, masks=None):
+    ascent = Ascent(gain, settings, BOUNDS, masks=masks)
+    return ascent(image, step_size, steps, key, report or Report())
+
+
 def test_jitter_keeps_the_gradient_in_place(picture):
     """An objective that moves with the picture must give the same step however it is rolled."""
 
     def total(x, offsets):
         return (x**2).sum((1, 2, 3))
 
-    steps = [
-        ascended(picture[None], total, BOUNDS, 0.01, (7,), AscentSettings(jitter=j), 1, Report())
-        for j in (0, 32)
-    ]
+    steps = [climb(picture[None], total, 0.01, AscentSettings(jitter=j), key=(7,)) for j in (0, 32)]
     torch.testing.assert_close(*steps)
 
 
@@ -51,17 +46,7 @@ def test_jitter_reaches_both_ends():
 @pytest.mark.parametrize("how", ["mean", "deviation", "none"])
 def test_a_flat_picture_never_gives_nan(how):
     flat = torch.full((1, 3, 20, 31), 0.5)
-    report = Report()
-    after = ascended(
-        flat,
-        lambda x, offsets: (x * 0).sum((1, 2, 3)),
-        BOUNDS,
-        1.0,
-        (0,),
-        plain(normalise=how),
-        2,
-        report,
-    )
+    after = climb(flat, lambda x, offsets: (x * 0).sum((1, 2, 3)), 1.0, plain(normalise=how), 2)
     assert torch.equal(after, flat)
 
 
@@ -79,22 +64,22 @@ def test_a_gradient_that_is_not_finite_skips_its_step(picture):
 
     def sometimes(x, offsets):
         calls.append(1)
-        height = x.sum((1, 2, 3))
-        return height / 0 if len(calls) == 2 else height
+        gain = x.sum((1, 2, 3))
+        return gain / 0 if len(calls) == 2 else gain
 
     report = Report()
-    after = ascended(picture[None], sometimes, BOUNDS, 0.001, (0,), plain(), 3, report)
+    after = climb(picture[None], sometimes, 0.001, plain(), 3, report=report)
     assert (report.steps, report.skipped) == (2, 1)
     assert torch.isfinite(after).all()
 
 
 def test_a_gradient_that_is_not_finite_skips_no_other_picture_s_step(picture):
     def sound_of_one(x, offsets):
-        heights = x.sum((1, 2, 3))
-        return torch.stack([heights[0], heights[1] / 0])
+        gains = x.sum((1, 2, 3))
+        return torch.stack([gains[0], gains[1] / 0])
 
     both, report = torch.stack([picture, picture]), Report()
-    after = ascended(both, sound_of_one, BOUNDS, 0.001, (0,), plain(), 2, report)
+    after = climb(both, sound_of_one, 0.001, plain(), 2, report=report)
     assert torch.equal(after[1], picture)
     assert not torch.equal(after[0], picture)
     one, other = (report.leaving(number)() for number in range(2))
@@ -106,8 +91,8 @@ def test_clamping_can_be_left_out(picture):
     def total(x, offsets):
         return x.sum((1, 2, 3))
 
-    free = ascended(picture[None], total, BOUNDS, 0.5, (0,), plain(clamp=False), 3, Report())
-    kept = ascended(picture[None], total, BOUNDS, 0.5, (0,), plain(), 3, Report())
+    free = climb(picture[None], total, 0.5, plain(clamp=False), 3)
+    kept = climb(picture[None], total, 0.5, plain(), 3)
     assert free.max() > 1
     assert kept.max() == 1
 
@@ -148,8 +133,8 @@ def test_the_whole_picture_is_carried_up(picture):
 
 def test_gain_is_for_each_picture():
     batch = torch.rand(2, 3, 5, 7)
-    heights, gradients = gain_and_gradients(batch, lambda x, _: x.pow(2).sum((1, 2, 3)))
-    assert heights.shape == (2,)
+    gains, gradients = gain_and_gradients(batch, lambda x, _: x.pow(2).sum((1, 2, 3)))
+    assert gains.shape == (2,)
     assert len(gradients) == 1
     torch.testing.assert_close(gradients[0], 2 * batch)
 
@@ -164,14 +149,15 @@ def test_each_objective_works_inside_its_mask_at_its_own_strength(picture):
         return torch.stack([x.sum((1, 2, 3)), -1000 * x.sum((1, 2, 3))])
 
     start, report = picture[None], Report()
-    after = ascended(start, gain, BOUNDS, 0.01, (0,), AscentSettings(clamp=False), 1, report, masks)
+    settings = AscentSettings(clamp=False)
+    after = climb(start, gain, 0.01, settings, report=report, masks=masks)
     torch.testing.assert_close(after[..., :40], start[..., :40] + 0.01)
     torch.testing.assert_close(after[..., 40:], start[..., 40:] - 0.01)
     assert report.gain == pytest.approx(-999 * start.sum().item(), rel=1e-5)
 
 
 def test_momentum_goes_on():
-    advance = advancing(AscentSettings(update="momentum", momentum=0.5))
+    advance = update_for(AscentSettings(update="momentum", momentum=0.5))
     one = torch.ones(1, 3, 2, 3)
     assert [advance(one).mean().item() for _ in range(3)] == [1, 1.5, 1.75]
 
@@ -180,7 +166,7 @@ def test_adam_is_torchs():
     gradients = torch.randn(5, 1, 3, 4, 7)
     theirs = torch.zeros(1, 3, 4, 7, requires_grad=True)
     adam = torch.optim.Adam([theirs], lr=0.3, maximize=True)
-    advance, ours = advancing(AscentSettings(update="adam")), torch.zeros(1, 3, 4, 7)
+    advance, ours = update_for(AscentSettings(update="adam")), torch.zeros(1, 3, 4, 7)
     for gradient in gradients:
         theirs.grad = gradient.clone()
         adam.step()
@@ -194,7 +180,7 @@ def test_a_blur_of_the_picture_holds_back_sparkle(picture):
     def still(x, offsets):
         return (x * 0).sum((1, 2, 3))
 
-    after = ascended(rough, still, BOUNDS, 0, (0,), plain(blur=1.0, clamp=False), 1, Report())
+    after = climb(rough, still, 0, plain(blur=1.0, clamp=False))
     assert after.diff(dim=3).abs().mean() < 0.5 * rough.diff(dim=3).abs().mean()
     torch.testing.assert_close(after.mean(), rough.mean(), atol=0.01, rtol=0)
 

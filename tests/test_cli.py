@@ -236,21 +236,3 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, bad_inputs):
     assert len(result.stderr.splitlines()) == 1, result.stderr
     assert words in result.stderr
     assert {path: path.read_bytes() for path in bad_inputs.iterdir()} == before
-
-
-def test_help_tells_the_true_defaults():
-    from dreamvid.jobs.films import FILM_SIDE
-    from dreamvid.settings import Settings
-
-    settings = Settings()
-    text = " ".join(run_cli("zoom", "--help", env={"COLUMNS": "300", "PATH": ""}).stdout.split())
-    for value in (
-        settings.film.length,
-        settings.film.rate,
-        settings.octaves.count,
-        settings.ascent.iterations,
-        settings.film.seed,
-        settings.network.name,
-        FILM_SIDE + ";",
-    ):
-        assert f"[{value}" in text

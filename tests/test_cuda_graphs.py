@@ -3,9 +3,10 @@ import torch
 from safetensors.torch import save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dreamvid.dream.ascent import Report, rolled
-from dreamvid.dream.cuda_graphs import plain_calls
+from dreamvid.dream.ascent import rolled
+from dreamvid.dream.cuda_graphs import Recordings, plain_calls
 from dreamvid.dream.dreamer import dreamer_for
+from dreamvid.dream.report import Report
 from dreamvid.frames import Size, noise
 from dreamvid.machine import devices
 from dreamvid.media import write_picture
@@ -37,7 +38,7 @@ def test_a_recorded_dream_is_the_same(smoothing):
         calls.append(call)
         return plain_calls(call)
 
-    recorded._recorder = recorder
+    recorded._recordings = Recordings(recorder)
     for number, frame in enumerate(frames):
         ours, theirs = (each(frame, (5, number)) for each in (recorded, plain))
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
@@ -119,7 +120,7 @@ def test_a_recorded_step_waits_for_nothing(tree, tmp_path):
             call()
         return call
 
-    made._recorder = recorder
+    made._recordings = Recordings(recorder)
     frame = noise(Size(70, 96), (0,))
     for _ in range(2):
         made(frame, (0, 0))
@@ -156,6 +157,6 @@ def test_what_leaves_a_gpu_arrives_whole_while_it_works_on():
 def test_a_captured_dream_is_the_same():
     tree = {"octaves": {"count": 2}, "machine": {"device": "cuda", "precision": "fp32"}}
     captured, plain = dreamer_for(settled(tree)), dreamer_for(settled(tree))
-    plain._recorder = None
+    plain._recordings = None
     frame = noise(Size(135, 240), (0,)).cuda()
     torch.testing.assert_close(captured(frame, (0, 0)), plain(frame, (0, 0)), rtol=0, atol=0.02)

@@ -18,6 +18,7 @@ from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise, quantised
+from dreamvid.jobs.runs import Silence
 from dreamvid.networks import network
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.googlenet import GoogLeNet
@@ -73,6 +74,7 @@ class Backwards(Tiny):
 
 
 def tiny(*, weights: Path | None = None) -> Tiny:
+    """A teacher of three layers."""
     return Tiny()
 
 
@@ -126,11 +128,10 @@ def made(teacher, images, out, options=None, **others):
     return distil.make(teacher, images, out, **options)
 
 
-class Told(distil.Bar):
+class Told(Silence):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
-        super().__init__(quiet=True)
         self.lines = []
 
     def say(self, text):
@@ -350,7 +351,7 @@ def test_a_killed_run_goes_on_to_the_same_file(teacher, images, tmp_path):
 
     status, errors = finished(started("tiny", *common, "-o", broken, "--resume"))
     assert status == 0, errors
-    assert "steps are made already" in errors
+    assert "steps are there already" in errors
     assert broken.read_bytes() == whole.read_bytes()
     tables = [training_folder(path) / "losses.csv" for path in (whole, broken)]
     assert tables[0].read_text() == tables[1].read_text()

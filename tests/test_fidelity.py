@@ -7,8 +7,9 @@ from conftest import shared
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from dreamvid.dream.ascent import Report, ascended, jitter
+from dreamvid.dream.ascent import Ascent, jitter
 from dreamvid.dream.dreamer import dreamer_for
+from dreamvid.dream.report import Report
 from dreamvid.frames import Size, photographic, quantised
 from dreamvid.jobs.films import settings_for
 from dreamvid.media import read_picture
@@ -134,11 +135,10 @@ def mean_free(frame):
 @pytest.mark.parametrize(("precision", "within"), [("fp64", 1e-9), ("fp32", 1e-3)])
 def test_one_step_agrees(sky, plain, googlenet_weights, precision, within):
     ours = dreamer(googlenet_weights, precision=precision)
-    assert ours.step(0) == 1.5
+    assert ours.plan.at().octaves[0].step_size == 1.5
     image = ours.network.preprocessing.to_input(sky[None].to(ours._dtype))
-    after = ascended(
-        image, ours.gain, ours._bounds, ours.step(0), (*KEY, 0), ours.settings.ascent, 1, Report()
-    )
+    ascent = Ascent(ours.gain, ours.settings.ascent, ours._bounds)
+    after = ascent(image, 1.5, 1, (*KEY, 0), Report())
     start = mean_free(sky)
     expected = plain_step(plain, start, jitter((*KEY, 0, 0), 32))
     moved = after[0].double().numpy() - start
@@ -185,16 +185,8 @@ def test_ten_float32_steps_from_the_same_states_agree(sky, plain, googlenet_weig
     for step in range(10):
         key = (*KEY, 0, step)
         expected = plain_step(plain, state, jitter((*key, 0), 32))
-        after = ascended(
-            torch.from_numpy(state).float()[None],
-            ours.gain,
-            ours._bounds,
-            ours.step(0),
-            key,
-            ours.settings.ascent,
-            1,
-            Report(),
-        )
+        ascent = Ascent(ours.gain, ours.settings.ascent, ours._bounds)
+        after = ascent(torch.from_numpy(state).float()[None], 1.5, 1, key, Report())
         errors.append(psnr(after[0].double().numpy(), expected))
         state = expected
     print(f"ten float32 steps, each from the same state: {min(errors):.1f} dB at worst")

@@ -8,7 +8,7 @@ from PIL import Image
 
 import dreamvid
 from dreamvid import media
-from dreamvid.dream.ascent import Noted
+from dreamvid.dream.report import Noted
 from dreamvid.errors import MediaError, ResumeError
 from dreamvid.frames import Size, noise, photographic
 from dreamvid.jobs import image_folders as folders

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dreamvid.dream.timeline import Timeline
+from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, film_seconds, parsed_size
 from dreamvid.jobs import films
@@ -93,7 +93,7 @@ def settle(tree):
     chosen = settled(tree)
     painted(chosen)
     assert settled(chosen.tree()).tree() == chosen.tree()
-    Timeline(chosen.changed("film", frames=5))
+    check_schedules(chosen.changed("film", frames=5))
 
 
 def parse_toml(text):

@@ -285,9 +285,9 @@ except NetworkError as error:
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
     names, error = done.stdout.splitlines()
-    assert names.startswith("False ['pocket', 'googlenet', 'inception5h'] ")
+    assert names.startswith("False ['googlenet', 'inception5h', 'pocket'] ")
     assert error.startswith(
-        "no network 'vgg16' of our own (pocket, googlenet, inception5h), and torchvision cannot be "
+        "no network 'vgg16' of our own (googlenet, inception5h, pocket), and torchvision cannot be "
         "imported "
         "(operator torchvision::nms does not exist); install the release made for torch "
     )

@@ -8,8 +8,9 @@ from conftest import run_cli
 from tiny import Tiny
 
 from dreamvid import media
-from dreamvid.dream.ascent import Report, ascended, gain_and_gradients
+from dreamvid.dream.ascent import Ascent, gain_and_gradients
 from dreamvid.dream.dreamer import Dreamer
+from dreamvid.dream.report import Report
 from dreamvid.errors import DreamvidError, NetworkError, ResumeError
 from dreamvid.film.carries import carry_for
 from dreamvid.film.pipeline import dreamed
@@ -56,7 +57,7 @@ def test_every_objective_rises_in_three_steps(name, picture, guide):
     bounds = (torch.full((1, 3, 1, 1), -1.0), torch.full((1, 3, 1, 1), 1.0))
     # Smoothness is at its best quickly: a large step passes it.
     step = 2 / 2550 if name == "smoothness" else 2 / 255
-    after = ascended(start, hill.gain, bounds, step, (0,), AscentSettings(), 3, report)
+    after = Ascent(hill.gain, AscentSettings(), bounds)(start, step, 3, (0,), report)
     gains_at = [hill.gain(x, (0, 0)) for x in (start, after)]
     assert [each.shape for each in gains_at] == [(1,), (1,)]
     assert gains_at[1] > gains_at[0]
@@ -212,11 +213,11 @@ def test_layers_of_octaves_and_of_frames():
     net = Tiny().requires_grad_(False)
     tree = {"octaves": {"count": 2, "scale": 2.0, "layers": [["b"], ["a"], ["a:2", "b"]]}}
     dreamer = Dreamer(net, [Choice("b")], settings_for("default", assigned=tree))
-    assert dreamer.choices_at(0, 9) == (Choice("a"),)
-    assert dreamer.choices_at(1, 9) == (Choice("a", (2,)), Choice("b"))
+    assert dreamer.plan.at(9).octaves[0].choices == (Choice("a"),)
+    assert dreamer.plan.at(9).octaves[1].choices == (Choice("a", (2,)), Choice("b"))
     walking = {"network": {"walk": ["a", "b", "a:1"]}}
     dreamer = Dreamer(net, [Choice("b")], settings_for("default", assigned=walking))
-    assert [dreamer.choices_at(1, frame)[0] for frame in (0, 1, 2, 3)] == [
+    assert [dreamer.plan.at(frame).octaves[1].choices[0] for frame in (0, 1, 2, 3)] == [
         Choice("a"),
         Choice("b"),
         Choice("a", (1,)),
@@ -230,7 +231,9 @@ def test_a_walk_goes_a_layer_on_with_every_frame_of_a_film(picture):
     dreamer = Dreamer(net, [Choice("b")], settings_for("default", assigned=walking))
     asked = []
     hill = dreamer.goal.hill
-    dreamer.goal.hill = lambda choices, size: asked.append(choices[0].layer) or hill(choices, size)
+    dreamer.goal.hill = lambda choices, *more: (
+        asked.append(choices[0].layer) or hill(choices, *more)
+    )
     made = dreamed(StillSource(picture), carry_for({"name": "none"}), dreamer, seed=0, depth=8)
     list(islice(made, 4))
     assert asked == ["a", "b", "a", "b"]
@@ -246,7 +249,7 @@ def test_steps_of_each_octave(picture):
     dreamer(picture, (0, 0))
     assert dreamer.report.steps == 3 * (3 + 1)
     level = net.preprocessing.level
-    assert [dreamer.step(0), dreamer.step(1)] == [2 * level, 4 * level]
+    assert [octave.step_size for octave in dreamer.plan.at().octaves] == [2 * level, 4 * level]
 
 
 def test_a_job_with_an_altered_guide_is_refused(picture, guide, tmp_path):

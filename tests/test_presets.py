@@ -7,9 +7,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from dreamvid import media
-from dreamvid.dream.ascent import Report, ascended, jitter
+from dreamvid.dream.ascent import Ascent, jitter
 from dreamvid.dream.dreamer import Dreamer
 from dreamvid.dream.octaves import octave_sizes
+from dreamvid.dream.report import Report
 from dreamvid.frames import Size, size_of
 from dreamvid.jobs.films import settings_for
 from dreamvid.networks import network, sketch
@@ -350,16 +351,9 @@ class Peer:
 
     def ours(self, steps):
         goal = self.dreamer.goal.hill(self.dreamer.choices, size_of(self.start))
-        return ascended(
-            self.start,
-            goal.gain,
-            self.dreamer._bounds,
-            self.dreamer.step(0),
-            (0, 0),
-            self.settings.ascent,
-            steps,
-            Report(),
-        )
+        ascent = Ascent(goal.gain, self.settings.ascent, self.dreamer._bounds)
+        step_size = self.dreamer.plan.at().octaves[0].step_size
+        return ascent(self.start, step_size, steps, (0, 0), Report())
 
     def rolls(self, steps):
         return [jitter((0, 0, step), self.settings.ascent.jitter) for step in range(steps)]

@@ -107,14 +107,14 @@ HOSTILE = {
     "9**9**9**9": "no finite number",
     "1/(frame-7)": "no finite number at frame 7 (0.233 s) at column 1, '1/(frame-7)'",
     "(-1)**0.5": "no finite number",
-    "60: (1), 0: (2)": "keys must rise, and frame 0 comes after frame 60 at column 13",
-    "0: (1), 0: (2)": "keys must rise",
+    "60: (1), 0: (2)": "keys must be in order, and frame 0 comes after frame 60 at column 13",
+    "0: (1), 0: (2)": "keys must be in order",
     NESTED: "10001 characters, 500 at most",
     "(" * 240 + "1" + ")" * 240: "cannot be read",
     "-" * 400 + "1": "more than 20 operations",
 }
 MORE = {
-    "2s: 1, 60: 2": "keys must rise, and frame 60 comes after frame 60",
+    "2s: 1, 60: 2": "keys must be in order, and frame 60 comes after frame 60",
     "": "nothing is written",
     "0:": "nothing is written",
     "left": "no name 'left' (t, frame,",
@@ -185,7 +185,7 @@ def test_bad_schedules_are_refused_in_one_line(text):
         ([{"at": 0, "value": 1, "ease": "hold"}], "wants at, value and perhaps easing"),
         ([[0, "foo"]], "key 1, 'foo': no name 'foo'"),
         ([[0, float("nan")]], "no name 'nan'"),
-        ([[9, 1], [3, 1]], "keys must rise"),
+        ([[9, 1], [3, 1]], "keys must be in order"),
     ],
 )
 def test_bad_lists_of_keys(keys, words):

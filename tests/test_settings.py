@@ -129,7 +129,7 @@ def test_missing_presets_suggest_the_nearest():
 
 
 def test_a_registered_function_is_its_own_schema():
-    registry = Registry("thing")
+    registry = Registry("thing", positional=("points",))
 
     @registry.register
     def wave(

@@ -88,8 +88,8 @@ def test_a_gradient_in_tiles_is_the_whole_one(layers):
     picture = made.network.preprocessing.to_input(noise(Size(236, 378), (1,))[None].double())
 
     def gradient(x):
-        height, gradients = gain_and_gradients(x, made.gain)
-        return height, gradients[0]
+        gain, gradients = gain_and_gradients(x, made.gain)
+        return gain, gradients[0]
 
     _, whole = gradient(picture)
     tiler = Tiler(made.network, layers, side=200)
@@ -116,13 +116,13 @@ def test_a_local_objective_s_gradient_in_tiles_is_the_whole_one(name, tmp_path):
     picture = made.network.preprocessing.to_input(noise(size, (1,))[None].double())
 
     def gradient(x):
-        height, gradients = gain_and_gradients(x, hill.gain)
-        return height, gradients[0]
+        gain, gradients = gain_and_gradients(x, hill.gain)
+        return gain, gradients[0]
 
-    height, whole = gradient(picture)
+    gain, whole = gradient(picture)
     found, tiled = Tiler(made.network, ["conv2"], side=200)(picture, gradient)
     torch.testing.assert_close(tiled / tiled.abs().mean(), whole / whole.abs().mean())
-    torch.testing.assert_close(found, height, rtol=0.1, atol=0)
+    torch.testing.assert_close(found, gain, rtol=0.1, atol=0)
 
 
 def test_ten_steps_in_tiles_leave_no_seam():

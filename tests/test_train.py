@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from dreamvid import media
+from dreamvid.cli.progress import Bar
 from dreamvid.errors import DreamvidError, ResumeError
 from dreamvid.jobs import films
 from dreamvid.media.locking import locked
@@ -97,7 +98,7 @@ def trained_pocket(shapes, tmp_path_factory):
     """A pocket network that was trained from scratch, with fewer epochs than by default."""
     out = tmp_path_factory.mktemp("pocket") / "shapes.safetensors"
     began = time.process_time()
-    train.train(shapes, out, epochs=22, teller=train.Teller(quiet=False))
+    train.train(shapes, out, epochs=22, progress=Bar(quiet=False))
     print(f"pocket from scratch: {time.process_time() - began:.1f} s of CPU time")
     return out
 

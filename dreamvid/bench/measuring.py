@@ -127,7 +127,7 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int) -> float
 def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figures:
     began = time.perf_counter()
     dreamer = dreamer_for(settings)
-    device = next(dreamer.network.parameters()).device
+    device = dreamer.network.device
     picture = noise(size, (0,)).to(device)
     dreamer.check(size)
     devices.give_back()
@@ -172,7 +172,7 @@ def _plain(dreamer: Dreamer, size: Size, repeats: int) -> Figures:
 
 
 def _cascade(dreamer: Dreamer, size: Size, repeats: int) -> Figures:
-    device = next(dreamer.network.parameters()).device
+    device = dreamer.network.device
     model = cascade.network(device)
     picture = noise(size, (0,)).permute(1, 2, 0).numpy().copy()
     image = torch.from_numpy(picture.transpose(2, 0, 1)[None].copy()).to(device)
@@ -204,7 +204,7 @@ def _film(settings: Settings, size: Size) -> Figures:
     class Timed(Dreamer):
         def batch(self, *arguments: Any, **options: Any) -> torch.Tensor:
             nonlocal dreaming
-            device = next(self.network.parameters()).device
+            device = self.network.device
             devices.synchronised(device)
             began = time.perf_counter()
             result = super().batch(*arguments, **options)

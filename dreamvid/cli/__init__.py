@@ -4,11 +4,11 @@ import os
 import signal
 import sys
 
-from dreamvid.cli import bench, films, loops, measuring, studying, training, weights
+from dreamvid.cli import bench, films, studying, training, weights
 from dreamvid.cli.app import app, fail
 from dreamvid.errors import DreamvidError, Stopped, StorageError
 
-__all__ = ["app", "bench", "films", "loops", "main", "measuring", "studying", "training", "weights"]
+__all__ = ["app", "bench", "films", "main", "studying", "training", "weights"]
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     except OSError:
         sys.exit(fail("the working folder is gone; change to another", StorageError.exit_status))
     try:
-        status = app(standalone_mode=False)
+        status = app(standalone_mode=False, prog_name="dreamvid")
     except DreamvidError as error:
         status = fail(str(error), error.exit_status)
     except Stopped as stopped:
@@ -33,5 +33,7 @@ def main() -> None:
         # Usage errors come from typer, whose own class for them has moved between versions.
         if not hasattr(error, "format_message"):
             raise
-        status = fail(f"{error.format_message()} (see `dreamvid --help`)", 2)  # pyright: ignore
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "dreamvid"
+        status = fail(f"{error.format_message()} (see `{path} --help`)", 2)  # pyright: ignore
     sys.exit(status or 0)

@@ -1,12 +1,13 @@
-"""The application that commands register with, and what they all say and ask."""
+"""The application that commands register with, and what they all say."""
 
 import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from dreamvid import __version__
 from dreamvid.machine.streams import abandoned, lasting
@@ -14,12 +15,37 @@ from dreamvid.machine.streams import abandoned, lasting
 if TYPE_CHECKING:
     from dreamvid.cli.progress import Bar
 
+PANELS = {
+    "Films and pictures": ("zoom", "video", "loop", "image", "resume", "encode"),
+    "Choosing and understanding": ("list", "sheet", "explain", "measure"),
+    "Networks and speed": ("weights", "bench", "distil", "train"),
+}
+"""The commands in the order people need them."""
+
+
+class Group(TyperGroup):
+    """Commands in panels, each with its whole line."""
+
+    def format_commands(self, ctx, formatter) -> None:
+        """Write a section for each panel."""
+        panels = PANELS if ctx.parent is None else {"Commands": tuple(self.commands)}
+        for panel, names in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(
+                    [(name, self.commands[name].get_short_help_str(200)) for name in names]
+                )
+
+
 app = typer.Typer(
+    cls=Group,
     add_completion=False,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Dream films: DeepDream on every frame, each frame fed back, the result a film.",
+    epilog="Example: dreamvid zoom seed.jpg --frames 90. "
+    "`dreamvid COMMAND --help` shows the flags of a command.",
 )
 
 
@@ -40,30 +66,9 @@ def _root(
         tell(context.get_help() + "\n")
 
 
-def settings_from(
-    preset: str, config: Path | None, flags: dict[str, Any], assign: list[str] | None
-) -> Any:
-    """The settings of a preset, a file, flags that were given and assignments."""
-    from dreamvid.settings import assigned, flagged, presets, valued
-
-    given = {name: valued(name, value) for name, value in flags.items() if value is not None}
-    # A slip in a setting is told before torch is imported, which takes seconds.
-    chosen = import_module("dreamvid.jobs.films").read_config(config) if config else {}
-    return presets.settings_over(preset, chosen, flagged(given), assigned(assign or []))
-
-
-def number_from(name: str, text: str | None) -> int | None:
-    """A flag of the film's that is a whole number, checked like the setting it is."""
-    from dreamvid.settings import settled, valued
-
-    if text is None:
-        return None
-    return settled({"film": {name: valued(name, text)}}).film.frames
-
-
 def progress_for(quiet: bool, unit: str = "frame") -> "Bar":
     """What shows how far a job is, in frames or other units."""
-    return import_module("dreamvid.cli.progress").progress(quiet, unit)
+    return import_module("dreamvid.cli.progress").Bar(quiet, unit)
 
 
 def print_path(path: Path) -> None:

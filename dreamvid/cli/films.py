@@ -1,4 +1,4 @@
-"""Commands that make films and pictures, and lists."""
+"""Commands that make films and pictures."""
 
 from importlib import import_module
 from pathlib import Path
@@ -6,93 +6,26 @@ from typing import Annotated
 
 import typer
 
-from dreamvid.cli.app import app, number_from, print_path, progress_for, settings_from
-from dreamvid.cli.options import (
-    Anchor,
-    Assign,
-    Cadence,
-    Carry,
-    Config,
-    Depth,
-    Device,
-    End,
-    Flow,
-    Fps,
-    Frames,
-    Input,
-    Iterations,
-    JobFolder,
-    KeepColor,
-    Layer,
-    Length,
-    Mask,
-    MinFree,
-    MotionNames,
-    NetworkName,
-    Octaves,
-    Out,
-    Overwrite,
-    Precision,
-    Preset,
-    Preview,
-    Quiet,
-    Seed,
-    SeedNumber,
-    Start,
-    Strict,
-    Weights,
-)
+from dreamvid.cli.app import print_path, progress_for
+from dreamvid.cli.command import Asked, command
 from dreamvid.errors import SettingsError
 
+Seed = Annotated[Path, typer.Argument(metavar="SEED", help="A picture.")]
+JobFolder = Annotated[Path, typer.Argument(metavar="JOB", help="A job folder.")]
 
-@app.command()
+
+@command("dreamvid zoom seed.jpg --frames 90 --motion zoom,spin -o fall.mp4")
 def zoom(
     seed: Seed,
-    out: Out = None,
-    frames: Frames = None,
-    fps: Fps = None,
-    size: Length = None,
-    preset: Preset = "default",
-    config: Config = None,
-    assign: Assign = None,
-    network: NetworkName = None,
-    weights: Weights = None,
-    layer: Layer = None,
-    octaves: Octaves = None,
-    iterations: Iterations = None,
-    motion: MotionNames = None,
-    seed_number: SeedNumber = None,
-    device: Device = None,
-    precision: Precision = None,
-    depth: Depth = None,
-    cadence: Cadence = None,
-    anchor: Anchor = None,
-    preview: Preview = False,
-    min_free: MinFree = None,
-    job: JobFolder = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
+    asked: Asked,
+    out: Path | None,
+    job: Path | None,
+    overwrite: bool,
+    preview: bool,
+    quiet: bool,
 ) -> None:
     """Make a film that falls into a still."""
-    flags = {
-        "frames": frames,
-        "fps": fps,
-        "size": size,
-        "network": network,
-        "weights": weights,
-        "layer": layer,
-        "octaves": octaves,
-        "iterations": iterations,
-        "motion": motion,
-        "seed": seed_number,
-        "device": device,
-        "precision": precision,
-        "depth": depth,
-        "min_free": min_free,
-        "cadence": cadence,
-        "anchor": anchor,
-    }
-    settings = settings_from(preset, config, flags, assign)
+    settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
     target = out or Path(f"{seed.stem}-zoom.mp4")
     with progress_for(quiet) as progress:
@@ -102,61 +35,17 @@ def zoom(
     print_path(made)
 
 
-@app.command()
+@command("dreamvid video clip.mp4 --start 2s --end 8s -o dream.mp4")
 def video(
-    source: Input,
-    out: Out = None,
-    start: Start = None,
-    end: End = None,
-    frames: Frames = None,
-    fps: Fps = None,
-    size: Length = None,
-    preset: Preset = "video",
-    config: Config = None,
-    assign: Assign = None,
-    network: NetworkName = None,
-    weights: Weights = None,
-    layer: Layer = None,
-    octaves: Octaves = None,
-    iterations: Iterations = None,
-    carry: Carry = None,
-    flow: Flow = None,
-    mask: Mask = None,
-    keep_color: KeepColor = None,
-    strict: Strict = None,
-    seed_number: SeedNumber = None,
-    device: Device = None,
-    precision: Precision = None,
-    depth: Depth = None,
-    min_free: MinFree = None,
-    job: JobFolder = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A film.")],
+    asked: Asked,
+    out: Path | None,
+    job: Path | None,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Dream over a film; its motion, rate and sound are kept."""
-    flags = {
-        "start": start,
-        "end": end,
-        "frames": frames,
-        "fps": fps,
-        "size": size,
-        "network": network,
-        "weights": weights,
-        "layer": layer,
-        "octaves": octaves,
-        "iterations": iterations,
-        "carry": carry,
-        "flow": flow,
-        "mask": mask,
-        "keep_color": keep_color,
-        "strict": strict,
-        "seed": seed_number,
-        "device": device,
-        "precision": precision,
-        "depth": depth,
-        "min_free": min_free,
-    }
-    settings = settings_from(preset, config, flags, assign)
+    settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
     target = out or Path(f"{source.stem}-video.mp4")
     with progress_for(quiet) as progress:
@@ -166,51 +55,51 @@ def video(
     print_path(made)
 
 
-@app.command()
+@command("dreamvid loop --seconds 4 --motion spin -o loop.webp")
+def loop(
+    seed: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SEED",
+            help="A picture, or a job: its last frame. [default: noise]",
+        ),
+    ] = None,
+    *,
+    asked: Asked,
+    out: Path | None,
+    seconds: str | None,
+    job: Path | None,
+    overwrite: bool,
+    preview: bool,
+    quiet: bool,
+) -> None:
+    """Make a film whose last frame flows into its first."""
+    settings = asked.settings()
+    films = import_module("dreamvid.jobs.films")
+    if seconds is not None:
+        settings = films.lasting(settings, seconds, asked.flags.get("film", {}).get("frames"))
+    target = out or films.named(seed, "loop")
+    with progress_for(quiet) as progress:
+        made = films.loop(
+            seed, target, settings, job=job, overwrite=overwrite, preview=preview, progress=progress
+        )
+    print_path(made)
+
+
+@command("dreamvid image photo.jpg --layer 3b -o dream.png")
 def image(
     seed: Annotated[
         Path, typer.Argument(metavar="SEED", help="A picture, or a folder of pictures.")
     ],
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="The result. [SEED-dream.png; the folder SEED-dream]"),
-    ] = None,
-    size: Length = None,
-    preset: Preset = "default",
-    config: Config = None,
-    assign: Assign = None,
-    network: NetworkName = None,
-    weights: Weights = None,
-    layer: Layer = None,
-    octaves: Octaves = None,
-    iterations: Iterations = None,
-    seed_number: SeedNumber = None,
-    device: Device = None,
-    precision: Precision = None,
-    depth: Depth = None,
-    batch: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Of a folder, dream N of a size together.")
-    ] = 0,
-    log: Annotated[
-        bool, typer.Option("--log", help="Write the objective at every step, as CSV and plot.")
-    ] = False,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
+    asked: Asked,
+    out: Path | None,
+    batch: int,
+    log: bool,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
-    """Dream one picture, or a folder of them; what is there already is not made again."""
-    flags = {
-        "size": size,
-        "network": network,
-        "weights": weights,
-        "layer": layer,
-        "octaves": octaves,
-        "iterations": iterations,
-        "seed": seed_number,
-        "device": device,
-        "precision": precision,
-        "depth": depth,
-    }
-    settings = settings_from(preset, config, flags, assign)
+    """Dream one picture, or a folder of them; a dream that is there already is kept."""
+    settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
     target = out or films.dream_of(seed)
     if seed.is_dir():
@@ -233,40 +122,29 @@ def image(
     print_path(made)
 
 
-@app.command()
-def resume(
-    job: Annotated[Path, typer.Argument(metavar="JOB", help="A job folder.")],
-    frames: Annotated[str | None, typer.Option(metavar="N", help="A new length in frames.")] = None,
-    min_free: MinFree = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-) -> None:
-    """Go on where a job stopped."""
+@command("dreamvid resume seed-zoom.mp4.dream --frames 600")
+def resume(job: JobFolder, asked: Asked, overwrite: bool, quiet: bool) -> None:
+    """Go on where a job stopped, or make its film longer."""
+    from dreamvid.settings import settled
+
+    frames = settled(asked.flags).film.frames
     runs = import_module("dreamvid.jobs.runs")
     opened = import_module("dreamvid.jobs.folder").Job.open(job)
     with progress_for(quiet) as progress:
         made = runs.resume(
             opened,
-            frames=number_from("frames", frames),
-            min_free=min_free,
+            frames=frames,
+            min_free=asked.flags.get("machine", {}).get("min_free"),
             overwrite=overwrite,
             progress=progress,
         )
     print_path(made)
 
 
-@app.command()
-def encode(
-    job: Annotated[Path, typer.Argument(metavar="JOB", help="A job folder.")],
-    out: Out = None,
-    assign: Assign = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-) -> None:
-    """Encode a job's frames again, in another format or quality."""
-    from dreamvid.settings import assigned
-
-    options = assigned(assign or [])
+@command("dreamvid encode seed-zoom.mp4.dream -o seed.gif")
+def encode(job: JobFolder, asked: Asked, out: Path | None, overwrite: bool, quiet: bool) -> None:
+    """Encode the frames of a job again, in another format or quality."""
+    options = asked.assigned
     if foreign := set(options) - {"encode"}:
         raise SettingsError(f"--set {min(foreign)}: only encode.* can change once frames are made")
     runs = import_module("dreamvid.jobs.runs")
@@ -276,20 +154,3 @@ def encode(
             opened, out, options=options.get("encode"), overwrite=overwrite, progress=progress
         )
     print_path(made)
-
-
-@app.command("list")
-def list_(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            metavar="networks|layers|objectives|motions|carries|flows|presets|encoders|settings"
-        ),
-    ],
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NETWORK]", help="With layers: of which network.")
-    ] = None,
-    weights: Weights = None,
-) -> None:
-    """List what there is to choose from, with the options of each."""
-    import_module("dreamvid.cli.listing").print_list(kind, name, weights or ())

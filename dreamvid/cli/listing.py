@@ -3,7 +3,7 @@
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -48,7 +48,7 @@ def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
         table.add_column("section")
         table.add_column("settings")
         for section, schema in SECTIONS.items():
-            table.add_row(section, options_of(schema))
+            table.add_row(section, options_of(parameters(schema)))
     elif kind == "presets":
         table.add_column("preset")
         table.add_column("for")
@@ -60,7 +60,7 @@ def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
         table.add_column("does")
         table.add_column("options")
         for entry in registry.names():
-            table.add_row(entry, registry.summary(entry), options_of(registry[entry]))
+            table.add_row(entry, registry.summary(entry), options_of(registry.options(entry)))
     if kind in ("settings", "motions", "objectives", "carries"):
         table.caption, table.caption_justify = CAPTION, "left"
     _console(soft_wrap=kind == "layers").print(table)
@@ -96,10 +96,10 @@ def _console(*, soft_wrap: bool = False) -> Console:
     return Console(file=lasting(sys.stdout), highlight=False, soft_wrap=soft_wrap)
 
 
-def options_of(function: Callable[..., Any]) -> str:
-    """A registered function's options with their defaults and ranges, in one line."""
+def options_of(options: Mapping[str, inspect.Parameter]) -> str:
+    """Options with their defaults and ranges, in one line."""
     texts = []
-    for name, parameter in parameters(function).items():
+    for name, parameter in options.items():
         if parameter.default is inspect.Parameter.empty:
             texts.append(name)
             continue

@@ -28,6 +28,9 @@ class Bar:
         self.quiet = quiet
         self.unit = unit
         self.console = Console(file=lasting(sys.stderr), stderr=True, highlight=False)
+        # Rich takes a file for a terminal where FORCE_COLOR is set, and draws on dumb ones.
+        drawn = sys.stderr is not None and sys.stderr.isatty() and not self.console.is_dumb_terminal
+        self.drawn = drawn and not quiet
         self.bar: Progress | None = None
         self.done = self.total = 0
         self.made = 0
@@ -46,12 +49,14 @@ class Bar:
             self.console.print(text, markup=False, soft_wrap=True)
 
     def begin(self, done: int, total: int) -> None:
-        """So many of the frames (or other units) are there already."""
+        """Units `done` of `total` are there already."""
         self.done, self.total, self.made = done, total, 0
         self.began = self.told = time.monotonic()
         if done:
             self.say(f"{done} of {total} {self.unit}s are there already")
-        if self.console.is_terminal and not self.quiet:
+        if self.bar:
+            self.bar.stop()
+        if self.drawn:
             self.bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -64,13 +69,16 @@ class Bar:
             self.bar.start()
 
     def frame(self, index: int, notes: Mapping[str, Any]) -> None:
-        """Frame (or other unit) `index` is made."""
+        """Unit `index` is made; of the notes, ``shown`` is a text to show beside the speed."""
         self.made += 1
         now = time.monotonic()
         rate = self.made / max(now - self.began, 1e-9)
         speed = f"{rate:.2f} fps" if self.unit == "frame" else f"{rate:.2f} {self.unit}s/s"
+        if shown := notes.get("shown"):
+            speed += f", {shown}"
         # The steps of a single picture are soon told by the picture.
-        last = index + 1 == self.total and self.unit != "step"
+        soon = self.unit == "step" and self.told == self.began
+        last = index + 1 == self.total and not soon
         if self.bar:
             task = self.bar.task_ids[0]
             self.bar.update(task, completed=index + 1, speed=speed)
@@ -80,8 +88,3 @@ class Bar:
             self.told = now
             left = (self.total - index - 1) / rate
             self.say(f"{self.unit} {index + 1} of {self.total}, {speed}, {clock(left)} left")
-
-
-def progress(quiet: bool, unit: str = "frame") -> Bar:
-    """The progress that fits standard error."""
-    return Bar(quiet, unit)

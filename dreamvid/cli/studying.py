@@ -1,4 +1,4 @@
-"""Commands that show what networks see and dream."""
+"""Commands that list what there is, and show what networks see and dream."""
 
 from importlib import import_module
 from pathlib import Path
@@ -6,147 +6,122 @@ from typing import Annotated
 
 import typer
 
-from dreamvid.cli.app import app, print_path, progress_for, settings_from
-from dreamvid.cli.options import (
-    Assign,
-    Config,
-    Device,
-    Iterations,
-    Layer,
-    Length,
-    NetworkName,
-    Octaves,
-    Overwrite,
-    Precision,
-    Preset,
-    Quiet,
-    Seed,
-    SeedNumber,
-    Weights,
-)
+from dreamvid.cli.app import print_path, progress_for, tell
+from dreamvid.cli.command import Asked, command
+from dreamvid.cli.films import Seed
+from dreamvid.errors import SettingsError
+
+_KINDS = "networks|layers|objectives|motions|carries|flows|presets|encoders|settings"
 
 
-@app.command()
+@command("dreamvid list motions", name="list")
+def list_(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{_KINDS}.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NETWORK", help="With layers: of which network.")
+    ] = None,
+    *,
+    weights: list[str] | None,
+) -> None:
+    """List what there is to choose from, with the options of each."""
+    import_module("dreamvid.cli.listing").print_list(kind, name, weights or ())
+
+
+@command("dreamvid sheet seed.jpg --layer '4*' --iterations 5,10,20")
 def sheet(
     seed: Seed,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The sheet. [SEED-sheet.png]")
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Of each cell, as WxH or longer side. [320]")
-    ] = None,
-    preset: Preset = "default",
-    config: Config = None,
-    assign: Assign = None,
-    network: NetworkName = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE", help="Weights; of several networks NETWORK=FILE for each."),
-    ] = None,
-    layer: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LAYER", help="A row for each that it names; repeatable. [eight]"),
-    ] = None,
-    channels: Annotated[
-        str | None,
-        typer.Option(metavar="A:B", help="The live channels of one layer: 0:64, 3,7 or all."),
-    ] = None,
-    presets: Annotated[
-        str | None, typer.Option(metavar="A,B", help="A dream by each preset; or all.")
-    ] = None,
-    networks: Annotated[
-        str | None, typer.Option(metavar="A,B", help="A dream by each network.")
-    ] = None,
-    iterations: Annotated[
-        str | None, typer.Option(metavar="N,N,..", help="A column for each number, or one for all.")
-    ] = None,
-    octaves: Annotated[
-        str | None, typer.Option(metavar="N,N,..", help="A column for each number, or one for all.")
-    ] = None,
-    steps: Annotated[
-        str | None,
-        typer.Option(metavar="N,N,..", help="Columns: one dream after so many steps in all."),
-    ] = None,
-    seed_number: SeedNumber = None,
-    device: Device = None,
-    precision: Precision = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
+    asked: Asked,
+    out: Path | None,
+    channels: list[str] | None,
+    presets: list[str] | None,
+    networks: list[str] | None,
+    iterations: list[str] | None,
+    octaves: list[str] | None,
+    steps: list[str] | None,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Dream one picture in many ways, labelled and side by side."""
-    from dreamvid.settings import assigned, flagged, valued
+    from dreamvid.settings import flagged, laid_over
 
     across = {"channels": channels, "presets": presets, "networks": networks, "steps": steps}
-    flags = {
-        "size": size,
-        "network": network,
-        "weights": weights,
-        "layer": layer,
-        "seed": seed_number,
-        "device": device,
-        "precision": precision,
-    }
-    for name, text in {"iterations": iterations, "octaves": octaves}.items():
+    single = {}
+    for name, texts in {"iterations": iterations, "octaves": octaves}.items():
+        text = ",".join(texts or [])
         # A list in brackets is a setting of its own: a number for each octave.
-        several = text is not None and "," in text and not text.lstrip().startswith("[")
-        (across if several else flags)[name] = text
-    given = {name: valued(name, value) for name, value in flags.items() if value is not None}
+        if "," in text and not text.lstrip().startswith("["):
+            across[name] = texts
+        elif texts:
+            single[name] = text
     sheets = import_module("dreamvid.studies.sheets")
-    asked = sheets.Asked(
-        preset,
-        config,
-        flagged(given),
-        assigned(assign or []),
-        {name: text for name, text in across.items() if text is not None},
+    wanted = sheets.Asked(
+        asked.preset,
+        asked.config,
+        laid_over(asked.flags, flagged(single, "sheet")),
+        asked.assigned,
+        {name: ",".join(texts) for name, texts in across.items() if texts is not None},
     )
     target = out or Path(f"{seed.stem}-sheet.png")
     with progress_for(quiet, "cell") as progress:
-        made = sheets.sheet(seed, target, asked, overwrite=overwrite, progress=progress)
+        made = sheets.sheet(seed, target, wanted, overwrite=overwrite, progress=progress)
     print_path(made)
 
 
-@app.command()
+@command("dreamvid explain photo.jpg --network googlenet --weights bvlc_googlenet.caffemodel")
 def explain(
     seed: Seed,
     dream: Annotated[
         Path | None,
-        typer.Argument(metavar="[DREAM]", help="A dream of it. [dreamed here and now]"),
+        typer.Argument(metavar="DREAM", help="A dream of it. [default: dreamed here and now]"),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The drawing. [SEED-explain.png]")
-    ] = None,
-    size: Length = None,
-    preset: Preset = "default",
-    config: Config = None,
-    assign: Assign = None,
-    network: NetworkName = None,
-    weights: Weights = None,
-    layer: Layer = None,
-    octaves: Octaves = None,
-    iterations: Iterations = None,
-    seed_number: SeedNumber = None,
-    device: Device = None,
-    precision: Precision = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
+    *,
+    asked: Asked,
+    out: Path | None,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Tell what the network sees in a picture before and after the dream, and draw where."""
-    flags = {
-        "size": size,
-        "network": network,
-        "weights": weights,
-        "layer": layer,
-        "octaves": octaves,
-        "iterations": iterations,
-        "seed": seed_number,
-        "device": device,
-        "precision": precision,
-    }
-    settings = settings_from(preset, config, flags, assign)
+    settings = asked.settings()
     target = out or Path(f"{seed.stem}-explain.png")
     with progress_for(quiet, "step") as progress:
         told = import_module("dreamvid.studies.explain").explain(
             seed, target, settings, dream=dream, overwrite=overwrite, progress=progress
         )
     import_module("dreamvid.cli.listing").print_explanation(told.sections())
+    print_path(target)
+
+
+@command("dreamvid measure clip.mp4 clip-video.mp4")
+def measure(
+    source: Annotated[
+        Path | None, typer.Argument(metavar="INPUT", help="A film, or a picture.")
+    ] = None,
+    dream: Annotated[
+        Path | None, typer.Argument(metavar="DREAM", help="The film dreamed over it.")
+    ] = None,
+    *,
+    asked: Asked,
+    loop: Path | None,
+    out: Path | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Measure how steady and how strong a dream is beside its film."""
+    if loop is not None:
+        if source is not None:
+            raise SettingsError("--loop: measures one film alone; leave out INPUT and DREAM")
+        tell(f"{import_module('dreamvid.studies.measure').measure_loop(loop)}\n")
+        return
+    if source is None or dream is None:
+        raise SettingsError("measure: wants INPUT and DREAM, or --loop FILM")
+    # A film of ours says what dreamed it, and where in its input it begins.
+    own = import_module("dreamvid.jobs.films").tells_settings(dream)
+    settings = asked._replace(preset="video", config=dream if own else None).settings()
+    target = out or dream.with_name(f"{dream.stem}-measure.csv")
+    module = import_module("dreamvid.studies.measure")
+    with progress_for(quiet) as progress:
+        measures = module.measure(
+            source, dream, target, settings, overwrite=overwrite, say=progress.say
+        )
+    import_module("dreamvid.cli.listing").print_measures(module.summary(measures), module.TITLES)
     print_path(target)

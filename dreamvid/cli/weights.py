@@ -5,45 +5,46 @@ from typing import Annotated
 
 import typer
 
-from dreamvid.cli.app import app, tell
+from dreamvid.cli.app import Group, app, tell
+from dreamvid.cli.command import command
 
-commands = typer.Typer(help="Fetch, check and find the weights of networks.", no_args_is_help=True)
+commands = typer.Typer(
+    cls=Group,
+    help="Fetch, check and find the weights of networks.",
+    epilog="Example: dreamvid weights fetch googlenet",
+    no_args_is_help=True,
+)
 app.add_typer(commands, name="weights")
 
 Network = Annotated[
     str, typer.Argument(metavar="NETWORK", help="A network; see `dreamvid weights list`.")
 ]
 OneOrAll = Annotated[
-    str | None, typer.Argument(metavar="[NETWORK]", help="A network; all where none is named.")
+    str | None, typer.Argument(metavar="NETWORK", help="A network. [default: all of them]")
 ]
 
 
-@commands.command("list")
+@command("dreamvid weights list", name="list", group=commands, within="weights")
 def list_() -> None:
     """List where each network's weights come from, their licence and what is here."""
     import_module("dreamvid.cli.listing").print_weights()
 
 
-@commands.command()
-def fetch(
-    network: Network,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Never use the network: check what is here.")
-    ] = False,
-) -> None:
+@command("dreamvid weights fetch googlenet", group=commands, within="weights")
+def fetch(network: Network, offline: bool) -> None:
     """Fetch a network's weights, or go on with it, and say where they are."""
     published = import_module("dreamvid.networks.published")
     tell(f"{published.fetched(network, offline=offline, say=_say)}\n")
 
 
-@commands.command()
+@command("dreamvid weights verify", group=commands, within="weights")
 def verify(network: OneOrAll = None) -> None:
     """Check the SHA-256 of what was fetched."""
     for line in import_module("dreamvid.networks.published").verified(network):
         tell(f"{line}\n")
 
 
-@commands.command()
+@command("dreamvid weights path googlenet", group=commands, within="weights")
 def path(network: OneOrAll = None) -> None:
     """Say where a network's weights are, or the folder for all of them."""
     tell(f"{import_module('dreamvid.networks.published').located(network)}\n")

@@ -1,6 +1,6 @@
-"""The pyramid of sizes that a picture is dreamed at, and what is carried up it.
+"""The pyramid of sizes that a picture is dreamed at, and what is enlarged from each to the next.
 
-Source: the 2015 notebook: the small octaves lay out large shapes, and only the detail dreamed
+Source: the 2015 notebook. Its small octaves lay out large shapes, and only the detail dreamed
 there is enlarged and added to the next larger version of the original.
 """
 
@@ -41,6 +41,11 @@ def for_each_octave(value: T | Sequence[T], count: int, where: str) -> list[T]:
     return list(value[-count:])
 
 
+def octave_weights(settings: OctaveSettings) -> list[float]:
+    """What each octave's step size is multiplied by, smallest octave first."""
+    return [*settings.weights, *[1.0] * settings.count][: settings.count]
+
+
 def climbed(
     image: Tensor, dream: Callable[[Tensor, int], Tensor], settings: OctaveSettings
 ) -> Tensor:
@@ -49,7 +54,7 @@ def climbed(
     Args:
         image: the picture at its full size, in whatever units `dream` takes.
         dream: from a picture and the octave's number (0 is the smallest) to a dreamed picture.
-        settings: see `OctaveSettings`; one pass, whatever its `passes`.
+        settings: see `OctaveSettings`. The pyramid is climbed once, whatever its `passes`.
     """
     corners = settings.align == "corners"
     sizes = octave_sizes(size_of(image), settings)

@@ -1,10 +1,10 @@
-"""The gradient of a picture too large for memory, made tile by tile.
+"""The gradient of a picture too large for memory, computed tile by tile.
 
-A tile is dreamed with a margin around it: as wide as the field that the layer sees of the picture,
-so that every activation which any pixel of the tile takes part in is whole. Tiles therefore change
-nothing but rounding. They stand on the network's own grid, and all are cut out equally large, so
-that a mean over a layer weighs every tile alike. An objective that judges a layer as a whole
-(class scores, say) is asked of the whole picture.
+Each tile has a margin around it, as wide as the part of the picture that an activation of the layer
+sees. Every activation that depends on a pixel of the tile is then whole, and tiles change nothing
+but rounding. They lie on the network's own grid. All of them are cut out at the same size, so that
+a mean over a layer weighs every tile alike. An objective that judges a layer as a whole, such as a
+class score, is computed from the whole picture.
 """
 
 import math
@@ -23,17 +23,20 @@ from dreamvid.networks.base import Network
 
 Gradient = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From pictures (N, 3, H, W) to the gain of each (N,) and its gradient (…, N, 3, H, W)."""
+InParts = Callable[[Tensor, Gradient], tuple[Tensor, Tensor]]
+"""Computes a `Gradient` for whole pictures, in one piece or in several."""
 
 SHARE_OF_FREE = 0.5
 MOST_ON_A_PROCESSOR = 5 * 2**29
 """Bytes for one tile, so that a step at 3840x2160 takes less than 4 GB in all."""
 TRANSIENT = 2
-"""A step holds what its gradient needs kept, and the largest of that so often again."""
+"""Beside what a step keeps for its gradient, it holds this many tensors like the largest of it."""
 PROBE = 160
+"""The side in pixels of the part of a picture on which a gradient's memory is measured."""
 
 
 class Sight(NamedTuple):
-    """How a network's layers see: one activation's field and their common stride, in pixels."""
+    """What an activation of some layers sees: its field, and the layers' stride, both in pixels."""
 
     field: int
     stride: int
@@ -41,7 +44,7 @@ class Sight(NamedTuple):
 
 @dataclass
 class Tiler:
-    """Makes gradients in no more than `budget` bytes, or in what memory there is."""
+    """Computes gradients in tiles that fit into memory, or in one piece where that fits."""
 
     network: Network
     layers: Sequence[str]
@@ -52,7 +55,7 @@ class Tiler:
         self._sight: Sight | None = None
         self._cost = 0.0
         self._most: float = math.inf
-        """Pixels of the largest cut that memory has not refused."""
+        """The largest number of pixels at once for which memory has not run out yet."""
         self._cuts: dict[tuple[int, ...], Size] = {}
 
     def __call__(self, picture: Tensor, gradient: Gradient) -> tuple[Tensor, Tensor]:
@@ -87,7 +90,7 @@ class Tiler:
     def _in_tiles(self, picture: Tensor, gradient: Gradient, cut: Size) -> tuple[Tensor, Tensor]:
         whole, sight = size_of(picture), self.sight()
         share = math.prod(cut) / math.prod(whole)
-        height, total = None, None
+        gains, total = None, None
         for rows, columns in product(
             *(tiles(*sides, sight) for sides in zip(whole, cut, strict=True))
         ):
@@ -95,27 +98,27 @@ class Tiler:
             gain, found = gradient(part.contiguous())
             inner = found[..., rows.inside, columns.inside]
             weighed = gain * (math.prod(size_of(inner)) / math.prod(whole))
-            if total is None or height is None:
-                total, height = found.new_empty(*found.shape[:-2], *whole), weighed
+            if total is None or gains is None:
+                total, gains = found.new_empty(*found.shape[:-2], *whole), weighed
             else:
-                height = height + weighed
+                gains = gains + weighed
             total[..., rows.own, columns.own] = inner * share
-        assert height is not None
+        assert gains is not None
         assert total is not None
-        return height, total
+        return gains, total
 
     def takes_whole(self, size: Size) -> bool:
         """Whether a picture of this size was last taken in one piece."""
         return any(shape[-2:] == size == cut for shape, cut in self._cuts.items())
 
     def sight(self) -> Sight:
-        """The layers' sight, probed once."""
+        """What the layers see; it is probed once."""
         if self._sight is None:
             self._sight = sight_of(self.network, self.layers)
         return self._sight
 
     def _cut(self, picture: Tensor, gradient: Gradient) -> Size:
-        """The size of a tile with its margin; the whole picture's where that fits."""
+        """The size of a tile with its margin, or of the whole picture where that fits."""
         whole = size_of(picture)
         if self.side:
             most = self._most if max(whole) <= self.side else min(self._most, self.side**2)
@@ -147,7 +150,7 @@ class Tiler:
 
 
 def in_one_piece(picture: Tensor, gradient: Gradient) -> tuple[Tensor, Tensor]:
-    """`gradient` of a picture that cannot be asked in parts.
+    """`gradient` of a picture whose parts cannot be computed by themselves.
 
     Raises:
         DreamvidError: there is too little memory.
@@ -158,21 +161,24 @@ def in_one_piece(picture: Tensor, gradient: Gradient) -> tuple[Tensor, Tensor]:
         if not _is_memory(error):
             raise
     raise DreamvidError(
-        f"out of memory at {size_of(picture)}, and its objective cannot be asked of parts of a "
-        "picture; use a smaller size, a shallower layer or the objective energy"
+        f"out of memory at {size_of(picture)}, and its objective needs the picture in one piece; "
+        "use a smaller size, a shallower layer or the objective energy"
     )
 
 
 class Tile(NamedTuple):
-    """One tile along one axis: its own pixels, what is cut out for it, and where they lie in it."""
+    """One tile along one axis."""
 
     own: slice
+    """Its pixels in the picture."""
     cut: slice
+    """Its pixels and their margin in the picture."""
     inside: slice
+    """Its pixels in the cut."""
 
 
 def fitted(side: int, whole: int, field: int, stride: int) -> int:
-    """The nearest side of a cut that leaves a tile between its margins and ends on the grid."""
+    """The side of a cut nearest to `side` that has room for a tile and ends on the grid."""
     least = 2 * field + 3 * stride
     side = max(side, least)
     if side >= whole:
@@ -181,7 +187,7 @@ def fitted(side: int, whole: int, field: int, stride: int) -> int:
 
 
 def least_cut(side: int, whole: int, field: int, stride: int) -> int:
-    """The least cut that needs no more tiles than one of `side` does; see `fitted`."""
+    """The smallest cut that needs no more tiles than a cut of `side` does; see `fitted`."""
     cut = fitted(side, whole, field, stride)
     if cut == whole:
         return whole
@@ -191,7 +197,7 @@ def least_cut(side: int, whole: int, field: int, stride: int) -> int:
 
 
 def _count(whole: int, cut: int, field: int, stride: int) -> int:
-    """How many tiles a side takes: beginning on the grid may widen a step by a stride."""
+    """How many tiles a side takes; a tile that begins on the grid may begin a stride later."""
     return -(-(whole - cut) // (cut - 2 * field - stride)) + 1
 
 
@@ -212,7 +218,7 @@ def tiles(whole: int, cut: int, sight: Sight) -> list[Tile]:
 
 
 def sight_of(network: Network, layers: Sequence[str]) -> Sight:
-    """How far `layers` see: a NaN dropped into a picture spreads as far as it is seen.
+    """What the activations of `layers` see; one NaN in a picture makes all that see it NaN.
 
     A layer that sees everything has a field larger than any picture.
     """
@@ -244,7 +250,7 @@ def sight_of(network: Network, layers: Sequence[str]) -> Sight:
 
 
 def cost(part: Tensor, gradient: Gradient) -> float:
-    """Bytes a pixel that a gradient takes, counted at a small part of a picture."""
+    """How many bytes a gradient takes for each pixel, counted on a small part of a picture."""
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -259,6 +265,6 @@ def cost(part: Tensor, gradient: Gradient) -> float:
 
 
 def _is_memory(error: Exception) -> bool:
-    """Whether an error means that memory ran out; on a processor torch has no type for it."""
+    """Whether an error says that memory ran out; on a processor torch has no type for it."""
     known = isinstance(error, torch.OutOfMemoryError | MemoryError)
     return known or "allocate memory" in str(error) or "out of memory" in str(error)

@@ -1,8 +1,8 @@
-"""The timeline: what every setting is at each frame of a film.
+"""The timeline: the value of every setting at each frame of a film.
 
 Settings hold schedules as they were written. A `Timeline` computes all their values before the
-first frame is dreamed, refuses those that leave their setting's range, and then gives plain
-settings for a frame and the motion that plays by the film's clock.
+first frame is dreamed, and refuses a value outside its setting's range. Then it gives plain
+settings for each frame, and the motion over the film's time.
 """
 
 import math
@@ -21,30 +21,35 @@ from dreamvid.schedules import Schedule, Span
 from dreamvid.settings import SECTIONS, Settings
 
 
+def check_schedules(settings: Settings) -> None:
+    """Raise `SettingsError` for the first value that a setting cannot have, at any frame."""
+    Timeline(settings)
+
+
 class Timeline:
     """Settings over the time of their film, checked at every frame of it."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raise `SettingsError` for the first value, of any frame, that a setting cannot have."""
+        """Compute every schedule; raise `SettingsError` for the first value that is not allowed."""
         self.settings = settings
         self.film = Span(settings.film.length, settings.film.rate)
         self.values: dict[str, np.ndarray] = {}
-        """Of each setting that is scheduled, by name, its value at every frame."""
+        """The values at every frame, for each scheduled setting, by its name."""
         self.selectors = [Selector.read(text) for text in settings.network.layers]
         self._at(0, self._read)
         self.travels = any(
             selector.stay is not None or isinstance(selector.weight, str)
             for selector in self.selectors
         )
-        """Whether the layers or channels dreamed of change."""
+        """Whether the layers, their channels or their weights change."""
 
     @property
     def changes(self) -> bool:
-        """Whether anything at all is not the same at every frame."""
+        """Whether any setting changes in the course of the film."""
         return self.travels or bool(self.values)
 
     def at(self, index: int) -> Settings:
-        """Plain settings for the frame `index`; past the end, its last values stay."""
+        """Plain settings for the frame `index`; after the end, the last values hold."""
         if not self.changes:
             return self.settings
         return self._at(index, self._now(index))
@@ -52,7 +57,7 @@ class Timeline:
     def options(
         self, function: Callable[..., Any], options: Mapping[str, Any], where: str
     ) -> Callable[[int], dict[str, Any]]:
-        """A registered function's options at a frame; those of every frame are checked now."""
+        """A registered function's options at each frame; all of them are checked now."""
         plain = checked_options(function, options, where, self._read)
         if plain == checked_options(function, options, where):
             return lambda index: plain
@@ -61,14 +66,14 @@ class Timeline:
     def motion(self, points: Tensor, clock: Clock, size: Size) -> Tensor:
         """The settings' motions, composed, with the options they have at each time; a `Motion`.
 
-        From one frame to the next, an option is the mean of what it is at both.
+        Between two frames, an option is the mean of its values at both.
         """
         for step, motion in reversed(list(self._steps(clock))):
             points = motion(points, step, size)
         return points
 
     def _steps(self, clock: Clock) -> Iterator[tuple[Clock, Motion]]:
-        """The time that passes by `clock`, cut at frames, each piece with the motion in it."""
+        """The time step of `clock`, cut at the frames inside it, and the motion in each piece."""
         if not any(name.startswith("motion.") for name in self.values):
             yield clock, composed(self.settings.motion)
             return
@@ -93,7 +98,7 @@ class Timeline:
             now = following
 
     def _now(self, index: int) -> Evaluate:
-        """What was computed of each schedule for the frame `index`."""
+        """Gives the computed value of each schedule at the frame `index`."""
         index = min(index, self.film.frames - 1)
         return lambda value, where, bounds, whole: self.values[where][index].item()
 
@@ -104,7 +109,7 @@ class Timeline:
         }
 
     def _at(self, index: int, evaluate: Evaluate) -> Settings:
-        """The settings with what `evaluate` says of each schedule, at the frame `index`."""
+        """The settings at the frame `index`, each schedule replaced by what `evaluate` gives."""
         sections: dict[str, Any] = {}
         for name, schema in SECTIONS.items():
             sections[name] = schema(
@@ -121,7 +126,7 @@ class Timeline:
         return replace(self.settings, **sections, motion=self._motions(evaluate))
 
     def _read(self, value: Any, where: str, bounds: Within, whole: bool) -> float:
-        """Compute a schedule for the whole film, check it and keep it; its first value."""
+        """Compute a schedule for the whole film, check and keep it; return its first value."""
         schedule = Schedule(value, where)
         values = schedule.over(self.film)
         if whole:

@@ -21,7 +21,7 @@ from dreamvid.motion.warp import grid, moved, warp
 from dreamvid.registry import Registry, Within
 from dreamvid.settings import Settings
 
-carries = Registry("carry")
+carries = Registry("carry", positional=("situation",), reserved=("name",))
 Share = Annotated[float, Within(0, 1, scheduled=True)]
 
 

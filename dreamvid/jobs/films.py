@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
-from dreamvid.dream.timeline import Timeline
+from dreamvid.dream.timeline import Timeline, check_schedules
 from dreamvid.errors import DreamvidError, MediaError, ResumeError, SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
@@ -26,10 +26,8 @@ from dreamvid.motion.optical_flow import method_for
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.registry import Within, checked_value
-from dreamvid.settings import Settings, Tree, presets
+from dreamvid.settings import FILM_SIDE, Settings, Tree, presets
 
-FILM_SIDE = "640"
-"""The longer side of a film for which no size is asked."""
 DEFAULT_MOTION: Tree = {"zoom": {}}
 SQUARE = Size(1, 1)
 """The shape of a film for which neither a seed nor a size gives one."""
@@ -98,7 +96,7 @@ def image(
     if log:
         logs.check_log(out, overwrite)
     _must_differ(seed, out)
-    Timeline(settings)
+    check_schedules(settings)
     picture = media.read_picture(seed)
     size = parsed_size(str(settings.film.size), size_of(picture)) if settings.film.size else None
     progress = progress or Silence()
@@ -284,7 +282,7 @@ def _settled_motion(settings: Settings, shape: Size) -> Settings:
     """Settings of a film that moves by itself, made of something of that shape."""
     if not settings.motion:
         settings = replace(settings, motion=DEFAULT_MOTION)
-    Timeline(settings)
+    check_schedules(settings)
     size = parsed_size(str(settings.film.size or FILM_SIDE), shape)
     return _settled_film(settings, size, settings.film.rate, settings.film.length)
 

@@ -20,14 +20,14 @@ from typing import Any
 import torch
 
 from dreamvid import media
-from dreamvid.dream.ascent import Noted
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
-from dreamvid.dream.timeline import Timeline
+from dreamvid.dream.report import Noted
+from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.frames import Frame, Size, covered, parsed_size, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.kinds import sha256_of
-from dreamvid.jobs.runs import Progress, Silence, described, device_of, stoppable
+from dreamvid.jobs.runs import Progress, Silence, described, stoppable
 from dreamvid.media.locking import locked
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
@@ -84,7 +84,7 @@ def image_folder(
     _check_place(source, out, overwrite)
     if log:
         logs.check_log(out, overwrite=True)
-    Timeline(settings)
+    check_schedules(settings)
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     dreamer = dreamer_for(settings)
@@ -159,7 +159,7 @@ class _Work:
         for wanted, frames in batches(self._read(lacking), self._together):
             # The first key of a film: what each would be dreamed with alone.
             key = (self.settings.film.seed, 0)
-            stack = torch.stack(frames).to(device_of(self.dreamer.network))
+            stack = torch.stack(frames).to(self.dreamer.network.device)
             dreams = self.dreamer.batch(stack, key)
             report = self.dreamer.report
             if report.skipped:

@@ -36,7 +36,7 @@ from dreamvid.motion.warp import grid
 from dreamvid.registry import Registry
 from dreamvid.settings import Settings
 
-kinds = Registry("kind of job")
+kinds = Registry("kind of job", positional=("job", "settings", "device", "say"))
 Say = Callable[[str], None]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamvid import media
-from dreamvid.dream.ascent import Noted
+from dreamvid.dream.report import Noted
 from dreamvid.media import encoders
 
 COLUMNS = ("picture", "pass", "octave", "width", "height", "step", "objective")

@@ -18,8 +18,8 @@ import numpy
 import torch
 
 from dreamvid import __version__, media
-from dreamvid.dream.ascent import Report
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.report import Report
 from dreamvid.errors import MediaError, ResumeError, SettingsError, Stopped
 from dreamvid.film.pipeline import dreamed, key_before
 from dreamvid.film.seams import CLOSED
@@ -135,7 +135,7 @@ class Run:
         job.trim(done)
         dreamer = self.dreamer = self.dreamer or dreamer_for(self.painting)
         _must_be_same(job.manifest, dreamer, self.progress)
-        device = device_of(dreamer.network)
+        device = dreamer.network.device
         parts = parts_of(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
         must_have_room(job.folder, least, lambda: self.remedy)
@@ -321,7 +321,7 @@ def described(kind: str, settings: Settings) -> str:
 
 def this_machine(net: Network) -> dict[str, Any]:
     """What must be the same for a resumed job to equal an unbroken one byte for byte."""
-    device = device_of(net)
+    device = net.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "dreamvid": __version__,
@@ -358,11 +358,6 @@ def _must_be_same(manifest: Manifest, dreamer: Dreamer, progress: Progress) -> N
                 f"{name} was {then} when the job began and is {here.get(name)} now: "
                 "the film goes on, but not byte for byte as it would have"
             )
-
-
-def device_of(net: Network) -> torch.device:
-    """Where a network is."""
-    return next(net.parameters()).device
 
 
 @contextmanager

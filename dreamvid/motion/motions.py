@@ -20,7 +20,7 @@ from dreamvid.frames import Clock, Flow, Size, constant
 from dreamvid.motion.warp import grid
 from dreamvid.registry import Registry, Within, checked_options
 
-motions = Registry("motion")
+motions = Registry("motion", positional=("points", "clock", "size"))
 Motion = Callable[[Tensor, Clock, Size], Tensor]
 Place = Annotated[float, Within(-10, 11, scheduled=True)]
 Slide = Annotated[float, Within(-100, 100, scheduled=True)]

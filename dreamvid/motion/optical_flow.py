@@ -21,7 +21,7 @@ from dreamvid.frames import Flow, Frame, Size, constant, size_of
 from dreamvid.networks import weights as weights_files
 from dreamvid.registry import Registry, Within, checked_options
 
-flows = Registry("flow method")
+flows = Registry("flow method", positional=("now", "then"), reserved=("name",))
 Method = Callable[[Frame, Frame], Flow]
 
 DISAGREEMENT = (0.01, 0.5)

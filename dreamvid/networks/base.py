@@ -118,6 +118,11 @@ class Network(nn.Module):
     """The whole SHA-256 of the weights file, set when weights are installed."""
 
     @property
+    def device(self) -> torch.device:
+        """Where its parameters are."""
+        return next(self.parameters()).device
+
+    @property
     def input_dtype(self) -> torch.dtype:
         """What inputs are computed in: the type of what sees them."""
         part = self.get_submodule(self.exact) if self.exact else self

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, layers_of
 from dreamvid.networks.operations import halving_convolution, local_response, pooled
+from dreamvid.networks.registered import networks
 from dreamvid.networks.torchvision.imagenet import imagenet_classes
 from dreamvid.networks.weights import Source
 
@@ -119,6 +120,7 @@ class GoogLeNet(Network):
         return F.relu_(self.convolutions[name](x))
 
 
+@networks.register(sources=SOURCES, sketch=GoogLeNet)
 def googlenet(*, weights: Path | None = None) -> GoogLeNet:
     """BVLC GoogLeNet, the network of the 2015 pictures; its weights are to be fetched."""
     found = weights_files.read(weights or weights_files.kept("googlenet", SOURCES), "googlenet")

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, layers_of
 from dreamvid.networks.operations import halving_convolution, neighbours, pooled
+from dreamvid.networks.registered import networks
 from dreamvid.networks.weights import Source
 
 WIDTHS = {
@@ -200,6 +201,7 @@ def _oihw(key: str, tensor: Tensor) -> Tensor:
     return tensor.T if key.endswith("_w") and tensor.ndim == 2 else tensor
 
 
+@networks.register(sources=SOURCES, sketch=Inception5h)
 def inception5h(*, weights: Path | None = None) -> Inception5h:
     """TensorFlow's GoogLeNet of 2015, of its DeepDream tutorial; its weights are to be fetched."""
     found = weights_files.read(weights or weights_files.kept("inception5h", SOURCES), "inception5h")

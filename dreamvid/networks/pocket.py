@@ -26,6 +26,7 @@ from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.operations import halving_convolution, local_response, pooled
+from dreamvid.networks.registered import networks
 
 STEM_BASIS = 32
 HEAD = "head"
@@ -149,6 +150,7 @@ class Pocket(Network):
         return {name: activation * units.get(name, 1) for name, activation in found.items()}
 
 
+@networks.register(sketch=Pocket)
 def pocket(*, weights: Path | None = None) -> Pocket:
     """The network inside the package: small, fast, nothing to fetch."""
     found = weights_files.read(weights or EMBEDDED, "pocket")

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dreamvid.errors import NetworkError
-from dreamvid.networks import networks, sources
 from dreamvid.networks import weights as weights_files
+from dreamvid.networks.building import sources
+from dreamvid.networks.registered import networks
 from dreamvid.networks.weights import Source
 
 

@@ -1,7 +1,17 @@
 """Objectives: what a dream raises. `gains` holds them by name, `goal` puts several together."""
 
-from dreamvid.objectives.gains import objectives
+from dreamvid.objectives import gains
 from dreamvid.objectives.goal import Goal, Hill
+from dreamvid.objectives.registered import ClassLabel, Picture, PictureSide, objectives
 from dreamvid.objectives.terms import absolute
 
-__all__ = ["Goal", "Hill", "absolute", "objectives"]
+__all__ = [
+    "ClassLabel",
+    "Goal",
+    "Hill",
+    "Picture",
+    "PictureSide",
+    "absolute",
+    "gains",
+    "objectives",
+]

@@ -1,21 +1,10 @@
 """Objectives: each from what it looks at to one gain for each picture (N,), made larger.
 
-What an objective looks at is told by the names of its positional parameters:
-
-- ``activation``: of one layer (N, C, h, w), float32, its chosen channels only;
-- ``whole``: the same, never of a part of the picture, where the gain is no mean over positions;
-- ``placed``: the same, its positions those of the picture however that was rolled;
-- ``image``: the dream itself (N, 3, H, W), in the network's own units;
-- ``scores``: the class head's (N, classes), before any softmax;
-- ``reference``: the same layer's activation (1, C, h', w') for the option ``picture``, at a size
-  of its own;
-- ``aligned``: the same at the dream's size, (1, C, h, w).
-
-The keyword-only parameters are its options. Means over the layer, so that layers of different
+What an objective looks at is told by the names of its positional parameters, see `registered`;
+its keyword-only parameters are its options. Means over the layer, so that layers of different
 sizes can be mixed, except where a sum is the method; with normalised steps they are the same.
 """
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
@@ -23,9 +12,8 @@ from torch import Tensor
 
 from dreamvid.errors import SettingsError
 from dreamvid.frames import constant
-from dreamvid.registry import Fraction01, Registry, Within
-
-objectives = Registry("objective")
+from dreamvid.objectives.registered import ClassLabel, Picture, PictureSide, objectives
+from dreamvid.registry import Fraction01, Within
 
 PAIRS_AT_ONCE = 1 << 24
 """How many pairs of positions `guide` compares in one go, which bounds its memory."""
@@ -77,7 +65,7 @@ def direction(
 
 
 @objectives.register
-def class_score(scores: Tensor, *, label: int | str) -> Tensor:
+def class_score(scores: Tensor, *, label: ClassLabel) -> Tensor:
     """The score of one class of the network's head, by its number or name, before any softmax."""
     return scores[:, int(label)]
 
@@ -87,8 +75,8 @@ def guide(
     activation: Tensor,
     reference: Tensor,
     *,
-    picture: Path,
-    side: Annotated[int, Within(0, 4096)] = 224,
+    picture: Picture,
+    side: PictureSide = 224,
     match: Literal["best", "mean"] = "best",
 ) -> Tensor:
     """What the layer sees in another picture, whose longer side is brought to `side` (0: as is).
@@ -114,7 +102,7 @@ def caricature(
     placed: Tensor,
     aligned: Tensor,
     *,
-    picture: Path,
+    picture: Picture,
     cosine_power: Annotated[float, Within(0, 16)] = 1.0,
 ) -> Tensor:
     """More of what the layer sees at the same place of another picture (lucid's caricatures)."""

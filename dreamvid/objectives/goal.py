@@ -1,9 +1,8 @@
 """A goal: several objectives at once, each with its layers, weight, mask and picture."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,29 @@ from torch import Tensor
 from dreamvid import media
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Offsets, Size, constant, photographic, size_of
+from dreamvid.media.hashing import file_hash
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
-from dreamvid.objectives.gains import objectives
-from dreamvid.objectives.terms import Term, located, read_term, terms
-from dreamvid.registry import did_you_mean
+from dreamvid.objectives.registered import (
+    OF_LAYERS,
+    OF_PICTURES,
+    Role,
+    is_local,
+    is_rollable,
+    objectives,
+    options_of_role,
+)
+from dreamvid.objectives.terms import (
+    MASK,
+    Evolving,
+    Follow,
+    Term,
+    located,
+    read_term,
+    steady,
+    terms,
+)
+from dreamvid.registry import did_you_mean, parameters
 
 
 @dataclass
@@ -40,10 +57,19 @@ class _Part:
 
     where: str
     term: Term
-    options: Mapping[str, Any]
+    options: Evolving
     choices: tuple[Choice, ...] | None
     needs: tuple[str, ...]
     """The names of the objective's positional parameters."""
+    picture: str | None
+    """The option that is a picture to look at."""
+    side: str | None
+    """The option that says at what longer side `reference` is."""
+
+    @property
+    def layered(self) -> bool:
+        """Whether it is asked of one layer after the other."""
+        return not OF_LAYERS.isdisjoint(self.needs)
 
 
 class Goal:
@@ -53,13 +79,14 @@ class Goal:
     each size.
     """
 
-    def __init__(self, network: Network, tree: Mapping[str, Any]) -> None:
+    def __init__(self, network: Network, tree: Mapping[str, Any], follow: Follow = steady) -> None:
+        """`follow` gives the options of an objective at each frame, where they have schedules."""
         self.network = network
-        self._device = next(network.parameters()).device
+        self._follow = follow
         self._parts = [self._part(where, options) for where, options in terms(tree)]
         paths = located(tree)
         self._frames = {where: media.read_picture(path) for where, path in paths}
-        self.pictures = {where: sha256(path.read_bytes()).hexdigest() for where, path in paths}
+        self.pictures = {where: file_hash(path) for where, path in paths}
         """The SHA-256 of every picture and mask, by its setting."""
         self._seen: dict[Any, dict[str, Tensor]] = {}
         for part in self._parts:
@@ -68,26 +95,28 @@ class Goal:
     def check(self, choices: Sequence[Choice]) -> None:
         """Raise an error for layers that the objectives cannot be asked of."""
         self._check_channels(choices)
-        if any(part.options for part in self._parts):
+        if any(part.options(0) for part in self._parts):
             side = max(64, self.network.smallest_side)
-            flat = torch.zeros(1, 3, side, side, device=self._device)
+            flat = torch.zeros(1, 3, side, side, device=self.network.device)
             self.hill(choices, size_of(flat)).gain(flat, (0, 0))
 
-    def hill(self, choices: Sequence[Choice], size: Size) -> Hill:
-        """The gain at one size, of `choices` where an objective has no layers of its own."""
+    def hill(self, choices: Sequence[Choice], size: Size, index: int = 0) -> Hill:
+        """The gain at one size of the frame `index`.
+
+        It is that of `choices` where an objective has no layers of its own.
+        """
         groups: dict[Path | None, list[_Part]] = {}
         for part in self._parts:
             groups.setdefault(part.term.mask, []).append(part)
         wanted = frozenset(layer for part in self._parts for layer in self._layers(part, choices))
         needs = {need for part in self._parts for need in part.needs}
-        near = {"activation", "image", "reference"}
-        local, rollable = needs <= near, needs <= near | {"whole"}
+        local, rollable = is_local(needs), is_rollable(needs)
 
         def gain(inputs: Tensor, offsets: Offsets) -> Tensor:
             found = self.network(inputs, wanted)
             rows = [
                 torch.stack(
-                    [self._gain(part, choices, inputs, found, offsets) for part in parts]
+                    [self._gain(part, choices, inputs, found, offsets, index) for part in parts]
                 ).sum(0)
                 for parts in groups.values()
             ]
@@ -105,76 +134,91 @@ class Goal:
         inputs: Tensor,
         found: Mapping[str, Tensor],
         offsets: Offsets,
+        index: int,
     ) -> Tensor:
-        function = objectives[part.term.name]
-        if "image" in part.needs:
-            return part.term.weight * function(inputs, **part.options)
-        if "scores" in part.needs:
-            scores = found[self.network.head or ""].float()
-            return part.term.weight * function(scores, **part.options)
-        gains = []
-        for choice in part.choices or choices:
-            given = []
-            for need in part.needs:
-                seen = self._looked_at(part, need, size_of(inputs), choices)
-                activation = picked((seen or found)[choice.layer], choice)
-                if need == "placed":
-                    activation = _rolled_back(activation, offsets, size_of(inputs))
-                given.append(activation)
-            gains.append(choice.weight * function(*given, **part.options))
+        function, options = objectives[part.term.name], part.options(index)
+
+        def given(need: str, choice: Choice | None) -> Tensor:
+            if need == "image":
+                return inputs
+            if need == "scores" or choice is None:
+                return found[self.network.head or ""].float()
+            if need in OF_PICTURES:
+                seen = self._looked_at(part, need, size_of(inputs), choices, options)
+                return picked(seen[choice.layer], choice)
+            activation = picked(found[choice.layer], choice)
+            if need == "placed":
+                activation = _rolled_back(activation, offsets, size_of(inputs))
+            return activation
+
+        if not part.layered:
+            seen = [given(need, None) for need in part.needs]
+            return part.term.weight * function(*seen, **options)
+        gains = [
+            choice.weight * function(*[given(need, choice) for need in part.needs], **options)
+            for choice in part.choices or choices
+        ]
         return part.term.weight * torch.stack(gains).sum(0)
 
     def _looked_at(
-        self, part: _Part, need: str, size: Size, choices: Sequence[Choice]
-    ) -> dict[str, Tensor] | None:
-        """What the network sees in a term's picture; None where it is not asked for."""
-        if need not in ("reference", "aligned"):
-            return None
-        layers = frozenset(self._layers(part, choices))
-        frame = self._frames[f"{part.where}.picture"]
+        self,
+        part: _Part,
+        need: str,
+        size: Size,
+        choices: Sequence[Choice],
+        options: Mapping[str, Any],
+    ) -> dict[str, Tensor]:
+        """What the network sees in a term's picture."""
+        layers = frozenset(self._layers(part, choices)) - {self.network.head or ""}
+        frame = self._frames[f"{part.where}.{part.picture}"]
         if need == "reference":
             size = size_of(frame)
-            if side := part.options["side"]:
+            if side := options[part.side] if part.side else 0:
                 scale = side / max(size)
                 size = Size(*(max(self.network.smallest_side, round(s * scale)) for s in size))
         key = (part.where, size, layers)
         if key not in self._seen:
-            picture = photographic(frame, size)[None].to(self._device)
+            picture = photographic(frame, size)[None].to(self.network.device)
             with torch.no_grad():
                 self._seen[key] = self.network(self.network.preprocessing.to_input(picture), layers)
         return self._seen[key]
 
-    def _layers(self, part: _Part, choices: Sequence[Choice]) -> Collection[str]:
-        if "image" in part.needs:
-            return ()
-        if "scores" in part.needs:
-            return (self.network.head or "",)
-        return [choice.layer for choice in part.choices or choices]
+    def _layers(self, part: _Part, choices: Sequence[Choice]) -> list[str]:
+        """The layers that a term looks at."""
+        layers = [choice.layer for choice in part.choices or choices] if part.layered else []
+        return [*layers, self.network.head or ""] if "scores" in part.needs else layers
 
     def _mask(self, part: _Part, size: Size) -> Tensor:
         """The mask (1, H, W) of a part; everywhere where it has none."""
         if part.term.mask is None:
-            return torch.ones(1, *size, device=self._device)
-        frame = photographic(self._frames[f"{part.where}.mask"], size)
-        return frame.mean(0, keepdim=True).to(self._device)
+            return torch.ones(1, *size, device=self.network.device)
+        frame = photographic(self._frames[f"{part.where}.{MASK}"], size)
+        return frame.mean(0, keepdim=True).to(self.network.device)
 
     def _part(self, where: str, tree: Mapping[str, Any]) -> _Part:
-        term, options = read_term(where, tree)
-        known = inspect.signature(objectives[term.name]).parameters
-        needs = tuple(name for name in known if name not in options)
-        if "scores" in needs:
-            options["label"] = self._class(options["label"], f"{where}.label")
+        term, options = read_term(where, tree, self._follow)
+        function = objectives[term.name]
+        known = parameters(function)
+        needs = tuple(n for n in inspect.signature(function).parameters if n not in known)
+        if "scores" in needs and self.network.head is None:
+            raise NetworkError(
+                f"{self.network.name}: these weights have no class head, which {term.name} "
+                "raises; use weights that have one"
+            )
+        for name in options_of_role(function, Role.LABEL):
+            label = self._class(options(0)[name], f"{where}.{name}")
+            options = _replaced(options, name, label)
+        picture, side = (
+            next(iter(options_of_role(function, role)), None) for role in (Role.PICTURE, Role.SIDE)
+        )
         choices = self.network.choices(term.layers) if term.layers else None
-        return _Part(where, term, options, choices, needs)
+        return _Part(where, term, options, choices, needs, picture, side)
 
     def _class(self, label: int | str, where: str) -> int:
         """The number of a class of the network's head."""
         net = self.network
         if net.head is None:
-            raise NetworkError(
-                f"{net.name}: these weights have no class head, which class_score raises; "
-                "use weights that have one"
-            )
+            raise NetworkError(f"{where}: {net.name}'s weights have no class head; use others")
         known = {name.lower(): number for number, name in enumerate(net.classes)}
         if isinstance(label, str) and label.lower() in known:
             return known[label.lower()]
@@ -182,7 +226,7 @@ class Goal:
             near = did_you_mean(label, net.classes)
             raise SettingsError(f"{where}: {net.name} knows no class {label!r}{near}")
         side = max(224, net.smallest_side)
-        flat = torch.zeros(1, 3, side, side, device=self._device)
+        flat = torch.zeros(1, 3, side, side, device=net.device)
         count = net(flat, [net.head])[net.head].shape[1]
         if not 0 <= label < count:
             raise SettingsError(
@@ -196,7 +240,7 @@ class Goal:
         if not asked:
             return
         side = max(64, self.network.smallest_side)
-        flat = torch.zeros(1, 3, side, side, device=self._device)
+        flat = torch.zeros(1, 3, side, side, device=self.network.device)
         found = self.network(flat, {choice.layer for choice in asked})
         for choice in asked:
             count = found[choice.layer].shape[1]
@@ -205,6 +249,11 @@ class Goal:
                     f"{self.network.name}: no channel {max(choice.channels)} in {choice.layer}; "
                     f"its channels are 0 to {count - 1}"
                 )
+
+
+def _replaced(options: Evolving, name: str, value: Any) -> Evolving:
+    """`options` with another value for one of them, at every frame."""
+    return lambda index: {**options(index), name: value}
 
 
 def picked(activation: Tensor, choice: Choice) -> Tensor:

@@ -5,17 +5,30 @@
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 from dreamvid.errors import SettingsError
-from dreamvid.objectives.gains import objectives
-from dreamvid.registry import Within, checked_options, parameters
+from dreamvid.objectives.registered import Role, objectives, options_of_role
+from dreamvid.registry import Within, checked_options, checked_value, parameters
+from dreamvid.schedules import Schedule, Span
+from dreamvid.settings import FPS
 
 ALSO = "also"
-PICTURES = ("picture", "mask")
+MASK = "mask"
+Evolving = Callable[[int], dict[str, Any]]
+"""From a frame's index to the options there."""
+Follow = Callable[[Callable[..., Any], Mapping[str, Any], str], Evolving]
+"""From an objective, its options as written and their place in the settings to its options at a
+frame: what a `Timeline` does, which follows schedules."""
+
+
+def steady(function: Callable[..., Any], options: Mapping[str, Any], where: str) -> Evolving:
+    """The options of one who has no film: a schedule's value is that at its beginning."""
+    plain = checked_options(function, options, where, _first)
+    return lambda index: plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,21 +43,29 @@ class Term:
     """A picture, white where this objective works and black where it does not."""
 
 
-def read_term(where: str, tree: Mapping[str, Any]) -> tuple[Term, dict[str, Any]]:
+def read_term(
+    where: str, tree: Mapping[str, Any], follow: Follow = steady
+) -> tuple[Term, Evolving]:
     """A term and the whole options of its objective; `where` names them in errors."""
     common = {each.name for each in fields(Term)}
     mine = {name: value for name, value in tree.items() if name in common}
     others = {name: value for name, value in tree.items() if name not in common}
     term = Term(**checked_options(Term, mine, where))
     function = objectives[term.name]
-    options = checked_options(function, others, where)
+    checked_options(function, others, where)
     for name, parameter in parameters(function).items():
-        if name not in options and parameter.default is inspect.Parameter.empty:
+        if name not in others and parameter.default is inspect.Parameter.empty:
             raise SettingsError(
                 f"{where}.{name}: {term.name} needs one; give it with --set {where}.{name}=..."
             )
-        options.setdefault(name, parameter.default)
-    return term, options
+        others.setdefault(name, parameter.default)
+    return term, follow(function, others, where)
+
+
+def _first(value: Any, where: str, bounds: Within, whole: bool) -> float:
+    """A schedule's value at the beginning of a film of one frame."""
+    first = Schedule(value, where).over(Span(1, FPS))[0].item()
+    return checked_value(round(first) if whole else first, Annotated[float, bounds], where)
 
 
 def terms(tree: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -66,15 +87,21 @@ def located(tree: Mapping[str, Any]) -> list[tuple[str, Path]]:
     return [
         (f"{where}.{name}", Path(options[name]))
         for where, options in terms(tree)
-        for name in PICTURES
+        for name in _files(options)
         if isinstance(options.get(name), str | Path)
     ]
+
+
+def _files(options: Mapping[str, Any]) -> list[str]:
+    """Which settings of a term name pictures."""
+    function = objectives[options.get("name", Term.name)]
+    return [*options_of_role(function, Role.PICTURE), MASK]
 
 
 def absolute(tree: Mapping[str, Any]) -> dict[str, Any]:
     """A section ``objective`` whose pictures are found from any folder."""
     result = dict(tree)
-    for name in PICTURES:
+    for name in _files(tree):
         if isinstance(tree.get(name), str | Path):
             result[name] = str(Path(tree[name]).absolute())
     if isinstance(also := tree.get(ALSO), Mapping):

@@ -1,7 +1,8 @@
 """Expressions: the arithmetic a setting may follow through a film, read and run safely.
 
-The text is parsed by Python's own `ast` and only a handful of its nodes are walked, over floats,
-by numpy: there is nothing in it to call, to look into or to fill the memory with.
+The text is parsed by Python's own `ast`. Only a few kinds of its nodes are allowed, and numpy
+computes them with floats. So an expression can call nothing else, read nothing, and not fill the
+memory.
 """
 
 import ast
@@ -14,9 +15,9 @@ from typing import Any
 import numpy as np
 
 LONGEST = 500
-"""Characters of one expression."""
+"""The most characters an expression may have."""
 DEEPEST = 20
-"""Operations inside one another."""
+"""How deeply operations may be nested."""
 NAMES = ("t", "frame", "frames", "fps", "pi")
 """Seconds, the frame's number from 0, the film's length in frames, frames a second, and π."""
 VARYING = ("t", "frame")
@@ -37,7 +38,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
     "clamp": (lambda value, low, high: np.minimum(np.maximum(value, low), high), 3),
     "where": (lambda condition, yes, no: np.where(np.not_equal(condition, 0), yes, no), 3),
 }
-"""The functions and how many values each takes; 0 is any number from one on."""
+"""The functions and how many values each takes; 0 means one or more."""
 
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: np.add,
@@ -74,7 +75,7 @@ class Expression:
     """An expression of `NAMES` and `FUNCTIONS`; calling it gives its value at many frames."""
 
     def __init__(self, text: str, column: int = 0) -> None:
-        """Read `text`, which stands at `column` of a larger one; raise `Fault` where it is bad."""
+        """Read `text`, which begins at `column` of a longer text; raise `Fault` if it is wrong."""
         self.text = text.strip()
         self.column = column + len(text) - len(text.lstrip())
         if not self.text:
@@ -96,19 +97,19 @@ class Expression:
         self._check(self.root, 1)
 
     def names(self) -> set[str]:
-        """The names it depends on."""
+        """The names in it."""
         return {node.id for node in ast.walk(self.root) if isinstance(node, ast.Name)} & set(NAMES)
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """The value, float64, for `values` of the names: numbers, or arrays of one length.
 
-        It may hold infinities and NaN; `fault` then tells where they come from.
+        It may hold infinities and NaN; `fault` then says where they come from.
         """
         with np.errstate(all="ignore"):
             return np.asarray(_value(self.root, values), dtype=np.float64)
 
     def fault(self, values: Mapping[str, Any]) -> Fault:
-        """Where the value for one frame's `values` stops being a finite number."""
+        """The first part of the expression that is not finite for one frame's `values`."""
         with np.errstate(all="ignore"):
             node = self.root
             while inner := [
@@ -163,7 +164,7 @@ def _parts(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def _taken(node: ast.expr, values: Mapping[str, Any]) -> list[ast.expr]:
-    """The parts that count at one frame: of a choice, the condition and the side it takes."""
+    """The parts that matter at one frame: of a choice, the condition and the chosen side."""
     parts = list(_parts(node))
     if isinstance(node, ast.IfExp):
         condition, yes, no = node.test, node.body, node.orelse
@@ -175,7 +176,7 @@ def _taken(node: ast.expr, values: Mapping[str, Any]) -> list[ast.expr]:
 
 
 def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
-    """The value of a checked tree: float64, or truth, of each frame."""
+    """The value of a checked tree at each frame, float64 or bool."""
     if isinstance(node, ast.Constant):
         return np.float64(str(node.value))
     if isinstance(node, ast.Name):

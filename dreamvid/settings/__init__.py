@@ -5,7 +5,10 @@ other (defaults < preset < ``--config`` < flag < ``--set``) and checked once, by
 """
 
 from dreamvid.settings.sections import (
+    CELL_SIDE,
+    FILM_SIDE,
     FPS,
+    FRAMES,
     SECTIONS,
     AscentSettings,
     FilmSettings,
@@ -21,7 +24,10 @@ from dreamvid.settings.texts import assigned, flagged, valued
 from dreamvid.settings.trees import changes, laid_over, painted, read_tree, settled
 
 __all__ = [
+    "CELL_SIDE",
+    "FILM_SIDE",
     "FPS",
+    "FRAMES",
     "SECTIONS",
     "AscentSettings",
     "FilmSettings",

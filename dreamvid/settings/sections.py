@@ -12,6 +12,10 @@ Tree = dict[str, Any]
 
 FRAMES = 300
 FPS = Fraction(30)
+FILM_SIDE = "640"
+"""The longer side of a film for which no size is asked."""
+CELL_SIDE = "320"
+"""The longer side of a sheet's cell for which no size is asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,8 @@ class NetworkSettings:
 
     With several networks, each begins with its network's name and a slash.
     """
+    options: dict[str, Any] | None = None
+    """Options of networks that have any: a table for each, by the network's name."""
     walk: tuple[str, ...] = ()
     """Selectors of which each frame dreams one, in turn and over again, instead of `layers`."""
 
@@ -195,7 +201,11 @@ class Settings:
 
     def tree(self) -> Tree:
         """The settings as a tree of plain JSON values, which `settled` takes back."""
-        return json.loads(json.dumps(asdict(self), default=str))
+        tree = asdict(self)
+        # What is not there is not mentioned: a film without it is the same file as ever.
+        if not self.network.options:
+            del tree["network"]["options"]
+        return json.loads(json.dumps(tree, default=str))
 
     def changed(self, section: str, **values: Any) -> "Settings":
         """A copy with some values of one section replaced."""

@@ -1,60 +1,40 @@
 """Settings as texts: the flags of the command line, and ``--set``."""
 
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 from dreamvid.errors import SettingsError
+from dreamvid.flags import COMMAND_LINE, FLAGS, Flag, flags_of
 from dreamvid.registry import did_you_mean
 from dreamvid.settings.sections import Tree
 
-FLAGS = {
-    "frames": "film.frames",
-    "fps": "film.fps",
-    "size": "film.size",
-    "depth": "film.depth",
-    "seed": "film.seed",
-    "cadence": "film.cadence",
-    "anchor": "film.anchor",
-    "network": "network.name",
-    "weights": "network.weights",
-    "layer": "network.layers",
-    "octaves": "octaves.count",
-    "iterations": "ascent.iterations",
-    "motion": "motion",
-    "start": "video.start",
-    "end": "video.end",
-    "strict": "video.strict",
-    "mask": "video.mask",
-    "keep_color": "video.keep_color",
-    "carry": "carry.name",
-    "flow": "flow.name",
-    "device": "machine.device",
-    "precision": "machine.precision",
-    "min_free": "machine.min_free",
-}
-"""The flags that are settings, by their long names."""
+_KEY = re.compile(r"\s*(\d+(\.\d*)?|\.\d+)\s*s?\s*:")
+_CHANNELS = re.compile(r"\s*\d+\s*(\.\.\s*\d+\s*)?(=.*)?")
 
 
-def flagged(flags: Mapping[str, Any]) -> Tree:
-    """The tree that flags make; those that are None were not given."""
+def flagged(given: Mapping[str, Any], command: str = "") -> Tree:
+    """The tree of settings that flags make, by name; those that are None were not given.
+
+    Texts are read as on the command line. With `command`, only its flags are known.
+
+    Raises:
+        SettingsError: a name is no flag's, or a list is empty.
+    """
+    flags = flags_of(command) if command else FLAGS
     tree: Tree = {}
-    for name, value in flags.items():
-        if name not in FLAGS:
-            raise SettingsError(f"no setting {name!r}{did_you_mean(name, FLAGS)}")
+    for name, value in given.items():
+        if name not in flags or not flags[name].sets:
+            where = f"{command}: no keyword" if command else "no setting"
+            known = [each for each in flags if each not in COMMAND_LINE]
+            raise SettingsError(f"{where} {name!r}{did_you_mean(name, known)}")
         if value is None:
             continue
-        section, _, key = FLAGS[name].partition(".")
-        if name == "motion" and isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()] or ["hold"]
-        if name == "layer" and isinstance(value, str):
-            value = [value]
-        if name == "weights":
-            value = [str(each) for each in ([value] if isinstance(value, str | Path) else value)]
-        if name == "mask":
-            value = str(value)
+        section, _, key = flags[name].sets.partition(".")
+        value = _read(name, flags[name], value)
         if key:
             tree.setdefault(section, {})[key] = value
         else:
@@ -62,15 +42,60 @@ def flagged(flags: Mapping[str, Any]) -> Tree:
     return tree
 
 
-TEXTS = (
-    *("size", "weights", "network", "layer", "motion", "device", "precision"),
-    *("start", "end", "mask", "carry", "flow", "min_free"),
-)
+def _read(name: str, flag: Flag, value: Any) -> Any:
+    """A flag's value as its setting takes it."""
+    if flag.kind == "number" and isinstance(value, str):
+        return _toml_value(value)
+    if flag.kind == "file":
+        return str(value)
+    if flag.kind != "list" or isinstance(value, Mapping):
+        return value
+    texts = [str(each) for each in ([value] if isinstance(value, str | Path) else value)]
+    split = {"layer": _layers, "weights": _weights}.get(name, lambda text: text.split(","))
+    parts = [part.strip() for text in texts for part in split(text) if part.strip()]
+    if texts and not parts:
+        raise SettingsError(
+            f"--{name}: got {','.join(texts)!r}, expected comma-separated values, or no --{name}"
+        )
+    return ",".join(parts) if name == "network" else parts
+
+
+def _layers(text: str) -> list[str]:
+    """Selectors between commas; the commas of channels, walks and schedules part none.
+
+    ``3b,4c:3,7=0.5,4d=0: (1), 5s: (0)`` holds three.
+    """
+    found: list[str] = []
+    for part in _outside_brackets(text):
+        before, equals, weight = found[-1].partition("=") if found else ("", "", "")
+        keys = ":" in weight and _KEY.match(part)
+        channels = ":" in before and not equals and _CHANNELS.fullmatch(part)
+        if keys or channels:
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return found
+
+
+def _outside_brackets(text: str) -> Iterator[str]:
+    """The parts of a text between the commas that stand in no brackets."""
+    depth = begin = 0
+    for match in re.finditer(r"[()\[\],]", text):
+        depth += {"(": 1, "[": 1, ",": 0}.get(match[0], -1)
+        if match[0] == "," and depth <= 0:
+            yield text[begin : match.start()]
+            begin = match.end()
+    yield text[begin:]
+
+
+def _weights(text: str) -> list[str]:
+    """Files between commas: of several networks, NAME=FILE each. A file's name may hold commas."""
+    return re.split(r",(?=\s*\w+=)", text)
 
 
 def valued(name: str, text: Any) -> Any:
     """A flag's text as a value: TOML where the setting is no text itself."""
-    return text if name in TEXTS or not isinstance(text, str) else _toml_value(text)
+    return _read(name, FLAGS[name], text)
 
 
 def assigned(assignments: Sequence[str]) -> Tree:

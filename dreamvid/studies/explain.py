@@ -15,7 +15,7 @@ from torch import Tensor
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.frames import Frame, Size, covered, parsed_size, photographic, size_of
-from dreamvid.jobs.runs import Progress, Silence, described, device_of
+from dreamvid.jobs.runs import Progress, Silence, described
 from dreamvid.media import encoders
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
@@ -125,14 +125,13 @@ def explain(
 
 def _distinct(dreamer: Dreamer) -> list[Choice]:
     """Every layer that is dreamed of at any octave, but the head, which sees no places."""
-    octaves = range(dreamer.settings.octaves.count)
-    found = [choice for octave in octaves for choice in dreamer.choices_at(octave, 0)]
+    found = [choice for octave in dreamer.plan.at().octaves for choice in octave.choices]
     found = [choice for choice in found if choice.layer != dreamer.network.head]
     return list(dict.fromkeys(found)) or list(dreamer.network.choices())
 
 
 def _look(net: Network, frame: Frame, choices: Sequence[Choice]) -> _Seen:
-    frame = frame.to(device_of(net))
+    frame = frame.to(net.device)
     strengths: dict[str, float] = {}
     found: dict[str, Tensor] = {}
     scores = None

@@ -108,7 +108,7 @@ def measure(
             inputs = dreamer.network.preprocessing.to_input(frame[None])
             return float(dreamer.gain(inputs)[0])
 
-    device = next(dreamer.network.parameters()).device
+    device = dreamer.network.device
     with closing(inputs), closing(dreams):
         measures = list(
             measured(

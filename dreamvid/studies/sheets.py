@@ -19,18 +19,16 @@ from dreamvid.dream.octaves import octave_sizes
 from dreamvid.errors import DreamvidError, NetworkError, SettingsError
 from dreamvid.frames import Frame, covered, parsed_size, photographic, size_of
 from dreamvid.jobs import films
-from dreamvid.jobs.runs import Progress, Silence, described, device_of
+from dreamvid.jobs.runs import Progress, Silence, described
 from dreamvid.media import encoders
 from dreamvid.networks import networks as known_networks
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.registry import Registry
-from dreamvid.settings import Settings, Tree, laid_over
+from dreamvid.settings import CELL_SIDE, Settings, Tree, laid_over
 from dreamvid.settings import presets as shipped
 from dreamvid.studies.contact import Cell, Row, contact_sheet
 
-CELL_SIDE = "320"
-"""The longer side of a cell for which no size is asked."""
 SPREAD = 8
 """So many layers are shown of a network where none are asked for."""
 ALL = "all"
@@ -71,7 +69,7 @@ class Asked:
         return settings.changed("network", weights=mine)
 
 
-axes = Registry("axis of a sheet")
+axes = Registry("axis of a sheet", positional=("work", "text"))
 """Functions from an axis' values, what was asked for and the picture to its entries."""
 ACROSS = ("iterations", "octaves", "steps")
 """The axes that are columns where there is another one."""
@@ -266,7 +264,7 @@ def channels(work: _Work, text: str) -> list[Entry]:
     strength = torch.zeros(0)
     with torch.no_grad():
         for size in octave_sizes(size_of(work.picture), settings.octaves):
-            picture = photographic(work.picture, size)[None].to(device_of(net))
+            picture = photographic(work.picture, size)[None].to(net.device)
             seen = net(net.preprocessing.to_input(picture), [layer])[layer].float().cpu()
             peaks = seen.flatten(2).abs().amax((0, 2)) if seen.ndim > 2 else seen.abs().amax(0)
             strength = torch.maximum(strength, peaks) if len(strength) else peaks

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from dreamvid.networks.torchvision.classifier import Family
+from dreamvid.networks.torchvision.family import Family, register
 
 
 def _relus(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
@@ -14,8 +14,10 @@ def _relus(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
     return {f"relu{number}": layer for number, layer in enumerate(features, 1)}
 
 
-FAMILY = Family(
-    {"alexnet": "AlexNet, the first of them, coarse and quick (Krizhevsky 2014)."},
-    favourite="relu5",
-    aliases=_relus,
+register(
+    Family(
+        {"alexnet": "AlexNet, the first of them, coarse and quick (Krizhevsky 2014)."},
+        favourite="relu5",
+        aliases=_relus,
+    )
 )

@@ -8,8 +8,7 @@ and only when one of its networks is asked for.
 import dataclasses
 import operator
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ from torch import Tensor, fx, nn
 from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
+from dreamvid.networks.registered import Entry, networks
+from dreamvid.networks.torchvision.family import families, family_of
 from dreamvid.networks.torchvision.imagenet import imagenet_classes
 from dreamvid.networks.weights import Source
 
@@ -42,43 +43,8 @@ IN_PLACE_OPERATORS: dict[Any, Callable[..., Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Family:
-    """What is known of some of torchvision's networks beyond their graphs."""
-
-    models: Mapping[str, str]
-    """Their names, and what each is, in a line."""
-    favourite: str | None = None
-    """The layer, or another name of it, that is dreamed of when none is asked for."""
-    aliases: Callable[[nn.Module, Sequence[str]], dict[str, str]] = lambda model, layers: {}
-    """Other names of layers, from the model and the names of all."""
-
-
-def families() -> tuple[Family, ...]:
-    """Every family that is known more of."""
-    from dreamvid.networks.torchvision import (
-        alexnet,
-        convnext,
-        densenet,
-        efficientnet,
-        inception_v3,
-        mobilenet_v3,
-        resnet,
-        squeezenet,
-        vgg,
-    )
-
-    modules = (vgg, resnet, inception_v3, squeezenet, alexnet, densenet, mobilenet_v3)
-    return tuple(module.FAMILY for module in (*modules, efficientnet, convnext))
-
-
-def family_of(name: str) -> Family:
-    """The family of a network; an empty one where nothing more is known of it."""
-    return next((family for family in families() if name in family.models), Family({}))
-
-
 def names() -> list[str]:
-    """Torchvision's convolutional classifiers.
+    """Torchvision's convolutional classifiers, those that more is known of first.
 
     Raises:
         NetworkError: Torchvision cannot be imported.
@@ -87,7 +53,14 @@ def names() -> list[str]:
     ours = {theirs: ours for ours, theirs in RENAMED.items()}
     theirs: list[str] = models.list_models(module=models)
     usable = [name for name in theirs if not name.startswith(TRANSFORMERS)]
-    return [*(ours.get(name, name) for name in usable), *SHORT]
+    known = [*(ours.get(name, name) for name in usable), *SHORT]
+    told = [name for family in families() for name in family.models]
+    return [*told, *(name for name in known if name not in told)]
+
+
+def entry(name: str) -> Entry:
+    """One of `names`."""
+    return Entry(builder(name), lambda: sketch(name), sources(name))
 
 
 def builder(name: str) -> Callable[..., Network]:
@@ -320,3 +293,16 @@ def sources(name: str) -> tuple[Source, ...]:
         # Weights for other preprocessing are features without a head, not this classifier.
         if member.transforms().mean == usual.mean
     )
+
+
+class _Torchvision:
+    """A `Library` of the networks here."""
+
+    def names(self) -> list[str]:
+        return names()
+
+    def entry(self, name: str) -> Entry:
+        return entry(name)
+
+
+networks.add_library(_Torchvision())

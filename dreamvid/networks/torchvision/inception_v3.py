@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from dreamvid.networks.torchvision.classifier import Family
+from dreamvid.networks.torchvision.family import Family, register
 
 BLOCKS = ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")
 
@@ -17,8 +17,10 @@ def _keras(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
     }
 
 
-FAMILY = Family(
-    {"inception_v3": "Inception v3, also of Keras' dream tutorial (Szegedy et al. 2015)."},
-    favourite="mixed5",
-    aliases=_keras,
+register(
+    Family(
+        {"inception_v3": "Inception v3, also of Keras' dream tutorial (Szegedy et al. 2015)."},
+        favourite="mixed5",
+        aliases=_keras,
+    )
 )

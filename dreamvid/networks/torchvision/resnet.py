@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from dreamvid.networks.torchvision.classifier import Family
+from dreamvid.networks.torchvision.family import Family, register
 
 
 def _relus(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
@@ -20,8 +20,10 @@ def _relus(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
     return names
 
 
-FAMILY = Family(
-    {f"resnet{depth}": f"ResNet-{depth} (He et al. 2015)." for depth in (18, 34, 50, 101, 152)},
-    favourite="layer3",
-    aliases=_relus,
+register(
+    Family(
+        {f"resnet{depth}": f"ResNet-{depth} (He et al. 2015)." for depth in (18, 34, 50, 101, 152)},
+        favourite="layer3",
+        aliases=_relus,
+    )
 )

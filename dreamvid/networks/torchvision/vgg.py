@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from dreamvid.networks.torchvision.classifier import Family
+from dreamvid.networks.torchvision.family import Family, register
 
 
 def _relus(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
@@ -23,12 +23,14 @@ def _relus(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
     return names
 
 
-FAMILY = Family(
-    {
-        f"vgg{depth}{suffix}": f"VGG-{depth}{words} (Simonyan and Zisserman 2014)."
-        for depth in (11, 13, 16, 19)
-        for suffix, words in (("", ""), ("_bn", " with batch normalisation"))
-    },
-    favourite="relu4",
-    aliases=_relus,
+register(
+    Family(
+        {
+            f"vgg{depth}{suffix}": f"VGG-{depth}{words} (Simonyan and Zisserman 2014)."
+            for depth in (11, 13, 16, 19)
+            for suffix, words in (("", ""), ("_bn", " with batch normalisation"))
+        },
+        favourite="relu4",
+        aliases=_relus,
+    )
 )

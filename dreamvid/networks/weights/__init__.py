@@ -2,7 +2,7 @@
 
 from dreamvid.networks.weights.fetching import fetch
 from dreamvid.networks.weights.installing import install
-from dreamvid.networks.weights.reading import SIZE_CAP, Weights, class_names, digest, read
+from dreamvid.networks.weights.reading import SIZE_CAP, Weights, class_names, read
 from dreamvid.networks.weights.store import Source, check, hub_folder, kept, pinned
 from dreamvid.networks.weights.writing import write
 
@@ -12,7 +12,6 @@ __all__ = [
     "Weights",
     "check",
     "class_names",
-    "digest",
     "fetch",
     "hub_folder",
     "install",

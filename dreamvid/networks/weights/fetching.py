@@ -10,8 +10,9 @@ from pathlib import Path
 
 from dreamvid.errors import NetworkError
 from dreamvid.media.atomic import storage_checked
+from dreamvid.media.hashing import file_hash
 from dreamvid.media.locking import locked
-from dreamvid.networks.weights.reading import SIZE_CAP, digest
+from dreamvid.networks.weights.reading import SIZE_CAP
 from dreamvid.networks.weights.store import Source, hub_folder, pin
 
 TIMEOUT = 60.0
@@ -44,8 +45,8 @@ def fetch(
     mark = path.with_name(f"{path.name}.part.mark")
     with locked(path.parent):
         _download(source.url, name, part, mark, cap, say)
-        sha256 = digest(part)
-        sha1 = digest(part, "sha1") if source.sha1 else ""
+        sha256 = file_hash(part)
+        sha1 = file_hash(part, "sha1") if source.sha1 else ""
         if not sha256.startswith(source.sha256) or sha1 != source.sha1:
             part.unlink()
             raise NetworkError(

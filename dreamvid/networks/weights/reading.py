@@ -5,7 +5,6 @@ the network before a value is copied.
 """
 
 import dataclasses
-import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dreamvid.errors import NetworkError
+from dreamvid.media.hashing import file_hash
 from dreamvid.networks.weights import caffemodel, frozen_graph
 
 SIZE_CAP = 3 * 2**30
@@ -55,7 +55,7 @@ def read(path: Path, name: str, cap: int = SIZE_CAP) -> Weights:
         )
     try:
         _check_size(path, where, cap)
-        sha256 = digest(path)
+        sha256 = file_hash(path)
         if suffix == ".safetensors":
             with safe_open(path, "pt") as opened:
                 tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
@@ -87,12 +87,6 @@ def class_names(found: Weights, classes: int) -> tuple[str, ...]:
     if len(names) != classes:
         raise NetworkError(f"weights {found.path}: names {len(names)} classes and has {classes}")
     return tuple(names)
-
-
-def digest(path: Path, algorithm: str = "sha256") -> str:
-    """The digest of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _check_size(path: Path, where: str, cap: int) -> None:

@@ -17,7 +17,7 @@ import torch
 
 from dreamvid.errors import NetworkError, StorageError
 from dreamvid.media import atomic_write
-from dreamvid.networks.weights.reading import digest
+from dreamvid.media.hashing import file_hash
 
 PINS = "dreamvid-sha256.json"
 """The file that notes what each file was at its first use."""
@@ -80,7 +80,7 @@ def check(path: Path, source: Source, name: str) -> str:
     Raises:
         NetworkError: The file is not the published one, or not the one first used.
     """
-    sha256 = digest(path)
+    sha256 = file_hash(path)
     wanted = pinned(path) or source.sha256
     if not sha256.startswith(wanted):
         raise NetworkError(

@@ -2,7 +2,6 @@
 
 from dreamvid.training.distil.fidelity import Fidelity, fidelity
 from dreamvid.training.distil.making import check, make
-from dreamvid.training.distil.report import Bar
 from dreamvid.training.distil.training import (
     Distillation,
     Recipe,
@@ -15,7 +14,6 @@ from dreamvid.training.distil.training import (
 )
 
 __all__ = [
-    "Bar",
     "Distillation",
     "Fidelity",
     "Recipe",

@@ -137,7 +137,7 @@ def fidelity(
     before, by_student, by_teacher = [], [], []
     starts, octaves = [], []
     for first in range(0, len(pictures), BATCH):
-        batch = pictures[first : first + BATCH].to(next(teacher.parameters()).device)
+        batch = pictures[first : first + BATCH].to(teacher.device)
         key = (0, first)
         before += seen(teacher, layers[0], batch)
         by_student += seen(teacher, layers[0], student_dreamer.batch(batch, key))

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from dreamvid import __version__
 from dreamvid.errors import MediaError, NetworkError, ResumeError, Stopped
+from dreamvid.jobs.runs import Progress, Silence
 from dreamvid.media import atomic_write, storage_checked
 from dreamvid.media.encoders import check_place
 from dreamvid.media.locking import LOCK, locked
@@ -72,7 +73,7 @@ def make(
     bfloat16: bool = False,
     resume: bool = False,
     overwrite: bool = False,
-    progress: report.Progress | None = None,
+    progress: Progress | None = None,
 ) -> Fidelity:
     """Train a student of `teacher`, write it to `out` and measure how well it dreams.
 
@@ -91,7 +92,7 @@ def make(
         overwrite: replace `out`, and the training folder unless it is resumed.
         progress: who is told.
     """
-    progress = progress or report.Silence()
+    progress = progress or Silence()
     folder = training_folder(out)
     check_output(out, folder, resume, overwrite)
     chosen_layers = teacher_layers(teacher, layers)
@@ -102,7 +103,7 @@ def make(
             f"recipe.side: got {recipe.side}, and {teacher.name} needs {teacher.smallest_side}"
         )
     files = files_in(images)
-    device = next(teacher.parameters()).device
+    device = teacher.device
     manifest = {
         "teacher": teacher.name,
         "teacher_sha256": teacher.weights_sha256 or "",
@@ -159,11 +160,11 @@ def check(
     images: Path,
     *,
     layers: str | None = None,
-    progress: report.Progress | None = None,
+    progress: Progress | None = None,
 ) -> Fidelity:
     """Measure the student in `file` against its teacher, on the held-out pictures of `images`."""
-    progress = progress or report.Silence()
-    device = next(teacher.parameters()).device
+    progress = progress or Silence()
+    device = teacher.device
     student = network("pocket", weights=file, device=device, precision="fp32")
     about = weights_files.read(file, "pocket").metadata
     if about.get("teacher", teacher.name) != teacher.name:
@@ -204,7 +205,7 @@ def check_output(out: Path, folder: Path, resume: bool, overwrite: bool) -> None
         raise ResumeError(f"{folder}: not a training folder; remove it yourself")
 
 
-def must_fit(folder: Path, manifest: dict[str, Any], progress: report.Progress) -> None:
+def must_fit(folder: Path, manifest: dict[str, Any], progress: Progress) -> None:
     """Raise `ResumeError`, with the differences, where `folder` is of another training."""
     try:
         then = json.loads((folder / MANIFEST).read_text("utf-8"))
@@ -250,7 +251,7 @@ def _fingerprint(images: Path, files: Sequence[Path]) -> str:
 
 
 def _judged(
-    held: Sequence[Path], learned: Sequence[Tensor], progress: report.Progress
+    held: Sequence[Path], learned: Sequence[Tensor], progress: Progress
 ) -> Sequence[Tensor]:
     """The held-out pictures, or some that were learned from where there are none."""
     try:
@@ -285,7 +286,7 @@ def _train(
     every: int,
     about: dict[str, str],
     shown: Sequence[Tensor],
-    progress: report.Progress,
+    progress: Progress,
 ) -> None:
     """Train to the end, with everything that is written beside each checkpoint."""
     total = distillation.recipe.steps
@@ -303,13 +304,13 @@ def _train(
             path = folder / SAMPLES / f"step-{step:06d}.png"
             report.write_sample(dreaming.requires_grad_(False), shown, path)
 
-    begun = False
+    means = None
     for losses in run(distillation, folder, every=every, saved=saved):
-        if not begun:
+        if means is None:
             progress.begin(distillation.step - 1, total)
-            begun = True
-        progress.step(distillation.step, losses)
-    if not begun:
+            means = report.Means()
+        progress.frame(distillation.step - 1, {"shown": means.shown(losses)})
+    if means is None:
         progress.say(f"all {total} steps are made already")
 
 
@@ -334,7 +335,7 @@ def _measured(
     student: Network,
     photographs: Sequence[Tensor],
     layers: tuple[str, ...],
-    progress: report.Progress,
+    progress: Progress,
 ) -> Fidelity:
     """The fidelity at the last layer but one, which training favours too."""
     progress.say(f"measuring on {len(photographs)} pictures")

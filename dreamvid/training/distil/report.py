@@ -1,22 +1,15 @@
-"""What a person sees of a distillation: progress, curves of the errors, and sample dreams."""
+"""What a person sees of a distillation: errors in words and as curves, and sample dreams."""
 
 import csv
 import math
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, Self
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
 from torch import Tensor
 
 from dreamvid.dream.dreamer import Dreamer
 from dreamvid.frames import Size, noise
-from dreamvid.machine.streams import lasting
 from dreamvid.media import atomic_write, write_picture
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
@@ -25,109 +18,21 @@ from dreamvid.training.distil.fidelity import DREAM, middle
 SAMPLE_SIDE = 160
 MEMORY = 0.98
 """How much of a running mean stays at each step."""
-PLAIN_SECONDS = 10.0
-"""Time between two plain lines."""
 
 
-class Progress(Protocol):
-    """Who is told how a distillation goes."""
+class Means:
+    """Running means of the errors of a training, in words."""
 
-    def say(self, text: str) -> None:
-        """A line worth knowing."""
-        ...
-
-    def begin(self, done: int, total: int) -> None:
-        """Steps `done` of `total` are made already."""
-        ...
-
-    def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """Step number `step` is made, with these losses."""
-        ...
-
-
-class Silence:
-    """A `Progress` that tells nobody."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-    def begin(self, done: int, total: int) -> None:
-        """Nothing."""
-
-    def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """Nothing."""
-
-
-class Bar:
-    """A `Progress` on standard error, a bar on a terminal and plain lines elsewhere."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-        self.console = Console(file=lasting(sys.stderr), stderr=True, highlight=False)
-        self.bar: RichProgress | None = None
-        self.total = 0
-        self.told = time.monotonic()
-        self.last: float | None = None
+    def __init__(self) -> None:
         self.means: dict[str, float] = {}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar:
-            self.bar.stop()
-
-    def say(self, text: str) -> None:
-        """A line worth knowing."""
-        if not self.quiet:
-            self.console.print(text, markup=False, soft_wrap=True)
-
-    def begin(self, done: int, total: int) -> None:
-        """Steps `done` of `total` are made already."""
-        self.total = total
-        self.told = time.monotonic()
-        if done:
-            self.say(f"{done} of {total} steps are made already")
-        if self.console.is_terminal and not self.quiet:
-            self.bar = RichProgress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[figures]}"),
-                TimeRemainingColumn(),
-                console=self.console,
-            )
-            self.bar.add_task("steps", total=total, completed=done, figures="")
-            self.bar.start()
-
-    def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """Step number `step` is made, with these losses."""
-        now = time.monotonic()
+    def shown(self, losses: Mapping[str, float]) -> str:
+        """The means with the losses of one more step in them."""
         errors = [value for name, value in losses.items() if name != "direction"]
-        if self.last is not None:
-            self._follow("seconds", now - self.last)
         self._follow("error", sum(errors) / len(errors))
         if "direction" in losses:
             self._follow("direction", losses["direction"])
-        self.last = now
-        if self.bar:
-            self.bar.update(self.bar.task_ids[0], completed=step, figures=self.figures())
-            if step == self.total:
-                self.bar.stop()
-        elif not self.quiet and (now - self.told > PLAIN_SECONDS or step == self.total):
-            self.told = now
-            left = round((self.total - step) * self.means.get("seconds", 0))
-            clock = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
-            self.say(f"step {step} of {self.total}, {self.figures()}, {clock} left")
-
-    def figures(self) -> str:
-        """Speed and running means in words."""
-        words = f"error {self.means['error']:.3f}"
-        if "seconds" in self.means:
-            words = f"{1 / max(self.means['seconds'], 1e-9):.2f} steps/s, {words}"
-        if "direction" in self.means:
-            words += f", direction {self.means['direction']:.3f}"
-        return words
+        return ", ".join(f"{name} {mean:.3f}" for name, mean in self.means.items())
 
     def _follow(self, name: str, value: float) -> None:
         self.means[name] = MEMORY * self.means.get(name, value) + (1 - MEMORY) * value
@@ -185,7 +90,7 @@ def write_sample(student: Network, photographs: Sequence[Tensor], path: Path) ->
     """
     size = Size(SAMPLE_SIDE, SAMPLE_SIDE)
     starts = [middle(photograph, SAMPLE_SIDE) for photograph in photographs]
-    batch = torch.stack([*starts, noise(size, (0,))]).to(next(student.parameters()).device)
+    batch = torch.stack([*starts, noise(size, (0,))]).to(student.device)
     count = len(student.layers)
     layers = dict.fromkeys([student.layers[count // 2 - 1], student.layers[max(0, count - 2)]])
     rows = [batch]

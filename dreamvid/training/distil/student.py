@@ -101,7 +101,7 @@ def stages_for(teacher: Network, layers: tuple[str, ...]) -> tuple[Stage, ...]:
 def measured(teacher: Network) -> dict[str, tuple[int, int]]:
     """Channels and stride of each of the teacher's layers that is a picture of features."""
     side = 256
-    flat = torch.zeros(1, 3, side, side, device=next(teacher.parameters()).device)
+    flat = torch.zeros(1, 3, side, side, device=teacher.device)
     shapes = {}
     for name, found in teacher.activations(teacher.preprocessing.to_input(flat)):
         if found.ndim == 4 and min(found.shape[2:]) > 1:

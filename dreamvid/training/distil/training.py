@@ -142,7 +142,7 @@ class Distillation:
         torch.manual_seed(recipe.seed)
         self.bfloat16 = bfloat16
         self.teacher, self.layers, self.student, self.recipe = teacher, layers, student, recipe
-        self.device = next(student.parameters()).device
+        self.device = student.device
         generator = torch.Generator().manual_seed(recipe.seed)
         self.pool = Pool(photographs, recipe.pool, recipe.side, generator)
         self.step = 0

@@ -13,7 +13,6 @@ that was killed and resumed ends with the same file as one that was not.
 from dreamvid.training.train.making import train
 from dreamvid.training.train.pictures import Dataset, Example, Views, dataset
 from dreamvid.training.train.recipe import Recipe
-from dreamvid.training.train.report import Teller
 from dreamvid.training.train.schools import school
 from dreamvid.training.train.training import Row, Training
 
@@ -22,7 +21,6 @@ __all__ = [
     "Example",
     "Recipe",
     "Row",
-    "Teller",
     "Training",
     "Views",
     "dataset",

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from dreamvid.errors import MediaError, ResumeError, SettingsError
+from dreamvid.jobs.runs import Progress, Silence
 from dreamvid.media import storage_checked
 from dreamvid.media.encoders import check_place
 from dreamvid.media.locking import locked
@@ -24,7 +25,7 @@ def train(
     device: str | torch.device = "cpu",
     resume: bool = False,
     overwrite: bool = False,
-    teller: report.Teller | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Path:
     """Train a network on a folder of class folders; returns `out`, which ``--weights`` takes.
@@ -35,10 +36,10 @@ def train(
         device: Where to train.
         resume: Go on where an earlier run with this `out` stopped, by its recipe.
         overwrite: Replace `out`, and start anew unless resuming.
-        teller: Who says how it goes; nobody by default.
+        progress: Who is told how it goes; nobody by default.
         **options: The fields of `Recipe`.
     """
-    teller = teller or report.Teller()
+    progress = progress or Silence()
     place = files.training_folder(out)
     if out.suffix != ".safetensors":
         raise SettingsError(f"{out}: got the suffix {out.suffix!r}, wanted .safetensors")
@@ -52,7 +53,7 @@ def train(
         )
     going_on = resume and begun
     if resume and not going_on:
-        teller.say(f"nothing to go on with in {place}: starting")
+        progress.say(f"nothing to go on with in {place}: starting")
     saved = files.read_manifest(place) if going_on else {"recipe": {}}
     recipe = settled({**saved["recipe"], **options})
     if going_on and (changed := files.changes(saved["recipe"], recipe.tree())):
@@ -66,7 +67,7 @@ def train(
     if pictures.unreadable:
         first = ", ".join(path.name for path in pictures.unreadable[:3])
         more = ", ..." if len(pictures.unreadable) > 3 else ""
-        teller.say(f"{len(pictures.unreadable)} files cannot be read, left out: {first}{more}")
+        progress.say(f"{len(pictures.unreadable)} files cannot be read, left out: {first}{more}")
     with storage_checked(place):
         place.mkdir(exist_ok=True)
     with locked(place):
@@ -74,30 +75,40 @@ def train(
             files.begin(place, recipe, digest)
         elif (place / CHECKPOINT).exists():
             training.restore(files.read_checkpoint(place / CHECKPOINT))
-        _run(training, place, teller)
+        _run(training, place, progress)
         tensors, accuracy = training.tensors(files.read_checkpoint(place / BEST))
         weights_files.write(out, tensors, training.metadata(accuracy))
-    teller.say(f"{accuracy:.1%} of the pictures held out are told right (best of all epochs)")
+    progress.say(f"{accuracy:.1%} of the pictures held out are told right (best of all epochs)")
     return out
 
 
-def _run(training: Training, place: Path, teller: report.Teller) -> None:
+def _run(training: Training, place: Path, progress: Progress) -> None:
     """Train to the end; after each epoch everything in `place` is whole."""
     epochs, counts = training.recipe.epochs, training.pictures
-    teller.say(
+    progress.say(
         f"{training.recipe.network}: {len(counts.classes)} classes, {len(counts.training)} "
         f"pictures to train on, {len(counts.held_out)} held out; {training.epoch} of {epochs} "
         "epochs are done"
     )
+    begun = False
+
+    def tell(done: int, batches: int) -> None:
+        nonlocal begun
+        before = training.epoch * batches
+        if not begun:
+            progress.begin(before, epochs * batches)
+            begun = True
+        shown = f"epoch {training.epoch + 1} of {epochs}"
+        progress.frame(before + done - 1, {"shown": shown})
+
     while not training.finished:
-        with teller.epoch(training.epoch + 1, epochs) as tell:
-            row = training.advance(tell)
+        row = training.advance(tell)
         # The best comes first: killed in between, the same epoch is made again, and as good.
         if training.best is row:
             files.write_checkpoint(training.module.state_dict(), place / BEST)
         files.write_checkpoint(training.state(), place / CHECKPOINT)
         report.write_table(training.rows, place)
-        teller.say(
+        progress.say(
             f"epoch {row.epoch} of {epochs}: loss {row.loss:.3f}, accuracy {row.accuracy:.1%}, "
             f"held out {row.held_out_accuracy:.1%}"
         )

@@ -1,40 +1,12 @@
-"""What a person sees of a training: progress, and the accuracy as a table and as a plot."""
+"""What a person sees of a training: the accuracy as a table and as a plot."""
 
 import io
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
-from dreamvid.machine.streams import lasting
 from dreamvid.media import atomic_write
 from dreamvid.training.train.files import PLOT, TABLE
 from dreamvid.training.train.training import Row
-
-
-class Teller:
-    """Says on standard error how a training goes: a bar on a terminal, plain lines elsewhere."""
-
-    def __init__(self, quiet: bool = True) -> None:
-        self.quiet = quiet
-        self.console = Console(file=lasting(sys.stderr), stderr=True, highlight=False)
-        self.bar = Progress(console=self.console, disable=quiet or not self.console.is_terminal)
-
-    def say(self, text: str) -> None:
-        """A line worth knowing."""
-        if not self.quiet:
-            self.console.print(text, markup=False, soft_wrap=True)
-
-    @contextmanager
-    def epoch(self, number: int, total: int) -> Iterator[Callable[[int, int], None]]:
-        """Show an epoch's batches while it lasts; gives what is to be told of them."""
-        with self.bar:
-            task = self.bar.add_task(f"epoch {number} of {total}", total=None)
-            yield lambda done, batches: self.bar.update(task, completed=done, total=batches)
-            self.bar.remove_task(task)
 
 
 def write_table(rows: Sequence[Row], place: Path) -> None:

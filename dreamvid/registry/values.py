@@ -1,10 +1,10 @@
-"""Registries: a name for a function, and its signature as the one schema of its options.
+"""Options and their values: read from a signature, checked against its annotations.
 
-The keyword-only parameters of a registered function are its options in TOML, its ``--set`` keys,
-its line in ``dreamvid list`` and the words of its errors. An option's type is read from its
-annotation; ``Annotated[float, Within(0, 1)]`` gives its range.
+An option's type is its annotation: ``bool``, ``int``, ``float``, ``str``, ``Path``, ``Fraction``,
+``Literal``, a tuple or a union of these; ``Annotated[float, Within(0, 1)]`` gives its range.
 """
 
+import builtins
 import difflib
 import inspect
 import math
@@ -47,6 +47,8 @@ RATE = re.compile(r"\d{1,12}(\.\d{0,30})?(/\d{1,12})?|\.\d{1,30}")
 Evaluate = Callable[[Any, str, Within, bool], float]
 """From a schedule as written, its setting's name and range, and whether that is a whole number,
 to the value it has now."""
+PLAIN = (bool, int, float, str, Path, Fraction)
+"""Types of options that are checked as they are."""
 Positive = Annotated[float, Within(0, 1e9, above=True)]
 Fraction01 = Annotated[float, Within(0, 1)]
 
@@ -62,12 +64,13 @@ def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The options of a registered function: its keyword-only parameters, in order."""
     return {
         name: parameter
-        for name, parameter in _signature(function).parameters.items()
+        for name, parameter in signature_of(function).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
 
 
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature, with annotations that were written as text read."""
     return inspect.signature(function, eval_str=True)
 
 
@@ -118,6 +121,10 @@ def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | 
             except SettingsError:
                 continue
         return checked_value(value, choices[-1], where, evaluate)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{where}: got {value!r}, wanted a table of settings")
+        return dict(value)
     if origin is tuple:
         return _checked_tuple(value, typing.get_args(annotation), where, evaluate)
     if bounds and bounds.scheduled and isinstance(value, str | list | tuple):
@@ -131,6 +138,8 @@ def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | 
         value = float(value)
     if annotation is Path and isinstance(value, str):
         value = Path(value)
+    if parse := getattr(annotation, "from_text", None):
+        value = _parsed(value, parse)
     if not isinstance(value, annotation) or (annotation is int and isinstance(value, bool)):
         raise SettingsError(
             f"{where}: got {value!r}, wanted {_worded(annotation)}{f', {bounds}' if bounds else ''}"
@@ -140,6 +149,38 @@ def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | 
     if bounds is not None and value not in bounds:
         raise SettingsError(f"{where}: got {value!r}, wanted {bounds}")
     return value
+
+
+def _parsed(value: Any, parse: Callable[[str], Any]) -> Any:
+    """What a type of its own reads from text; anything else as it was."""
+    found = parse(value) if isinstance(value, str) else None
+    return value if found is None else found
+
+
+def unchecked_part(annotation: Any) -> Any:
+    """The first part of an annotation that `checked_value` cannot check; None: it can all."""
+    arguments = typing.get_args(annotation)
+    match typing.get_origin(annotation):
+        case typing.Annotated:
+            base, *extras = arguments
+            ranged = any(isinstance(extra, Within) for extra in extras)
+            return (
+                annotation
+                if ranged and base not in (int, float, Fraction)
+                else unchecked_part(base)
+            )
+        case typing.Literal:
+            return None
+        case typing.Union | types.UnionType:
+            parts = [part for part in arguments if part is not type(None)]
+        case builtins.tuple:
+            parts = [part for part in arguments if part is not Ellipsis]
+        case builtins.dict:
+            parts = []
+        case _:
+            known = annotation in PLAIN or hasattr(annotation, "from_text")
+            return None if known else annotation
+    return next((bad for part in parts if (bad := unchecked_part(part)) is not None), None)
 
 
 def _as_fraction(value: Any) -> Any:
@@ -176,37 +217,3 @@ def _worded(kind: type) -> str:
         bool: "true or false",
     }
     return words.get(kind, kind.__name__.lower())
-
-
-class Registry:
-    """Functions of one kind, found by name.
-
-    >>> motions = Registry("motion")
-    >>> @motions.register
-    ... def zoom(points, *, rate: float = 1.2): ...
-    """
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self._functions: dict[str, Callable[..., Any]] = {}
-
-    def register(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Make `function` known by its own name; usable as a decorator."""
-        self._functions[function.__name__] = function
-        return function
-
-    def names(self) -> list[str]:
-        """The registered names, in the order they were written."""
-        return list(self._functions)
-
-    def __getitem__(self, name: str) -> Callable[..., Any]:
-        if isinstance(name, str) and name in self._functions:
-            return self._functions[name]
-        raise SettingsError(
-            f"no {self.kind} {name!r}{did_you_mean(name, self._functions)} "
-            f"({self.kind}s: {', '.join(self._functions)})"
-        )
-
-    def summary(self, name: str) -> str:
-        """The first line of a registered function's docstring."""
-        return (inspect.getdoc(self[name]) or "").partition("\n")[0]

@@ -1,0 +1,290 @@
+"""Written by `python -m dreamvid.cli.stub` from the table of flags."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+__version__: str
+
+def zoom(
+    seed: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    preset: str = "default",
+    config: str | PathLike[str] | None = None,
+    job: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    preview: bool = False,
+    settings: dict[str, Any] | None = None,
+    frames: int | None = None,
+    fps: Fraction | float | str | None = None,
+    size: int | str | None = None,
+    motion: str | Sequence[str] | None = None,
+    layer: str | Sequence[str] | None = None,
+    octaves: int | None = None,
+    iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
+    network: str | Sequence[str] | None = None,
+    weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    depth: Literal[8, 16] | None = None,
+    cadence: int | None = None,
+    anchor: float | None = None,
+    min_free: int | str | None = None,
+) -> Path:
+    """Make a film that falls into a still, and return its path.
+
+    Args:
+        seed: A picture. (The random seed is ``settings={'film': {'seed': 7}}``.)
+        out: Where to write the result; the suffix chooses the format. Default: SEED-zoom.mp4.
+        preset: A preset, or a .toml file of settings. Default: default.
+        config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
+            made.
+        job: The job folder. Default: OUT.dream.
+        overwrite: Replace what is there.
+        preview: First show the motion alone, then a film of a quarter of the size.
+        settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
+        frames: Length in frames. Default: 300.
+        fps: Frames per second: 24, 30000/1001. Default: 30.
+        size: WxH, or the longer side in pixels. Default: 640.
+        motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
+            zoom,spin.
+        layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
+            glob. Default: the network's favourite.
+        octaves: Number of sizes a frame is dreamed at. Default: 4.
+        iterations: Gradient steps at each octave. Default: 10.
+        network: The network that dreams; several dream together. Default: pocket.
+        weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
+            networks, NAME=FILE for each. Default: the network's own.
+        device: auto, cpu, cuda, cuda:N or mps. Default: auto.
+        precision: auto, bf16, fp32 or fp64. Default: auto.
+        depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
+        cadence: Dream every K-th frame; move and blend the others. Default: 1.
+        anchor: Share of the drift in brightness, contrast and colour that is undone each second.
+            Default: 0.3.
+        min_free: Stop before the disk has less free than this; the job can be resumed. Default:
+            200MB.
+    """
+
+def video(
+    source: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    preset: str = "video",
+    config: str | PathLike[str] | None = None,
+    job: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    settings: dict[str, Any] | None = None,
+    start: int | str | None = None,
+    end: int | str | None = None,
+    frames: int | None = None,
+    fps: Fraction | float | str | None = None,
+    size: int | str | None = None,
+    carry: str | None = None,
+    flow: str | None = None,
+    mask: str | PathLike[str] | None = None,
+    keep_color: bool | None = None,
+    strict: bool | None = None,
+    layer: str | Sequence[str] | None = None,
+    octaves: int | None = None,
+    iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
+    network: str | Sequence[str] | None = None,
+    weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    depth: Literal[8, 16] | None = None,
+    min_free: int | str | None = None,
+) -> Path:
+    """Dream over a film, and return the path of the new one; motion, rate and sound are kept.
+
+    Args:
+        source: A film.
+        out: Where to write the result; the suffix chooses the format. Default: INPUT-video.mp4.
+        preset: A preset, or a .toml file of settings. Default: video.
+        config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
+            made.
+        job: The job folder. Default: OUT.dream.
+        overwrite: Replace what is there.
+        settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
+        start: Where in the film to begin: a frame or a time, 120, 2.5s, 1:02.5. Default: 0.
+        end: The first frame or time to leave out. Default: the film's end.
+        frames: Length in frames. Default: to the film's end.
+        fps: Frames per second: 24, 30000/1001. Default: the film's own.
+        size: WxH, or the longer side in pixels. Default: the film's own, at most 640.
+        carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
+        flow: How the motion of a film is found; see `dreamvid list flows`. Default: dis.
+        mask: A picture or a film: white dreams, black stays. Default: no mask.
+        keep_color: Take the brightness of the dream and the colours of the film.
+        strict: Refuse a damaged film.
+        layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
+            glob. Default: the network's favourite.
+        octaves: Number of sizes a frame is dreamed at. Default: 4.
+        iterations: Gradient steps at each octave. Default: 10.
+        network: The network that dreams; several dream together. Default: pocket.
+        weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
+            networks, NAME=FILE for each. Default: the network's own.
+        seed: Random seed; another number gives another dream. Default: 0.
+        device: auto, cpu, cuda, cuda:N or mps. Default: auto.
+        precision: auto, bf16, fp32 or fp64. Default: auto.
+        depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
+        min_free: Stop before the disk has less free than this; the job can be resumed. Default:
+            200MB.
+    """
+
+def loop(
+    seed: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    *,
+    seconds: float | None = None,
+    preset: str = "default",
+    config: str | PathLike[str] | None = None,
+    job: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    preview: bool = False,
+    settings: dict[str, Any] | None = None,
+    frames: int | None = None,
+    fps: Fraction | float | str | None = None,
+    size: int | str | None = None,
+    motion: str | Sequence[str] | None = None,
+    layer: str | Sequence[str] | None = None,
+    octaves: int | None = None,
+    iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
+    network: str | Sequence[str] | None = None,
+    weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    depth: Literal[8, 16] | None = None,
+    cadence: int | None = None,
+    anchor: float | None = None,
+    min_free: int | str | None = None,
+) -> Path:
+    """Make a film whose last frame flows into its first, and return its path.
+
+    The seed is a picture, or a job folder, whose last frame is taken; without one, noise.
+
+    Args:
+        seed: A picture. (The random seed is ``settings={'film': {'seed': 7}}``.)
+        out: Where to write the result; the suffix chooses the format. Default: SEED-loop.mp4, or
+            noise-loop.mp4.
+        seconds: Length in seconds, instead of --frames.
+        preset: A preset, or a .toml file of settings. Default: default.
+        config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
+            made.
+        job: The job folder. Default: OUT.dream.
+        overwrite: Replace what is there.
+        preview: First show the motion alone, then a film of a quarter of the size.
+        settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
+        frames: Length in frames. Default: 300.
+        fps: Frames per second: 24, 30000/1001. Default: 30.
+        size: WxH, or the longer side in pixels. Default: 640.
+        motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
+            zoom,spin.
+        layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
+            glob. Default: the network's favourite.
+        octaves: Number of sizes a frame is dreamed at. Default: 4.
+        iterations: Gradient steps at each octave. Default: 10.
+        network: The network that dreams; several dream together. Default: pocket.
+        weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
+            networks, NAME=FILE for each. Default: the network's own.
+        device: auto, cpu, cuda, cuda:N or mps. Default: auto.
+        precision: auto, bf16, fp32 or fp64. Default: auto.
+        depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
+        cadence: Dream every K-th frame; move and blend the others. Default: 1.
+        anchor: Share of the drift in brightness, contrast and colour that is undone each second.
+            Default: 0.3.
+        min_free: Stop before the disk has less free than this; the job can be resumed. Default:
+            200MB.
+    """
+
+def image(
+    seed: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    preset: str = "default",
+    config: str | PathLike[str] | None = None,
+    batch: int = 0,
+    log: bool = False,
+    overwrite: bool = False,
+    settings: dict[str, Any] | None = None,
+    size: int | str | None = None,
+    layer: str | Sequence[str] | None = None,
+    octaves: int | None = None,
+    iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
+    network: str | Sequence[str] | None = None,
+    weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    depth: Literal[8, 16] | None = None,
+) -> Path:
+    """Dream one picture, or every picture in a folder, and return the path of the result.
+
+    Args:
+        seed: A picture. (The random seed is ``settings={'film': {'seed': 7}}``.)
+        out: Where to write the result; the suffix chooses the format. Default: SEED-dream.png; of
+            a folder, SEED-dream.
+        preset: A preset, or a .toml file of settings. Default: default.
+        config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
+            made.
+        batch: Of a folder, dream N pictures of a size together; 0 is what suits the device.
+            Default: 0.
+        log: Write the objective at every step, as CSV and as a plot.
+        overwrite: Replace what is there.
+        settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
+        size: WxH, or the longer side in pixels. Default: the picture's own.
+        layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
+            glob. Default: the network's favourite.
+        octaves: Number of sizes a frame is dreamed at. Default: 4.
+        iterations: Gradient steps at each octave. Default: 10.
+        network: The network that dreams; several dream together. Default: pocket.
+        weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
+            networks, NAME=FILE for each. Default: the network's own.
+        device: auto, cpu, cuda, cuda:N or mps. Default: auto.
+        precision: auto, bf16, fp32 or fp64. Default: auto.
+        depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
+    """
+
+def sheet(
+    seed: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    preset: str = "default",
+    config: str | PathLike[str] | None = None,
+    across: dict[str, str] | None = None,
+    overwrite: bool = False,
+    settings: dict[str, Any] | None = None,
+    size: int | str | None = None,
+    layer: str | Sequence[str] | None = None,
+    iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
+    octaves: int | None = None,
+    network: str | Sequence[str] | None = None,
+    weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+) -> Path:
+    """Dream one picture in many ways, side by side, and return the path of the sheet.
+
+    `across` says what differs, such as ``{"iterations": "5,10,20", "presets": "all"}``; see
+    `dreamvid.studies.sheets.axes`.
+
+    Args:
+        seed: A picture. (The random seed is ``settings={'film': {'seed': 7}}``.)
+        out: Where to write the sheet. Default: SEED-sheet.png.
+        preset: A preset, or a .toml file of settings. Default: default.
+        config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
+            made.
+        across: What differs from cell to cell.
+        overwrite: Replace what is there.
+        settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
+        size: Size of each cell: WxH, or the longer side. Default: 320.
+        layer: A row for each layer that this names. Default: eight from all over the network.
+        iterations: Gradient steps at each octave. Default: 10.
+        octaves: Number of sizes a frame is dreamed at. Default: 4.
+        network: The network that dreams; several dream together. Default: pocket.
+        weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
+            networks, NAME=FILE for each. Default: the network's own.
+        device: auto, cpu, cuda, cuda:N or mps. Default: auto.
+        precision: auto, bf16, fp32 or fp64. Default: auto.
+    """

@@ -1,0 +1,115 @@
+"""What is dreamed at each octave of each frame: which layers, how many steps, how large."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dreamvid.dream.octaves import for_each_octave, octave_weights
+from dreamvid.dream.timeline import Timeline
+from dreamvid.errors import NetworkError
+from dreamvid.networks.base import Network
+from dreamvid.networks.layers import Choice
+from dreamvid.settings import AscentSettings, OctaveSettings, Settings
+
+
+@dataclass(frozen=True)
+class OctavePlan:
+    """What is dreamed at one octave of one frame."""
+
+    choices: tuple[Choice, ...]
+    """The layers to excite; none of them has the weight 0."""
+    steps: int
+    """In each pass; 0 where there is nothing to dream of."""
+    step_size: float
+    """In the network's own units."""
+    first_step_size: float
+    """That of a frame which does not start from a dream."""
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """What is dreamed at one frame, and the settings it has there."""
+
+    index: int
+    settings: OctaveSettings
+    ascent: AscentSettings
+    octaves: list[OctavePlan]
+    """Smallest first."""
+
+    @property
+    def steps(self) -> int:
+        """The steps of all octaves and passes together."""
+        return sum(octave.steps for octave in self.octaves) * self.settings.passes
+
+
+class Plan:
+    """The plans of all frames of a film.
+
+    The layers of a frame are those of each octave where `octaves.layers` are set, else those of
+    `network.walk`, else those of `network.layers` where they change in the course of the film, and
+    else `choices`.
+    """
+
+    def __init__(self, network: Network, choices: Sequence[Choice], settings: Settings) -> None:
+        """Raise a `DreamvidError` for settings that no frame could be dreamed with."""
+        self.network = network
+        self.choices = tuple(choices)
+        self.timeline = Timeline(settings)
+        if not any(choice.weight for choice in choices):
+            raise NetworkError(f"{network.name}: every layer's weight is 0, nothing to dream of")
+        octaves, ascent = settings.octaves, settings.ascent
+        for_each_octave(ascent.iterations, octaves.count, "ascent.iterations")
+        for_each_octave(ascent.step_size, octaves.count, "ascent.step_size")
+        self.walk = [network.choices([selector]) for selector in settings.network.walk]
+        each = octaves.layers and for_each_octave(octaves.layers, octaves.count, "octaves.layers")
+        self.by_octave = [network.choices(selectors) for selectors in each]
+        """The layers of each octave, where octaves have layers of their own."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether frames are dreamed differently in the course of the film."""
+        return self.timeline.changes or bool(self.walk)
+
+    @property
+    def everything(self) -> list[tuple[Choice, ...]]:
+        """All the layers that are known before the film begins, in groups dreamed together."""
+        return [self.choices, *self.walk, *self.by_octave]
+
+    def at(self, index: int = 0, later: bool = False) -> FramePlan:
+        """The plan of the frame `index`; `later` if it starts from a dream."""
+        now = self.timeline.at(index)
+        octaves, ascent = now.octaves, now.ascent
+        steps = for_each_octave(ascent.iterations, octaves.count, "ascent.iterations")
+        if later and ascent.later is not None:
+            steps = [ascent.later] * octaves.count
+        first_sizes = for_each_octave(ascent.step_size, octaves.count, "ascent.step_size")
+        sizes = first_sizes
+        if later and ascent.later_step_size is not None:
+            sizes = [ascent.later_step_size] * octaves.count
+        choices = self._choices(index, now)
+        level = self.network.preprocessing.level
+        return FramePlan(
+            index,
+            octaves,
+            ascent,
+            [
+                OctavePlan(
+                    choices[octave],
+                    steps[octave] if weight and choices[octave] else 0,
+                    sizes[octave] * weight * level,
+                    first_sizes[octave] * weight * level,
+                )
+                for octave, weight in enumerate(octave_weights(octaves))
+            ],
+        )
+
+    def _choices(self, index: int, now: Settings) -> list[tuple[Choice, ...]]:
+        """The layers at each octave of a frame, without those of the weight 0."""
+        if self.by_octave:
+            found = self.by_octave
+        elif self.walk:
+            found = [self.walk[index % len(self.walk)]] * now.octaves.count
+        elif self.timeline.travels:
+            found = [self.network.choices(now.network.layers)] * now.octaves.count
+        else:
+            found = [self.choices] * now.octaves.count
+        return [tuple(choice for choice in each if choice.weight) for each in found]

@@ -1,0 +1,101 @@
+"""What the steps of a dream did, step by step."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dreamvid.frames import Size
+from dreamvid.machine import devices
+
+Watch = Callable[[int, Tensor], None]
+"""Called after each step with the number of steps so far and the pictures (N, 3, H, W) now."""
+
+
+class Noted(NamedTuple):
+    """One step of one picture."""
+
+    passed: int
+    """The pass through the octaves, from 0."""
+    octave: int
+    """0 is the smallest."""
+    size: Size
+    step: int
+    """Its number at that octave, from 0."""
+    gain: float
+    """Before the step; NaN if the step was skipped."""
+
+
+class Report:
+    """What the steps of one dream did. Its numbers stay on the device until they are read."""
+
+    def __init__(self, watch: Watch | None = None) -> None:
+        self._watch = watch
+        self._place = (0, 0, Size(0, 0))
+        self._places: list[tuple[int, int, Size]] = []
+        self._gains: list[Tensor] = []
+        self._finite: list[Tensor] = []
+
+    def begin(self, passed: int, octave: int, size: Size) -> None:
+        """The steps from here on are at this octave."""
+        self._place = (passed, octave, size)
+
+    def note(self, gains: Tensor, finite: Tensor, images: Tensor) -> None:
+        """Add a step: the gains before it (N,), which pictures took it (N,), the pictures now."""
+        self._places.append(self._place)
+        self._gains.append(gains)
+        self._finite.append(finite)
+        if self._watch:
+            self._watch(len(self._finite), images)
+
+    def leaving(self, picture: int = 0) -> Callable[[], "Report"]:
+        """Start copying the report of one picture to the processor.
+
+        `picture` is its place in the batch. The function that is returned waits for the copy and
+        gives the report.
+        """
+        if not self._finite:
+            return lambda: self
+        numbers = devices.leaving(
+            *(torch.stack(each)[:, picture, None] for each in (self._gains, self._finite))
+        )
+
+        def there() -> Report:
+            report = Report()
+            report._places = self._places
+            report._gains, report._finite = map(list, numbers())
+            return report
+
+        return there
+
+    def noted(self, picture: int = 0) -> list[Noted]:
+        """Every step of one picture of the batch, in order."""
+        gains = torch.stack(self._gains)[:, picture].tolist() if self._gains else []
+        taken = torch.stack(self._finite)[:, picture].tolist() if self._finite else []
+        found: list[Noted] = []
+        for place, gain, done in zip(self._places, gains, taken, strict=True):
+            again = found and found[-1][:3] == place
+            step = found[-1].step + 1 if again else 0
+            found.append(Noted(*place, step, gain if done else float("nan")))
+        return found
+
+    @property
+    def steps(self) -> int:
+        """The number of steps that all pictures took."""
+        return sum(self._taken())
+
+    @property
+    def skipped(self) -> int:
+        """The number of steps that at least one picture skipped."""
+        return len(self._finite) - self.steps
+
+    @property
+    def gain(self) -> float:
+        """The mean gain of the pictures before the last step that all of them took."""
+        gains = torch.stack(self._gains).mean(1).tolist() if self._gains else []
+        taken = [gain for gain, done in zip(gains, self._taken(), strict=True) if done]
+        return taken[-1] if taken else float("nan")
+
+    def _taken(self) -> list[bool]:
+        return torch.stack(self._finite).all(1).tolist() if self._finite else []

@@ -1,0 +1,181 @@
+"""Which flags each command takes, and those that are there only."""
+
+from dreamvid.flags.table import FLAGS, Flag
+
+OWN: dict[str, Flag] = {
+    "zoom.out": FLAGS["out"]._replace(unset="SEED-zoom.mp4"),
+    "video.out": FLAGS["out"]._replace(unset="INPUT-video.mp4"),
+    "video.frames": FLAGS["frames"]._replace(unset="to the film's end"),
+    "video.fps": FLAGS["fps"]._replace(unset="the film's own"),
+    "video.size": FLAGS["size"]._replace(unset="the film's own, at most {FILM_SIDE}"),
+    "video.preset": FLAGS["preset"]._replace(default="video"),
+    "loop.out": FLAGS["out"]._replace(unset="SEED-loop.mp4, or noise-loop.mp4"),
+    "image.out": FLAGS["out"]._replace(unset="SEED-dream.png; of a folder, SEED-dream"),
+    "image.size": FLAGS["size"]._replace(unset="the picture's own"),
+    "image.batch": Flag(
+        "Of a folder, dream N pictures of a size together; 0 is what suits the device.",
+        "N",
+        kind="whole",
+        default=0,
+        least=0,
+    ),
+    "image.log": Flag("Write the objective at every step, as CSV and as a plot.", kind="switch"),
+    "resume.frames": FLAGS["frames"]._replace(help="A new length in frames.", unset="the job's"),
+    "resume.min_free": FLAGS["min_free"]._replace(unset="the job's"),
+    "encode.out": FLAGS["out"]._replace(unset="where the job's film is"),
+    "sheet.out": FLAGS["out"]._replace(help="Where to write the sheet.", unset="SEED-sheet.png"),
+    "sheet.size": FLAGS["size"]._replace(
+        help="Size of each cell: WxH, or the longer side.", unset="{CELL_SIDE}"
+    ),
+    "sheet.layer": FLAGS["layer"]._replace(
+        help="A row for each layer that this names.", unset="eight from all over the network"
+    ),
+    "sheet.channels": Flag(
+        "Rows: the channels of one layer that are not dead: 0:64, 3,7 or all.", "A:B", several=True
+    ),
+    "sheet.presets": Flag("Rows: presets, or all.", "A,B", several=True),
+    "sheet.networks": Flag("Rows: networks.", "A,B", several=True),
+    "sheet.iterations": FLAGS["iterations"]._replace(
+        help="Columns: gradient steps at each octave; a single number is for all.",
+        metavar="N,N",
+        several=True,
+    ),
+    "sheet.octaves": FLAGS["octaves"]._replace(
+        help="Columns: number of sizes; a single number is for all.", metavar="N,N", several=True
+    ),
+    "sheet.steps": Flag(
+        "Columns: one dream after these numbers of steps in all.", "N,N", several=True
+    ),
+    "explain.out": FLAGS["out"]._replace(
+        help="Where to write the drawing.", unset="SEED-explain.png"
+    ),
+    "explain.size": FLAGS["size"]._replace(unset="the picture's own, at most 640"),
+    "measure.loop": Flag(
+        "Measure how the end of this film meets its beginning.", "FILM", kind="file"
+    ),
+    "measure.out": FLAGS["out"]._replace(
+        help="Where to write the CSV; the plot goes beside it.", unset="DREAM-measure.csv"
+    ),
+    "bench.size": Flag("Size of the picture.", "WxH", default="1024x575"),
+    "bench.repeats": Flag("How often each time is taken.", "N", kind="whole", default=5, least=1),
+    "bench.compare": Flag(
+        "What to measure beside it: plain, pytorch-deepdream, film.",
+        "A,B",
+        unset="plain",
+        several=True,
+    ),
+    "bench.profile": Flag("Show where the time goes.", kind="switch"),
+    "bench.as_json": Flag(
+        "Print the figures as JSON instead of tables.", kind="switch", names=("--json",)
+    ),
+    "distil.images": Flag("A folder of pictures, read with its subfolders.", "DIR", kind="file"),
+    "distil.out": FLAGS["out"]._replace(
+        help="Where to write the student.", unset="TEACHER-pocket.safetensors"
+    ),
+    "distil.layers": Flag(
+        "Layers of the teacher to learn.",
+        "A,B",
+        unset="for googlenet, pool1 to inception_4d",
+        several=True,
+    ),
+    "distil.steps": Flag("Training steps.", "N", "recipe.steps", "number", "12500"),
+    "distil.batch": Flag("Pictures per step.", "N", "recipe.batch", "number", "16"),
+    "distil.side": Flag("Side of the pictures in pixels.", "N", "recipe.side", "number", "112"),
+    "distil.seed": Flag("Random seed.", "N", "recipe.seed", "number", "0"),
+    "distil.assign": FLAGS["assign"]._replace(
+        help="Another number of the recipe; repeatable.", metavar="NAME=VALUE"
+    ),
+    "distil.every": Flag("Steps between checkpoints.", "N", kind="whole", default=250, least=1),
+    "distil.check": Flag("Train nothing; measure this student.", "FILE", kind="file"),
+    "distil.precision": Flag("Of the student: auto, bf16 or fp32.", "KIND", default="auto"),
+    "distil.resume": Flag("Go on from a checkpoint.", kind="switch"),
+    "train.out": FLAGS["out"]._replace(
+        help="Where to write the weights.", unset="DIR-NETWORK.safetensors"
+    ),
+    "train.network": Flag(
+        "pocket or one of torchvision's.", "NAME", "recipe.network", unset="pocket"
+    ),
+    "train.weights": Flag(
+        "Weights to start from.", "FILE", "recipe.weights", "file", "from scratch"
+    ),
+    "train.pretrained": Flag(
+        "Start from the network's own weights.", sets="recipe.pretrained", kind="switch"
+    ),
+    "train.side": Flag(
+        "Side of the pictures in pixels.",
+        "N",
+        "recipe.side",
+        "number",
+        "64 for pocket, 224 for others",
+    ),
+    "train.epochs": Flag("How often each picture is seen.", "N", "recipe.epochs", "number", "30"),
+    "train.batch": Flag("Pictures per step.", "N", "recipe.batch", "number", "16"),
+    "train.optimiser": Flag(
+        "sgd, adam or adamw.",
+        "NAME",
+        "recipe.optimiser",
+        unset="adamw",
+        names=("--optimiser", "--optimizer"),
+    ),
+    "train.learning_rate": Flag(
+        "The highest learning rate.",
+        "RATE",
+        "recipe.learning_rate",
+        "number",
+        "chosen for the optimiser",
+    ),
+    "train.held_out": Flag(
+        "Share of each class that is kept for the test.",
+        "SHARE",
+        "recipe.held_out",
+        "number",
+        "0.2",
+    ),
+    "train.patience": Flag(
+        "Stop after N epochs without a better one; 0 never stops early.",
+        "N",
+        "recipe.patience",
+        "number",
+        "0",
+    ),
+    "train.seed": Flag("Random seed.", "N", "recipe.seed", "number", "0"),
+    "train.resume": Flag("Go on where it stopped, with its settings.", kind="switch"),
+    "weights fetch.offline": Flag("Download nothing: check what is here.", kind="switch"),
+}
+"""Flags that mean something else, or are there only, in one command: by command and name."""
+
+_LENGTH = "frames fps size"
+_DREAM = "preset layer octaves iterations network weights config assign seed device precision"
+_RUN = "min_free job overwrite quiet"
+COMMANDS: dict[str, str] = {
+    "zoom": f"out {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
+    "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
+    "loop": f"out seconds {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
+    "image": f"out size {_DREAM} depth batch log overwrite quiet",
+    "resume": "frames min_free overwrite quiet",
+    "encode": "out assign overwrite quiet",
+    "list": "weights",
+    "sheet": "out size layer channels presets networks iterations octaves steps preset network "
+    "weights config assign seed device precision overwrite quiet",
+    "explain": f"out size {_DREAM} overwrite quiet",
+    "measure": "loop out start flow layer network weights assign device precision overwrite quiet",
+    "weights list": "",
+    "weights fetch": "offline",
+    "weights verify": "",
+    "weights path": "",
+    "bench": "size preset layer octaves iterations network weights config assign device precision "
+    "repeats compare profile as_json quiet",
+    "distil": "images out layers steps batch side seed every weights assign check device precision "
+    "resume overwrite quiet",
+    "train": "out network weights pretrained side epochs batch optimiser learning_rate held_out "
+    "patience seed device resume overwrite quiet",
+}
+"""The flags of each command, in the order people need them."""
+
+COMMAND_LINE = ("assign", "quiet")
+"""What only the command line has; Python has ``settings`` for the one, and is quiet."""
+
+
+def flags_of(command: str) -> dict[str, Flag]:
+    """The flags of a command by name, in order."""
+    return {name: OWN.get(f"{command}.{name}") or FLAGS[name] for name in COMMANDS[command].split()}

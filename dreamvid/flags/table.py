@@ -1,0 +1,136 @@
+"""A flag, and those that several commands share."""
+
+from typing import Any, Literal, NamedTuple
+
+Kind = Literal["text", "number", "list", "file", "switch", "whole"]
+"""Text as it is; TOML, for a setting that is no text; comma-separated texts; a path; yes or no;
+a whole number of a flag that is no setting."""
+
+
+class Flag(NamedTuple):
+    """One flag."""
+
+    help: str
+    metavar: str = ""
+    sets: str = ""
+    """The setting it sets, as section.key; empty for what only a command asks."""
+    kind: Kind = "text"
+    unset: str = ""
+    """What holds where neither the flag nor its setting says anything, for people. A name in
+    braces is a constant of `dreamvid.settings`."""
+    default: Any = None
+    """Of a flag that sets nothing."""
+    names: tuple[str, ...] = ()
+    """Its spellings, where they are not just --its-name."""
+    several: bool = False
+    """Whether it may be given more than once."""
+    least: int | None = None
+
+
+FLAGS: dict[str, Flag] = {
+    # The result.
+    "out": Flag(
+        "Where to write the result; the suffix chooses the format.",
+        "FILE",
+        kind="file",
+        names=("-o", "--out"),
+    ),
+    "frames": Flag("Length in frames.", "N", "film.frames", "number", "{FRAMES}"),
+    "seconds": Flag("Length in seconds, instead of --frames.", "S"),
+    "fps": Flag("Frames per second: 24, 30000/1001.", "RATE", "film.fps", "number", "{FPS}"),
+    "size": Flag("WxH, or the longer side in pixels.", "SIZE", "film.size", unset="{FILM_SIDE}"),
+    "depth": Flag("Bits per channel of frames on disk: 8 or 16.", "BITS", "film.depth", "number"),
+    "start": Flag(
+        "Where in the film to begin: a frame or a time, 120, 2.5s, 1:02.5.", "PLACE", "video.start"
+    ),
+    "end": Flag(
+        "The first frame or time to leave out.", "PLACE", "video.end", unset="the film's end"
+    ),
+    # The dream.
+    "preset": Flag("A preset, or a .toml file of settings.", "NAME", default="default"),
+    "config": Flag(
+        "Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid made.",
+        "FILE",
+        kind="file",
+    ),
+    "assign": Flag(
+        "One setting over all others, a number or a schedule; repeatable.",
+        "SECTION.KEY=VALUE",
+        names=("--set",),
+        several=True,
+    ),
+    "motion": Flag(
+        "Motions in the order they are applied; see `dreamvid list motions`.",
+        "A,B",
+        "motion",
+        "list",
+        several=True,
+    ),
+    "layer": Flag(
+        "Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or glob.",
+        "A,B",
+        "network.layers",
+        "list",
+        unset="the network's favourite",
+        several=True,
+    ),
+    "octaves": Flag("Number of sizes a frame is dreamed at.", "N", "octaves.count", "number"),
+    "iterations": Flag("Gradient steps at each octave.", "N", "ascent.iterations", "number"),
+    "network": Flag(
+        "The network that dreams; several dream together.",
+        "A,B",
+        "network.name",
+        "list",
+        several=True,
+    ),
+    "weights": Flag(
+        "Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several networks, "
+        "NAME=FILE for each.",
+        "FILE",
+        "network.weights",
+        "list",
+        unset="the network's own",
+        several=True,
+    ),
+    "seed": Flag("Random seed; another number gives another dream.", "N", "film.seed", "number"),
+    "cadence": Flag(
+        "Dream every K-th frame; move and blend the others.", "K", "film.cadence", "number"
+    ),
+    "anchor": Flag(
+        "Share of the drift in brightness, contrast and colour that is undone each second.",
+        "SHARE",
+        "film.anchor",
+        "number",
+    ),
+    "carry": Flag(
+        "How a dream goes on to the next frame; see `dreamvid list carries`.", "NAME", "carry.name"
+    ),
+    "flow": Flag(
+        "How the motion of a film is found; see `dreamvid list flows`.", "NAME", "flow.name"
+    ),
+    "mask": Flag(
+        "A picture or a film: white dreams, black stays.", "FILE", "video.mask", "file", "no mask"
+    ),
+    "keep_color": Flag(
+        "Take the brightness of the dream and the colours of the film.",
+        sets="video.keep_color",
+        kind="switch",
+        names=("--keep-color", "--keep-colour"),
+    ),
+    "strict": Flag("Refuse a damaged film.", sets="video.strict", kind="switch"),
+    # The machine and the run.
+    "device": Flag("auto, cpu, cuda, cuda:N or mps.", "NAME", "machine.device"),
+    "precision": Flag("auto, bf16, fp32 or fp64.", "KIND", "machine.precision"),
+    "preview": Flag(
+        "First show the motion alone, then a film of a quarter of the size.", kind="switch"
+    ),
+    "min_free": Flag(
+        "Stop before the disk has less free than this; the job can be resumed.",
+        "SIZE",
+        "machine.min_free",
+    ),
+    "job": Flag("The job folder.", "DIR", kind="file", unset="OUT.dream"),
+    "overwrite": Flag("Replace what is there.", kind="switch"),
+    "quiet": Flag("Print nothing but errors.", kind="switch", names=("-q", "--quiet")),
+}
+"""The flags that several commands share."""
