@@ -58,7 +58,7 @@ def bench(
     progress = import_module("dreamvid.cli.progress").progress(quiet)
     figures = benches.measured(
         settings,
-        frames.parsed_size(size, frames.Size(575, 1024)),
+        import_module("dreamvid.sizes").parsed_size(size, frames.Size(575, 1024)),
         repeats=repeats,
         comparisons=[name.strip() for name in compare.split(",") if name.strip()],
         profile=profile,

@@ -242,10 +242,10 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Go on where a job stopped."""
-    runs = import_module("dreamvid.jobs.runs")
+    resuming = import_module("dreamvid.jobs.resuming")
     opened = import_module("dreamvid.jobs.folder").Job.open(job)
     with progress_for(quiet) as progress:
-        made = runs.resume(
+        made = resuming.resume(
             opened,
             frames=number_from("frames", frames),
             min_free=min_free,
@@ -269,10 +269,10 @@ def encode(
     options = assigned(assign or [])
     if foreign := set(options) - {"encode"}:
         raise SettingsError(f"--set {min(foreign)}: only encode.* can change once frames are made")
-    runs = import_module("dreamvid.jobs.runs")
+    resuming = import_module("dreamvid.jobs.resuming")
     opened = import_module("dreamvid.jobs.folder").Job.open(job)
     with progress_for(quiet) as progress:
-        made = runs.encode(
+        made = resuming.encode(
             opened, out, options=options.get("encode"), overwrite=overwrite, progress=progress
         )
     print_path(made)

@@ -66,7 +66,7 @@ def measure(
     }
     films = import_module("dreamvid.jobs.films")
     # A film of ours says what dreamed it, and where in its input it begins.
-    config = dream if films.tells_settings(dream) else None
+    config = dream if import_module("dreamvid.jobs.configs").tells_settings(dream) else None
     settings = settings_from("video", config, flags, assign)
     target = out or dream.with_name(f"{dream.stem}-measure.csv")
     module = import_module("dreamvid.studies.measure")

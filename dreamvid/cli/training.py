@@ -60,7 +60,8 @@ def distil(
     from dreamvid.settings import valued
 
     distilling = import_module("dreamvid.training.distil")
-    machine, runs = import_module("dreamvid.machine.devices"), import_module("dreamvid.jobs.runs")
+    machine = import_module("dreamvid.machine.devices")
+    stopping = import_module("dreamvid.jobs.stopping")
     numbers = {"steps": steps, "batch": batch, "side": side, "seed": seed_number}
     given = {name: valued(name, text) for name, text in numbers.items() if text is not None}
     recipe = distilling.recipe_of(given | distilling.recipe_assigned(assign or []))
@@ -69,7 +70,7 @@ def distil(
     bfloat16 = distilling.in_bfloat16(precision, where)
     network = import_module("dreamvid.networks").network
     taught = network(teacher, weights=weights or (), device=where, precision="fp32")
-    with runs.stoppable(target), distilling.Bar(quiet) as progress:
+    with stopping.stoppable(target), distilling.Bar(quiet) as progress:
         if check:
             found = distilling.check(check, taught, images, layers=layers, progress=progress)
             tell(f"{found}\n")
@@ -157,10 +158,11 @@ def train(
     }
     options = {name: valued(name, value) for name, value in flags.items() if value is not None}
     training = import_module("dreamvid.training.train")
-    machine, runs = import_module("dreamvid.machine.devices"), import_module("dreamvid.jobs.runs")
+    machine = import_module("dreamvid.machine.devices")
+    stopping = import_module("dreamvid.jobs.stopping")
     target = out or Path(f"{folder.resolve().name}-{network or 'pocket'}.safetensors")
     command = shlex.join(["dreamvid", "train", str(folder), "-o", str(target), "--resume"])
-    with runs.stoppable(target, f"`{command}`"):
+    with stopping.stoppable(target, f"`{command}`"):
         made = training.train(
             folder,
             target,
