@@ -18,7 +18,7 @@ from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise, quantised
-from dreamvid.jobs.runs import Silence
+from dreamvid.jobs.progress import Silence
 from dreamvid.networks import network
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.googlenet import GoogLeNet

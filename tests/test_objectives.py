@@ -18,7 +18,7 @@ from dreamvid.film.sources import StillSource
 from dreamvid.frames import Size, size_of
 from dreamvid.jobs.films import settings_for, zoom
 from dreamvid.jobs.folder import Job
-from dreamvid.jobs.runs import resume
+from dreamvid.jobs.resuming import resume
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives import Goal, gains, objectives
 from dreamvid.settings import AscentSettings, Settings

@@ -6,7 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dreamvid.errors import SettingsError
 from dreamvid.registry import Fraction01, Within
+from dreamvid.sizes import Size
 
 Tree = dict[str, Any]
 
@@ -110,7 +112,7 @@ class FilmSettings:
     """None: 300, or as many as an input film has."""
     fps: Annotated[Fraction, Within(Fraction(1, 10), 1000)] | None = None
     """None: 30, or an input film's own."""
-    size: int | str | None = None
+    size: Size | int | str | None = None
     """WxH, or the longer side in pixels; none: 640 for a film, a picture's own for a picture."""
     depth: Literal[8, 16] = 8
     """Bits a channel of the frames on disk."""
@@ -119,6 +121,13 @@ class FilmSettings:
     """Every so many frames one is dreamed; those between are moved and blended."""
     anchor: Fraction01 = 0.3
     """The share of the drift in brightness, contrast and saturation taken back in a second."""
+
+    @property
+    def pixels(self) -> Size:
+        """The size of a film whose size is settled."""
+        if not isinstance(self.size, Size):
+            raise SettingsError(f"film.size: got {self.size!r}, wanted WxH")
+        return self.size
 
     @property
     def length(self) -> int:
@@ -205,6 +214,8 @@ class Settings:
         # What is not there is not mentioned: a film without it is the same file as ever.
         if not self.network.options:
             del tree["network"]["options"]
+        if isinstance(self.film.size, Size):
+            tree["film"]["size"] = str(self.film.size)
         return json.loads(json.dumps(tree, default=str))
 
     def changed(self, section: str, **values: Any) -> "Settings":

@@ -14,13 +14,15 @@ from torch import Tensor
 
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
-from dreamvid.frames import Frame, Size, covered, parsed_size, photographic, size_of
-from dreamvid.jobs.runs import Progress, Silence, described
+from dreamvid.frames import Frame, Size, covered, photographic, size_of
+from dreamvid.jobs.progress import Progress, Silence
+from dreamvid.jobs.provenance import described
 from dreamvid.media import encoders
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives.goal import picked
 from dreamvid.settings import Settings
+from dreamvid.sizes import parsed_size
 from dreamvid.studies.contact import Cell, Row, contact_sheet
 
 LARGEST = 640

@@ -19,13 +19,14 @@ from dreamvid import media
 from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.errors import MediaError
 from dreamvid.film.compositing import luma_of
+from dreamvid.film.footage import film_frames
 from dreamvid.film.seams import Seam, loop_seam
-from dreamvid.frames import Frame, Size, film_seconds, from_pixels, photographic, size_of
-from dreamvid.jobs.kinds import film_frames
+from dreamvid.frames import Frame, Size, from_pixels, photographic, size_of
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import Method, boundary, disoccluded, method_for, shrunk
 from dreamvid.motion.warp import moved, warp
 from dreamvid.settings import Settings
+from dreamvid.sizes import film_seconds
 
 LEVELS = 255
 """Differences are told in 8-bit levels."""

@@ -17,9 +17,10 @@ from dreamvid import media
 from dreamvid.dream.dreamer import dreamer_for, network_for
 from dreamvid.dream.octaves import octave_sizes
 from dreamvid.errors import DreamvidError, NetworkError, SettingsError
-from dreamvid.frames import Frame, covered, parsed_size, photographic, size_of
+from dreamvid.frames import Frame, covered, photographic, size_of
 from dreamvid.jobs import films
-from dreamvid.jobs.runs import Progress, Silence, described
+from dreamvid.jobs.progress import Progress, Silence
+from dreamvid.jobs.provenance import described
 from dreamvid.media import encoders
 from dreamvid.networks import networks as known_networks
 from dreamvid.networks.base import Network
@@ -27,6 +28,7 @@ from dreamvid.networks.layers import Choice
 from dreamvid.registry import Registry
 from dreamvid.settings import CELL_SIDE, Settings, Tree, laid_over
 from dreamvid.settings import presets as shipped
+from dreamvid.sizes import parsed_size
 from dreamvid.studies.contact import Cell, Row, contact_sheet
 
 SPREAD = 8

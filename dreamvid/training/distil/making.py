@@ -24,7 +24,7 @@ from torch import Tensor
 
 from dreamvid import __version__
 from dreamvid.errors import MediaError, NetworkError, ResumeError, Stopped
-from dreamvid.jobs.runs import Progress, Silence
+from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.media import atomic_write, storage_checked
 from dreamvid.media.encoders import check_place
 from dreamvid.media.locking import LOCK, locked

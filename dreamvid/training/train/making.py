@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from dreamvid.errors import MediaError, ResumeError, SettingsError
-from dreamvid.jobs.runs import Progress, Silence
+from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.media import storage_checked
 from dreamvid.media.encoders import check_place
 from dreamvid.media.locking import locked
