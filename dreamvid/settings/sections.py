@@ -14,7 +14,7 @@ Tree = dict[str, Any]
 
 FRAMES = 300
 FPS = Fraction(30)
-FILM_SIDE = "640"
+FILM_SIDE = 640
 """The longer side of a film for which no size is asked."""
 CELL_SIDE = "320"
 """The longer side of a sheet's cell for which no size is asked."""
