@@ -21,8 +21,10 @@ from dreamvid import __version__, media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Report
 from dreamvid.errors import MediaError, ResumeError, SettingsError, Stopped
-from dreamvid.film.pipeline import dreamed, key_before
+from dreamvid.film.cadence import last_dream_before, strided
+from dreamvid.film.pipeline import Recurrence
 from dreamvid.film.seams import CLOSED
+from dreamvid.film.together import dreamed_together
 from dreamvid.film.tone import tone_of
 from dreamvid.frames import Frame, Size, parsed_size
 from dreamvid.jobs.disk import bytes_from, clock, frames_take, free_in, must_have_room, told
@@ -142,23 +144,22 @@ class Run:
         size = parsed_size(str(film.size), Size(1, 1))
         self._tell_room(total - done, size)
         self.progress.begin(done, total)
-        last = key_before(done, film.cadence)
-        together = dreamer.together(size) if parts.alike else 1
-        made = dreamed(
+        last = last_dream_before(done, film.cadence)
+        recurrence = Recurrence(
             parts.source,
             parts.carry,
             dreamer,
-            seed=film.seed,
-            depth=film.depth,
-            finish=parts.finish,
-            start=done,
-            previous=None if last is None else job.read(last).to(device),
-            stride=film.cadence,
-            between=parts.between,
-            period=parts.period,
-            together=together,
-            stop=total,
+            film.seed,
+            film.depth,
+            parts.finish,
+            parts.period,
         )
+        together = dreamer.together(size) if parts.alike else 1
+        if together > 1:
+            made = dreamed_together(recurrence, together, done, total)
+        else:
+            previous = None if last is None else job.read(last).to(device)
+            made = strided(recurrence, film.cadence, parts.between, start=done, previous=previous)
         began, seconds, first = time.monotonic(), 0.0, done
         with Worker() as worker:
             for index, frame in islice(made, total - done):
