@@ -25,14 +25,14 @@ from dreamvid.networks.layers import Choice
 from dreamvid.networks.pocket import STAGES, Pocket
 from dreamvid.settings import OctaveSettings, Settings
 from dreamvid.training import distil
-from dreamvid.training.distil.making import training_folder
+from dreamvid.training.distil.checkpoints import read_checkpoint
+from dreamvid.training.distil.folder import training_folder
 from dreamvid.training.distil.student import (
     GOOGLENET_LAYERS,
     check_size,
     stages_for,
     teacher_layers,
 )
-from dreamvid.training.distil.training import read_checkpoint
 
 MEAN, STD = (0.5, 0.45, 0.4), (0.2, 0.25, 0.3)
 SMALL = {"steps": 12, "batch": 4, "side": 40, "pool": 16, "learning_rate": 1e-2}
@@ -350,7 +350,7 @@ def test_a_killed_run_goes_on_to_the_same_file(teacher, images, tmp_path):
 
     status, errors = finished(started("tiny", *common, "-o", broken, "--resume"))
     assert status == 0, errors
-    assert "steps are made already" in errors
+    assert "steps are done already" in errors
     assert broken.read_bytes() == whole.read_bytes()
     tables = [training_folder(path) / "losses.csv" for path in (whole, broken)]
     assert tables[0].read_text() == tables[1].read_text()

@@ -56,7 +56,7 @@ def bench(
     settings = settings_from(preset, config, flags, assign)
     frames, benches = import_module("dreamvid.frames"), import_module("dreamvid.bench")
     progress = import_module("dreamvid.cli.progress").progress(quiet)
-    figures = benches.measured(
+    figures = benches.benchmark(
         settings,
         frames.parsed_size(size, frames.Size(575, 1024)),
         repeats=repeats,
@@ -67,4 +67,4 @@ def bench(
     if as_json:
         tell(json.dumps(figures, indent=1) + "\n")
     else:
-        benches.told(figures)
+        benches.print_tables(figures)

@@ -1,4 +1,4 @@
-"""What a person sees of a distillation: progress, curves of the errors, and sample dreams."""
+"""What the user sees of a distillation: progress, curves of the errors, and sample dreams."""
 
 import csv
 import math
@@ -24,20 +24,20 @@ from dreamvid.training.distil.fidelity import DREAM, middle
 
 SAMPLE_SIDE = 160
 MEMORY = 0.98
-"""How much of a running mean stays at each step."""
+"""The share of a running mean that stays at each step."""
 PLAIN_SECONDS = 10.0
 """Time between two plain lines."""
 
 
 class Progress(Protocol):
-    """Who is told how a distillation goes."""
+    """Shows how a distillation goes."""
 
     def say(self, text: str) -> None:
         """A line worth knowing."""
         ...
 
     def begin(self, done: int, total: int) -> None:
-        """Steps `done` of `total` are made already."""
+        """Steps `done` of `total` are done already."""
         ...
 
     def step(self, step: int, losses: Mapping[str, float]) -> None:
@@ -46,7 +46,7 @@ class Progress(Protocol):
 
 
 class Silence:
-    """A `Progress` that tells nobody."""
+    """A `Progress` that shows nothing."""
 
     def say(self, text: str) -> None:
         """Nothing."""
@@ -83,11 +83,11 @@ class Bar:
             self.console.print(text, markup=False, soft_wrap=True)
 
     def begin(self, done: int, total: int) -> None:
-        """Steps `done` of `total` are made already."""
+        """Steps `done` of `total` are done already."""
         self.total = total
         self.told = time.monotonic()
         if done:
-            self.say(f"{done} of {total} steps are made already")
+            self.say(f"{done} of {total} steps are done already")
         if self.console.is_terminal and not self.quiet:
             self.bar = RichProgress(
                 TextColumn("{task.description}"),

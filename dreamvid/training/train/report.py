@@ -1,4 +1,4 @@
-"""What a person sees of a training: progress, and the accuracy as a table and as a plot."""
+"""What the user sees of a training: progress, and the accuracy as a table and as a plot."""
 
 import io
 import sys
@@ -16,7 +16,7 @@ from dreamvid.training.train.training import Row
 
 
 class Teller:
-    """Says on standard error how a training goes: a bar on a terminal, plain lines elsewhere."""
+    """Shows on standard error how a training goes: a bar on a terminal, plain lines elsewhere."""
 
     def __init__(self, quiet: bool = True) -> None:
         self.quiet = quiet
@@ -30,7 +30,7 @@ class Teller:
 
     @contextmanager
     def epoch(self, number: int, total: int) -> Iterator[Callable[[int, int], None]]:
-        """Show an epoch's batches while it lasts; gives what is to be told of them."""
+        """Show an epoch's progress; gives a function of the batches done and the batches in all."""
         with self.bar:
             task = self.bar.add_task(f"epoch {number} of {total}", total=None)
             yield lambda done, batches: self.bar.update(task, completed=done, total=batches)
