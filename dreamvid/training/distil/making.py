@@ -31,7 +31,7 @@ from dreamvid.training.distil.folder import (
     must_fit,
     training_folder,
 )
-from dreamvid.training.distil.pool import files_in, parted, read_photographs
+from dreamvid.training.distil.pool import files_in, split, read_photographs
 from dreamvid.training.distil.recipe import Recipe
 from dreamvid.training.distil.running import EVERY, TABLE, run
 from dreamvid.training.distil.student import (
@@ -82,7 +82,7 @@ class Lesson:
         return next(self.teacher.parameters()).device
 
     def manifest(self, images: Path, files: Sequence[Path]) -> dict[str, Any]:
-        """What must stay the same when a training goes on; of ``machine`` a change is only told."""
+        """What must stay the same when a training goes on; a change in ``machine`` is only reported."""
         return {
             "teacher": self.teacher.name,
             "teacher_sha256": self.teacher.weights_sha256 or "",
@@ -158,7 +158,7 @@ def make(
     if resume:
         must_fit(folder, manifest, progress)
     try:
-        learned, held = parted(files)
+        learned, held = split(files)
         progress.say(f"reading {len(learned)} pictures, {len(held)} more are held out")
         photographs = read_photographs(learned, (recipe.side + 1) // 2, progress.say)
         judged = _judged(held, photographs, progress)
@@ -203,7 +203,7 @@ def check(
             f"{teacher.name} are named; pass those it learned with --layers"
         )
     files = files_in(images)
-    _, held = parted(files)
+    _, held = split(files)
     if not held:
         progress.say(f"{len(files)} files are too few to hold some out: all of them are used")
     judged = read_photographs((held or files)[:MOST_MEASURED], 1, progress.say)

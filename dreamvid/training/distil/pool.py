@@ -41,7 +41,7 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def parted(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+def split(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """The files to learn from, and those held out, which are none if there are few files."""
     held = files[HELD_OUT_FIRST::HELD_OUT_EVERY]
     out = set(held)

@@ -66,7 +66,7 @@ class Bar:
         self.console = Console(file=lasting(sys.stderr), stderr=True, highlight=False)
         self.bar: RichProgress | None = None
         self.total = 0
-        self.told = time.monotonic()
+        self.shown = time.monotonic()
         self.last: float | None = None
         self.means: dict[str, float] = {}
 
@@ -85,7 +85,7 @@ class Bar:
     def begin(self, done: int, total: int) -> None:
         """Steps `done` of `total` are done already."""
         self.total = total
-        self.told = time.monotonic()
+        self.shown = time.monotonic()
         if done:
             self.say(f"{done} of {total} steps are done already")
         if self.console.is_terminal and not self.quiet:
@@ -114,8 +114,8 @@ class Bar:
             self.bar.update(self.bar.task_ids[0], completed=step, figures=self.figures())
             if step == self.total:
                 self.bar.stop()
-        elif not self.quiet and (now - self.told > PLAIN_SECONDS or step == self.total):
-            self.told = now
+        elif not self.quiet and (now - self.shown > PLAIN_SECONDS or step == self.total):
+            self.shown = now
             left = round((self.total - step) * self.means.get("seconds", 0))
             clock = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
             self.say(f"step {step} of {self.total}, {self.figures()}, {clock} left")
