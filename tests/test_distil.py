@@ -26,14 +26,14 @@ from dreamvid.networks.layers import Choice
 from dreamvid.networks.pocket import STAGES, Pocket
 from dreamvid.settings import OctaveSettings, Settings
 from dreamvid.training import distil
-from dreamvid.training.distil.making import training_folder
+from dreamvid.training.distil.checkpoints import read_checkpoint
+from dreamvid.training.distil.folder import training_folder
 from dreamvid.training.distil.student import (
     GOOGLENET_LAYERS,
     check_size,
     stages_for,
     teacher_layers,
 )
-from dreamvid.training.distil.training import read_checkpoint
 
 MEAN, STD = (0.5, 0.45, 0.4), (0.2, 0.25, 0.3)
 SMALL = {"steps": 12, "batch": 4, "side": 40, "pool": 16, "learning_rate": 1e-2}

@@ -13,7 +13,7 @@ from dreamvid.dream.dreamer import Dreamer
 from dreamvid.dream.report import Report
 from dreamvid.errors import DreamvidError, NetworkError, ResumeError
 from dreamvid.film.carries import carry_for
-from dreamvid.film.pipeline import dreamed
+from dreamvid.film.pipeline import Recurrence, dreamed
 from dreamvid.film.sources import StillSource
 from dreamvid.frames import Size, size_of
 from dreamvid.jobs.films import settings_for, zoom
@@ -234,8 +234,8 @@ def test_a_walk_goes_a_layer_on_with_every_frame_of_a_film(picture):
     dreamer.goal.hill = lambda choices, *more: (
         asked.append(choices[0].layer) or hill(choices, *more)
     )
-    made = dreamed(StillSource(picture), carry_for({"name": "none"}), dreamer, seed=0, depth=8)
-    list(islice(made, 4))
+    film = Recurrence(StillSource(picture), carry_for({"name": "none"}), dreamer, 0, 8)
+    list(islice(dreamed(film), 4))
     assert asked == ["a", "b", "a", "b"]
 
 

@@ -23,7 +23,7 @@ def bench(
     sizes = import_module("dreamvid.sizes")
     names = ",".join(["plain"] if compare is None else compare).split(",")
     with progress_for(quiet) as progress:
-        figures = benches.measured(
+        figures = benches.benchmark(
             settings,
             sizes.parsed_size(size, sizes.Size(575, 1024)),
             repeats=repeats,
@@ -34,4 +34,4 @@ def bench(
     if as_json:
         tell(json.dumps(figures, indent=1) + "\n")
     else:
-        benches.told(figures)
+        benches.print_tables(figures)

@@ -12,7 +12,9 @@ import torch
 
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Report
-from dreamvid.film.pipeline import dreamed, key_before
+from dreamvid.film.cadence import last_dream_before, strided
+from dreamvid.film.pipeline import Recurrence
+from dreamvid.film.together import dreamed_together
 from dreamvid.film.tone import tone_of
 from dreamvid.frames import Frame, Size
 from dreamvid.jobs.disk import bytes_from, clock, frames_take, free_in, must_have_room, told
@@ -90,23 +92,22 @@ class Run:
         must_have_room(job.folder, least, lambda: self.remedy)
         self._tell_room(total - done, film.pixels)
         self.progress.begin(done, total)
-        last = key_before(done, film.cadence)
-        together = dreamer.together(film.pixels) if parts.independent else 1
-        made = dreamed(
+        last = last_dream_before(done, film.cadence)
+        recurrence = Recurrence(
             parts.source,
             parts.carry,
             dreamer,
-            seed=film.seed,
-            depth=film.depth,
-            finish=parts.finish,
-            start=done,
-            previous=None if last is None else job.read(last).to(device),
-            stride=film.cadence,
-            between=parts.between,
-            period=parts.period,
-            together=together,
-            stop=total,
+            film.seed,
+            film.depth,
+            parts.finish,
+            parts.period,
         )
+        together = dreamer.together(film.pixels) if parts.independent else 1
+        if together > 1:
+            made = dreamed_together(recurrence, together, done, total)
+        else:
+            previous = None if last is None else job.read(last).to(device)
+            made = strided(recurrence, film.cadence, parts.between, start=done, previous=previous)
         began, seconds, first = time.monotonic(), 0.0, done
         with Worker() as worker:
             for index, frame in islice(made, total - done):
