@@ -15,6 +15,7 @@ from dreamvid.cli.options import (
     Layer,
     NetworkName,
     Octaves,
+    Plugins,
     Precision,
     Preset,
     Quiet,
@@ -28,6 +29,7 @@ def bench(
     preset: Preset = "default",
     config: Config = None,
     assign: Assign = None,
+    plugins: Plugins = None,
     network: NetworkName = None,
     weights: Weights = None,
     layer: Layer = None,
@@ -45,6 +47,7 @@ def bench(
 ) -> None:
     """Measure how fast the dream is here, and how near to the machine's limit."""
     flags = {
+        "plugins": plugins,
         "network": network,
         "weights": weights,
         "layer": layer,

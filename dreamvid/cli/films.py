@@ -32,6 +32,7 @@ from dreamvid.cli.options import (
     Octaves,
     Out,
     Overwrite,
+    Plugins,
     Precision,
     Preset,
     Preview,
@@ -55,6 +56,7 @@ def zoom(
     preset: Preset = "default",
     config: Config = None,
     assign: Assign = None,
+    plugins: Plugins = None,
     network: NetworkName = None,
     weights: Weights = None,
     layer: Layer = None,
@@ -75,6 +77,7 @@ def zoom(
 ) -> None:
     """Make a film that falls into a still."""
     flags = {
+        "plugins": plugins,
         "frames": frames,
         "fps": fps,
         "size": size,
@@ -114,6 +117,7 @@ def video(
     preset: Preset = "video",
     config: Config = None,
     assign: Assign = None,
+    plugins: Plugins = None,
     network: NetworkName = None,
     weights: Weights = None,
     layer: Layer = None,
@@ -135,6 +139,7 @@ def video(
 ) -> None:
     """Dream over a film; its motion, rate and sound are kept."""
     flags = {
+        "plugins": plugins,
         "start": start,
         "end": end,
         "frames": frames,
@@ -179,6 +184,7 @@ def image(
     preset: Preset = "default",
     config: Config = None,
     assign: Assign = None,
+    plugins: Plugins = None,
     network: NetworkName = None,
     weights: Weights = None,
     layer: Layer = None,
@@ -199,6 +205,7 @@ def image(
 ) -> None:
     """Dream one picture, or a folder of them; what is there already is not made again."""
     flags = {
+        "plugins": plugins,
         "size": size,
         "network": network,
         "weights": weights,
@@ -290,6 +297,10 @@ def list_(
         str | None, typer.Argument(metavar="[NETWORK]", help="With layers: of which network.")
     ] = None,
     weights: Weights = None,
+    plugins: Plugins = None,
 ) -> None:
     """List what there is to choose from, with the options of each."""
+    loading = import_module("dreamvid.settings.plugin_loading")
+    loading.load_installed()
+    loading.load(plugins or ())
     import_module("dreamvid.cli.listing").print_list(kind, name, weights or ())

@@ -26,6 +26,7 @@ from dreamvid.cli.options import (
     Octaves,
     Out,
     Overwrite,
+    Plugins,
     Precision,
     Preset,
     Preview,
@@ -51,6 +52,7 @@ def loop(
     preset: Preset = "default",
     config: Config = None,
     assign: Assign = None,
+    plugins: Plugins = None,
     network: NetworkName = None,
     weights: Weights = None,
     layer: Layer = None,
@@ -71,6 +73,7 @@ def loop(
 ) -> None:
     """Make a film whose last frame flows into its first."""
     flags = {
+        "plugins": plugins,
         "frames": frames,
         "fps": fps,
         "size": size,

@@ -14,6 +14,7 @@ from dreamvid.cli.options import (
     Layer,
     NetworkName,
     Overwrite,
+    Plugins,
     Precision,
     Start,
     Weights,
@@ -45,6 +46,7 @@ def measure(
     device: Device = None,
     precision: Precision = None,
     assign: Assign = None,
+    plugins: Plugins = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Measure how steady and how strong a dream is beside its film."""
@@ -56,6 +58,7 @@ def measure(
     if source is None or dream is None:
         raise SettingsError("measure: wants INPUT and DREAM, or --loop FILM")
     flags = {
+        "plugins": plugins,
         "start": start,
         "flow": flow,
         "network": network,
@@ -64,9 +67,9 @@ def measure(
         "device": device,
         "precision": precision,
     }
-    films = import_module("dreamvid.jobs.films")
+    configs = import_module("dreamvid.jobs.configs")
     # A film of ours says what dreamed it, and where in its input it begins.
-    config = dream if import_module("dreamvid.jobs.configs").tells_settings(dream) else None
+    config = dream if configs.tells_settings(dream) else None
     settings = settings_from("video", config, flags, assign)
     target = out or dream.with_name(f"{dream.stem}-measure.csv")
     module = import_module("dreamvid.studies.measure")

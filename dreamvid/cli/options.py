@@ -41,6 +41,14 @@ Assign = Annotated[
         help="One setting over all others, a number or a schedule; repeatable.",
     ),
 ]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        help="A Python file that adds motions, presets and more; repeatable.",
+    ),
+]
 NetworkName = Annotated[
     str | None,
     typer.Option(

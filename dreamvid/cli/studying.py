@@ -17,6 +17,7 @@ from dreamvid.cli.options import (
     NetworkName,
     Octaves,
     Overwrite,
+    Plugins,
     Precision,
     Preset,
     Quiet,
@@ -38,6 +39,7 @@ def sheet(
     preset: Preset = "default",
     config: Config = None,
     assign: Assign = None,
+    plugins: Plugins = None,
     network: NetworkName = None,
     weights: Annotated[
         list[str] | None,
@@ -78,6 +80,7 @@ def sheet(
 
     across = {"channels": channels, "presets": presets, "networks": networks, "steps": steps}
     flags = {
+        "plugins": plugins,
         "size": size,
         "network": network,
         "weights": weights,
@@ -119,6 +122,7 @@ def explain(
     preset: Preset = "default",
     config: Config = None,
     assign: Assign = None,
+    plugins: Plugins = None,
     network: NetworkName = None,
     weights: Weights = None,
     layer: Layer = None,
@@ -132,6 +136,7 @@ def explain(
 ) -> None:
     """Tell what the network sees in a picture before and after the dream, and draw where."""
     flags = {
+        "plugins": plugins,
         "size": size,
         "network": network,
         "weights": weights,

@@ -3,12 +3,13 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date, time
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from dreamvid.errors import SettingsError
 from dreamvid.registry import did_you_mean
-from dreamvid.settings.sections import Tree
+from dreamvid.settings.sections import PLUGINS, Tree
 
 FLAGS = {
     "frames": "film.frames",
@@ -34,6 +35,7 @@ FLAGS = {
     "device": "machine.device",
     "precision": "machine.precision",
     "min_free": "machine.min_free",
+    "plugins": PLUGINS,
 }
 """The flags that are settings, by their long names."""
 
@@ -53,6 +55,9 @@ def flagged(flags: Mapping[str, Any]) -> Tree:
             value = [value]
         if name == "weights":
             value = [str(each) for each in ([value] if isinstance(value, str | Path) else value)]
+        if name == PLUGINS:
+            each = [value] if isinstance(value, str | PathLike) else value
+            value = [str(Path(path).absolute()) for path in each]
         if name == "mask":
             value = str(value)
         if key:
