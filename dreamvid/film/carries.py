@@ -60,7 +60,7 @@ class Carries(Registry):
 
     def __init__(self) -> None:
         super().__init__("carry", positional=("situation",), reserved=("name",))
-        self._facts: dict[str, tuple[bool, Independent]] = {}
+        self.facts: dict[str, tuple[bool, Independent]] = {}
 
     @overload
     def register(self, function: AnyCarry, /) -> AnyCarry: ...
@@ -96,20 +96,20 @@ class Carries(Registry):
         def registered(carry: Callable[..., Start]) -> Callable[..., Start]:
             super(Carries, self).register(carry)
             told = independent if callable(independent) else lambda options: bool(independent)
-            self._facts[carry.__name__] = (needs_flow, told)
+            self.facts[carry.__name__] = (needs_flow, told)
             return carry
 
         return registered if function is None else registered(function)
 
     def needs_flow(self, settings: Mapping[str, Any]) -> bool:
         """Whether the carry that a section ``carry`` names looks at the optical flow."""
-        return self._facts[self[settings["name"]].__name__][0]
+        return self.facts[self[settings["name"]].__name__][0]
 
     def independent(self, settings: Mapping[str, Any]) -> bool:
         """Whether frames can be dreamed at once with the carry that a section ``carry`` names."""
         carry = self[settings["name"]]
         options = {name: option.default for name, option in parameters(carry).items()}
-        return self._facts[carry.__name__][1]({**options, **settings})
+        return self.facts[carry.__name__][1]({**options, **settings})
 
 
 carries = Carries()

@@ -7,6 +7,7 @@ from dreamvid import media
 from dreamvid.errors import DreamvidError, MediaError, SettingsError
 from dreamvid.jobs.folder import Job
 from dreamvid.settings import Tree, presets
+from dreamvid.settings.sections import PLUGINS
 
 
 def read_config(path: Path | None) -> Tree:
@@ -26,7 +27,9 @@ def read_config(path: Path | None) -> Tree:
             tree = Job.open(path).manifest.settings.tree()
         else:
             tree = json.loads(media.read_metadata(path)["comment"])["settings"]
-        tree = {name: dict(values) for name, values in tree.items()}
+            # A film may come from anybody, and a plugin is code that would be run.
+            tree.pop(PLUGINS, None)
+        tree = {name: values if name == PLUGINS else dict(values) for name, values in tree.items()}
     except (MediaError, ValueError, KeyError, TypeError, AttributeError):
         raise SettingsError(
             f"{path}: holds no dreamvid settings; wanted a TOML file, a job folder or a film"

@@ -22,8 +22,8 @@ from dreamvid.jobs.making import Request, made
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
 from dreamvid.jobs.stopping import stoppable
+from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
-from dreamvid.media.hashing import input_hash
 from dreamvid.motion.optical_flow import method_for
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute

@@ -24,8 +24,8 @@ from typing import Any, Self
 from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.frames import Frame
 from dreamvid.jobs.journal import Journal
+from dreamvid.machine.hashing import file_hash
 from dreamvid.media import atomic_write, read_png, storage_checked, write_picture
-from dreamvid.media.hashing import file_hash
 from dreamvid.media.locking import LOCK, locked
 from dreamvid.settings import Settings, changes, settled
 
@@ -49,6 +49,8 @@ class Manifest:
     """Versions, device and threads: what must be the same for the same bytes."""
     pictures: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the pictures and masks that objectives look at, by their settings."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the plugins it is made with, by the absolute paths of their files."""
 
     def tree(self) -> dict[str, Any]:
         """The manifest as plain JSON values."""
@@ -60,6 +62,7 @@ class Manifest:
             "weights_sha256": self.weights_sha256,
             "machine": dict(self.machine),
             "pictures": dict(self.pictures),
+            "plugins": dict(self.plugins),
             "settings": self.settings.tree(),
         }
 
@@ -74,6 +77,7 @@ class Manifest:
             weights_sha256=tree["weights_sha256"],
             machine=dict(tree["machine"]),
             pictures=dict(tree.get("pictures", {})),
+            plugins=dict(tree.get("plugins", {})),
         )
 
 
@@ -174,6 +178,12 @@ class Job:
             raise ResumeError(
                 f"{self.folder}: made with other settings ({'; '.join(found)}); "
                 "resume without them, or start anew with --overwrite"
+            )
+        if sorted(here.plugins.values()) != sorted(manifest.plugins.values()):
+            began = ", ".join(here.plugins) or "none"
+            raise ResumeError(
+                f"{self.folder}: made with other plugins, or with another content of them "
+                f"(it began with {began}); put them back, or start anew with --overwrite"
             )
         if {**here.source, "path": ""} != {**manifest.source, "path": ""}:
             raise ResumeError(

@@ -30,7 +30,7 @@ from dreamvid.jobs.journal import Journal
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
 from dreamvid.jobs.stopping import stoppable
-from dreamvid.media.hashing import input_hash
+from dreamvid.machine.hashing import input_hash
 from dreamvid.media.locking import locked
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute

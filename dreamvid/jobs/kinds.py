@@ -30,8 +30,8 @@ from dreamvid.film.seams import CLOSED, Seam, loop_seam
 from dreamvid.film.sources import FilmSource, FrameSource, StillSource
 from dreamvid.frames import Flow, Frame, size_of
 from dreamvid.jobs.folder import Job
+from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
-from dreamvid.media.hashing import input_hash
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.motion.warp import grid
 from dreamvid.registry import did_you_mean

@@ -16,6 +16,7 @@ from dreamvid.jobs.runs import Run
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media.locking import locked
 from dreamvid.settings import Settings
+from dreamvid.settings.plugin_loading import recorded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ class Request:
             weights_sha256=self.dreamer.network.weights_sha256 or "",
             machine=this_machine(self.dreamer.network),
             pictures=self.dreamer.goal.pictures,
+            plugins=recorded(self.settings.plugins, self.settings.tree(), self.out),
         )
 
 

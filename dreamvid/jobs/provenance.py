@@ -15,7 +15,7 @@ from dreamvid.dream.dreamer import Dreamer
 from dreamvid.errors import MediaError, ResumeError
 from dreamvid.jobs.folder import Manifest
 from dreamvid.networks.base import Network
-from dreamvid.settings import Settings
+from dreamvid.settings import Settings, plugin_loading
 
 
 def described(kind: str, settings: Settings) -> str:
@@ -47,6 +47,27 @@ def this_machine(net: Network) -> dict[str, Any]:
         "precision": str(net.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
     }
+
+
+def load_plugins(manifest: Manifest) -> None:
+    """Load the plugins that a job was begun with.
+
+    Raises:
+        ResumeError: One is not there, or is not what it was.
+        SettingsError: One cannot be loaded any more.
+    """
+    for name, then in manifest.plugins.items():
+        now = plugin_loading.current_hash(name)
+        if now != then:
+            reason = f"SHA-256 {now[:12]}…, then {then[:12]}…" if now else "it is not there"
+            raise ResumeError(
+                f"{name}: not the plugin the job began with ({reason}); put it back, "
+                "or start anew with --overwrite"
+            )
+    plugin_loading.load_installed()
+    plugin_loading.load(
+        name for name in manifest.plugins if not name.startswith(plugin_loading.INSTALLED)
+    )
 
 
 def must_be_same(manifest: Manifest, dreamer: Dreamer, say: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ from dreamvid.jobs.disk import bytes_from
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.progress import Progress, Silence
-from dreamvid.jobs.provenance import frames_told
+from dreamvid.jobs.provenance import frames_told, load_plugins
 from dreamvid.jobs.runs import Run
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media import encoders
@@ -26,6 +26,7 @@ def resume(
     """Go on with a job, to another length if one is given; return where its film is."""
     progress = progress or Silence()
     manifest = job.manifest
+    load_plugins(manifest)
     settings = manifest.settings
     if frames and frames != settings.film.length and kind_of(manifest.kind).length_is_fixed:
         raise SettingsError(
@@ -60,6 +61,7 @@ def encode(
     """
     progress = progress or Silence()
     manifest = job.manifest
+    load_plugins(manifest)
     out = out or manifest.out
     encoders.check_output(out, overwrite)
     same = encoders.encoder_for(out) == encoders.encoder_for(manifest.out)

@@ -207,6 +207,8 @@ class Settings:
     loop: LoopSettings = field(default_factory=LoopSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
     encode: Tree = field(default_factory=dict)
+    plugins: tuple[str, ...] = ()
+    """Files that add to what can be chosen, by their absolute paths."""
 
     def tree(self) -> Tree:
         """The settings as a tree of plain JSON values, which `settled` takes back."""
@@ -214,6 +216,8 @@ class Settings:
         # What is not there is not mentioned: a film without it is the same file as ever.
         if not self.network.options:
             del tree["network"]["options"]
+        if not self.plugins:
+            del tree["plugins"]
         if isinstance(self.film.size, Size):
             tree["film"]["size"] = str(self.film.size)
         return json.loads(json.dumps(tree, default=str))
@@ -235,6 +239,8 @@ SECTIONS: dict[str, Any] = {
 NAMED_SECTIONS = {"objective": "energy", "carry": "flow", "flow": "dis"}
 """Sections that hold one registered function's name and options; and its default name."""
 OPEN_SECTIONS = (*NAMED_SECTIONS, "motion", "encode")
+PLUGINS = "plugins"
+"""The key of a tree that is no section: files that add to what can be chosen."""
 UNPAINTED = (
     "film.frames",
     "machine.device",
@@ -247,5 +253,6 @@ UNPAINTED = (
     "video.strict",
     "video.sound",
     "video.mask",
+    PLUGINS,
 )
 """Settings that change no pixel of a frame, or that a job records in another way."""

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dreamvid.errors import SettingsError
-from dreamvid.registry import checked_options, did_you_mean
+from dreamvid.registry import checked_options, checked_value, did_you_mean
 from dreamvid.settings.renamed import renamed
 from dreamvid.settings.sections import (
     NAMED_SECTIONS,
     OPEN_SECTIONS,
+    PLUGINS,
     SECTIONS,
     UNPAINTED,
     Settings,
@@ -22,8 +23,8 @@ from dreamvid.settings.sections import (
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     """Two trees as one, `above` winning.
 
-    A list of motions keeps only those, in that order. Another carry, flow method or objective takes
-    over no option of the one before. Old names of settings become their new names.
+    Plugins add up. A list of motions keeps only those, in that order. Another carry, flow method or
+    objective takes over no option of the one before. Old names of settings become their new names.
     """
     return _laid_over(renamed(below), renamed(above))
 
@@ -36,7 +37,9 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
             usual = NAMED_SECTIONS[name]
             if value.get("name", old.get("name", usual)) != old.get("name", usual):
                 old = {}
-        if name == "motion" and isinstance(value, Sequence) and not isinstance(value, str):
+        if name == PLUGINS and isinstance(value, list | tuple):
+            result[name] = list(dict.fromkeys([*(old or ()), *value]))
+        elif name == "motion" and isinstance(value, Sequence) and not isinstance(value, str):
             result[name] = {str(motion): old.get(str(motion), {}) for motion in value}
         elif isinstance(value, Mapping) and isinstance(old, Mapping):
             result[name] = _laid_over(old, value)
@@ -49,8 +52,11 @@ def settled(tree: Mapping[str, Any]) -> Settings:
     """A tree as `Settings`; `SettingsError` names the first value that is not allowed."""
     sections: Tree = {}
     for name, values in renamed(tree).items():
+        if name == PLUGINS:
+            sections[name] = checked_value(values, tuple[str, ...], name)
+            continue
         if name not in SECTIONS and name not in OPEN_SECTIONS:
-            known = [*SECTIONS, *OPEN_SECTIONS]
+            known = [*SECTIONS, *OPEN_SECTIONS, PLUGINS]
             raise SettingsError(
                 f"{name}: no such section{did_you_mean(name, known)} ({', '.join(known)})"
             )
