@@ -1,5 +1,6 @@
 from fractions import Fraction
 
+import laws
 import pytest
 import torch
 from conftest import shared
@@ -40,11 +41,16 @@ def test_a_still_starts_where_it_was_moved_to(picture):
     assert torch.allclose(start.frame[:, :, 3:], picture[:, :, :-3], atol=1e-4)
 
 
-def test_the_first_frame_is_the_source_s(picture):
-    for name in carries.names():
-        start = carry_for({"name": name})(Situation(0, Moment(picture), None))
-        assert start.frame is picture
-        assert not start.later
+@pytest.mark.parametrize("name", carries.names())
+def test_every_carry_is_what_it_says(name, picture):
+    laws.carries_as_it_says(name, picture)
+
+
+def test_what_carries_declare():
+    assert [name for name in carries.names() if carries.needs_flow({"name": name})] == ["flow"]
+    assert carries.independent({"name": "none"})
+    assert not carries.independent({"name": "none", "jitter": "free"})
+    assert not carries.independent({"name": "blend"})
 
 
 def test_flow_carries_the_detail_and_nothing_else():
@@ -271,7 +277,7 @@ def test_the_carried_dream_boils_less_than_frames_for_themselves(clip):
 
     frames = [from_pixels(each) for each in clip]
     errors = {}
-    for name in carries.names():
+    for name in ("flow", "blend", "none"):
         made, _ = dream_over(clip, {"name": name})
         figures = list(measures_of(frames, made, method_for({}), lambda frame: 1.0))
         errors[name] = sum(each.warping_error for each in figures[1:])

@@ -129,7 +129,7 @@ def _taken_whole(
         kept = _everything()
         _loading.extend([path] if path else [])
         run()
-        added = frozenset(_everything() - kept)
+        added = frozenset(key for key, each in _everything().items() if kept.get(key) is not each)
         if not added and not empty:
             raise SettingsError(
                 "adds nothing; register something with a decorator of dreamvid.plugins"
@@ -148,10 +148,14 @@ def _taken_whole(
     _loaded[name] = Plugin(name, digest, added)
 
 
-def _everything() -> set[tuple[str, str]]:
-    """The kind and the name of all that plugins can add."""
-    found = {(each.kind, name) for each in Registry.all for name in each.functions}
-    return found | {(PRESETS, str(folder)) for folder in preset_folders.added}
+def _everything() -> dict[tuple[str, str], object]:
+    """All that plugins can add, by its kind and its name."""
+    found: dict[tuple[str, str], object] = {
+        (each.kind, name): function
+        for each in Registry.all
+        for name, function in each.functions.items()
+    }
+    return found | {(PRESETS, str(folder)): folder for folder in preset_folders.added}
 
 
 def _forget(plugin: Plugin | None) -> None:

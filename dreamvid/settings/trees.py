@@ -38,7 +38,8 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
             if value.get("name", old.get("name", usual)) != old.get("name", usual):
                 old = {}
         if name == PLUGINS and isinstance(value, list | tuple):
-            result[name] = list(dict.fromkeys([*(old or ()), *value]))
+            before = old if isinstance(old, list | tuple) else ()
+            result[name] = [*before, *(each for each in value if each not in before)]
         elif name == "motion" and isinstance(value, Sequence) and not isinstance(value, str):
             result[name] = {str(motion): old.get(str(motion), {}) for motion in value}
         elif isinstance(value, Mapping) and isinstance(old, Mapping):
