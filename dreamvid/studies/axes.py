@@ -116,7 +116,7 @@ def layers(subject: Subject, text: str) -> list[Entry]:
 
 @axes.register
 def channels(subject: Subject, text: str) -> list[Entry]:
-    """The channels of one layer that see anything in the picture; the numbers of the others are reported."""
+    """The channels of one layer that see anything in the picture; the others are reported."""
     settings = subject.asked.settings()
     net = subject.network(settings)
     choices = net.choices(settings.network.layers)

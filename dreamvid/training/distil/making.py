@@ -31,7 +31,7 @@ from dreamvid.training.distil.folder import (
     must_fit,
     training_folder,
 )
-from dreamvid.training.distil.pool import files_in, split, read_photographs
+from dreamvid.training.distil.pool import files_in, read_photographs, split
 from dreamvid.training.distil.recipe import Recipe
 from dreamvid.training.distil.running import EVERY, TABLE, run
 from dreamvid.training.distil.student import (
@@ -82,7 +82,7 @@ class Lesson:
         return next(self.teacher.parameters()).device
 
     def manifest(self, images: Path, files: Sequence[Path]) -> dict[str, Any]:
-        """What must stay the same when a training goes on; a change in ``machine`` is only reported."""
+        """What must stay the same when a training goes on, and the machine, which may change."""
         return {
             "teacher": self.teacher.name,
             "teacher_sha256": self.teacher.weights_sha256 or "",
