@@ -80,10 +80,10 @@ class Lesson:
     @property
     def device(self) -> torch.device:
         """Where the student is trained."""
-        return next(self.teacher.parameters()).device
+        return self.teacher.device
 
     def manifest(self, images: Path, files: Sequence[Path]) -> dict[str, Any]:
-        """What must stay the same when a training goes on; of ``machine``, changes are reported."""
+        """What must stay the same when a training goes on, and the machine, which may change."""
         return {
             "teacher": self.teacher.name,
             "teacher_sha256": self.teacher.weights_sha256 or "",
