@@ -35,6 +35,7 @@ from dreamvid.media.locking import locked
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.settings import Settings, changes, settled
+from dreamvid.settings.plugin_loading import recorded
 from dreamvid.sizes import parsed_size
 
 STATE = ".dreamvid"
@@ -135,6 +136,7 @@ class _Work:
         told = {
             "weights_sha256": self.dreamer.network.weights_sha256 or "",
             "pictures": dict(self.dreamer.goal.pictures),
+            "plugins": recorded(self.settings.plugins, self.settings.tree(), self.out),
             "settings": self.settings.tree(),
         }
         if manifest.exists() and not overwrite:
@@ -291,6 +293,8 @@ def _must_fit(out: Path, manifest: Path, told: dict[str, Any]) -> None:
         found = changes(settled(old["settings"]), settled(told["settings"]))
         names = ("weights_sha256", "pictures")
         found += [f"other {name}" for name in names if old[name] != told[name]]
+        if sorted(old.get("plugins", {}).values()) != sorted(told["plugins"].values()):
+            found.append("other plugins")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
         raise ResumeError(
             f"{manifest}: cannot be read ({error}); start anew with --overwrite"
