@@ -288,6 +288,19 @@ def test_a_job_loads_its_plugins_and_refuses_others(seed, tmp_path):
         resume(Job.open(folder), frames=3, overwrite=True)
 
 
+def test_a_folder_of_pictures_records_its_plugins(picture, tmp_path):
+    (tmp_path / "photos").mkdir()
+    media.write_picture(picture, tmp_path / "photos" / "a.png")
+    path = written(tmp_path, TINY.replace("RATE", "0.5"), "mine.py")
+    few = {"octaves": 1, "iterations": 1, "plugins": [path]}
+    for _ in range(2):
+        made = dreamvid.image(tmp_path / "photos", **few)
+    path.write_text(TINY.replace("RATE", "0.6"))
+    with pytest.raises(ResumeError, match="other plugins"):
+        dreamvid.image(tmp_path / "photos", **few)
+    assert (made / "a.png").is_file()
+
+
 def test_a_plugin_that_was_changed_is_loaded_again(tmp_path):
     path = written(tmp_path, TINY.replace("RATE", "0.5"))
     plugin_loading.load([path, path])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dreamvid import media
+from dreamvid.dream import timeline
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.timeline import Timeline, check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
@@ -63,7 +64,11 @@ def image(
     if log:
         logs.check_log(out, overwrite)
     _must_differ(seed, out)
+<<<<<<< HEAD
     check_schedules(settings)
+=======
+    timeline.check(settings)
+>>>>>>> doors
     picture = media.read_picture(seed)
     size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
     progress = progress or Silence()
@@ -280,7 +285,11 @@ def _settled_motion(settings: Settings, shape: Size) -> Settings:
     """Settings of a film that moves by itself, made of something of that shape."""
     if not settings.motion:
         settings = replace(settings, motion=DEFAULT_MOTION)
+<<<<<<< HEAD
     check_schedules(settings)
+=======
+    timeline.check(settings)
+>>>>>>> doors
     size = parsed_size(settings.film.size or FILM_SIDE, shape)
     return _settled_film(settings, size, settings.film.rate, settings.film.length)
 

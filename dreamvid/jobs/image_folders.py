@@ -20,9 +20,15 @@ from typing import Any
 import torch
 
 from dreamvid import media
+<<<<<<< HEAD
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Noted
 from dreamvid.dream.timeline import check_schedules
+=======
+from dreamvid.dream import timeline
+from dreamvid.dream.ascent import Noted
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
+>>>>>>> doors
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.frames import Frame, Size, covered, size_of
 from dreamvid.jobs import logs
@@ -35,6 +41,7 @@ from dreamvid.media.locking import locked
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.settings import Settings, changes, settled
+from dreamvid.settings.plugin_loading import recorded
 from dreamvid.sizes import parsed_size
 
 STATE = ".dreamvid"
@@ -88,7 +95,11 @@ def image_folder(
     _check_place(source, out, overwrite)
     if log:
         logs.check_log(out, overwrite=True)
+<<<<<<< HEAD
     check_schedules(settings)
+=======
+    timeline.check(settings)
+>>>>>>> doors
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     dreamer = dreamer_for(settings)
@@ -135,6 +146,7 @@ class _Work:
         told = {
             "weights_sha256": self.dreamer.network.weights_sha256 or "",
             "pictures": dict(self.dreamer.goal.pictures),
+            "plugins": recorded(self.settings.plugins, self.settings.tree(), self.out),
             "settings": self.settings.tree(),
         }
         if manifest.exists() and not overwrite:
@@ -291,6 +303,8 @@ def _must_fit(out: Path, manifest: Path, told: dict[str, Any]) -> None:
         found = changes(settled(old["settings"]), settled(told["settings"]))
         names = ("weights_sha256", "pictures")
         found += [f"other {name}" for name in names if old[name] != told[name]]
+        if sorted(old.get("plugins", {}).values()) != sorted(told["plugins"].values()):
+            found.append("other plugins")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
         raise ResumeError(
             f"{manifest}: cannot be read ({error}); start anew with --overwrite"
