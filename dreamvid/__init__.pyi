@@ -20,13 +20,14 @@ def zoom(
     settings: dict[str, Any] | None = None,
     frames: int | None = None,
     fps: Fraction | float | str | None = None,
-    size: int | str | None = None,
+    size: str | int | None = None,
     motion: str | Sequence[str] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     network: str | Sequence[str] | None = None,
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
     depth: Literal[8, 16] | None = None,
@@ -58,6 +59,7 @@ def zoom(
         network: The network that dreams; several dream together. Default: pocket.
         weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
             networks, NAME=FILE for each. Default: the network's own.
+        plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
@@ -81,7 +83,7 @@ def video(
     end: int | str | None = None,
     frames: int | None = None,
     fps: Fraction | float | str | None = None,
-    size: int | str | None = None,
+    size: str | int | None = None,
     carry: str | None = None,
     flow: str | None = None,
     mask: str | PathLike[str] | None = None,
@@ -92,6 +94,7 @@ def video(
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     network: str | Sequence[str] | None = None,
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     seed: int | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
@@ -126,6 +129,7 @@ def video(
         network: The network that dreams; several dream together. Default: pocket.
         weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
             networks, NAME=FILE for each. Default: the network's own.
+        plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         seed: Random seed; another number gives another dream. Default: 0.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
@@ -147,13 +151,14 @@ def loop(
     settings: dict[str, Any] | None = None,
     frames: int | None = None,
     fps: Fraction | float | str | None = None,
-    size: int | str | None = None,
+    size: str | int | None = None,
     motion: str | Sequence[str] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     network: str | Sequence[str] | None = None,
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
     depth: Literal[8, 16] | None = None,
@@ -189,6 +194,7 @@ def loop(
         network: The network that dreams; several dream together. Default: pocket.
         weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
             networks, NAME=FILE for each. Default: the network's own.
+        plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
@@ -209,12 +215,13 @@ def image(
     log: bool = False,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
-    size: int | str | None = None,
+    size: str | int | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     network: str | Sequence[str] | None = None,
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
     depth: Literal[8, 16] | None = None,
@@ -241,6 +248,7 @@ def image(
         network: The network that dreams; several dream together. Default: pocket.
         weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
             networks, NAME=FILE for each. Default: the network's own.
+        plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
@@ -255,12 +263,13 @@ def sheet(
     across: dict[str, str] | None = None,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
-    size: int | str | None = None,
+    size: str | int | None = None,
     layer: str | Sequence[str] | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     octaves: int | None = None,
     network: str | Sequence[str] | None = None,
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
 ) -> Path:
@@ -285,6 +294,7 @@ def sheet(
         network: The network that dreams; several dream together. Default: pocket.
         weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
             networks, NAME=FILE for each. Default: the network's own.
+        plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
     """

@@ -139,3 +139,8 @@ class Timeline:
             raise schedule.unfit(reason, first, self.film)
         self.values[where] = values
         return values[0].item()
+
+
+def check(settings: Settings) -> None:
+    """Raise `SettingsError` for the first value, of any frame, that a setting cannot have."""
+    Timeline(settings)

@@ -145,7 +145,9 @@ OWN: dict[str, Flag] = {
 """Flags that mean something else, or are there only, in one command: by command and name."""
 
 _LENGTH = "frames fps size"
-_DREAM = "preset layer octaves iterations network weights config assign seed device precision"
+_DREAM = (
+    "preset layer octaves iterations network weights config assign plugins seed device precision"
+)
 _RUN = "min_free job overwrite quiet"
 COMMANDS: dict[str, str] = {
     "zoom": f"out {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
@@ -154,17 +156,18 @@ COMMANDS: dict[str, str] = {
     "image": f"out size {_DREAM} depth batch log overwrite quiet",
     "resume": "frames min_free overwrite quiet",
     "encode": "out assign overwrite quiet",
-    "list": "weights",
+    "list": "weights plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "
-    "weights config assign seed device precision overwrite quiet",
+    "weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",
-    "measure": "loop out start flow layer network weights assign device precision overwrite quiet",
+    "measure": "loop out start flow layer network weights assign plugins device precision "
+    "overwrite quiet",
     "weights list": "",
     "weights fetch": "offline",
     "weights verify": "",
     "weights path": "",
-    "bench": "size preset layer octaves iterations network weights config assign device precision "
-    "repeats compare profile as_json quiet",
+    "bench": "size preset layer octaves iterations network weights config assign plugins device "
+    "precision repeats compare profile as_json quiet",
     "distil": "images out layers steps batch side seed every weights assign check device precision "
     "resume overwrite quiet",
     "train": "out network weights pretrained side epochs batch optimiser learning_rate held_out "

@@ -22,8 +22,8 @@ from dreamvid.frames import Frame, Size, size_of, to_pixels
 from dreamvid.media.atomic import atomic_write
 from dreamvid.media.encoding import encode
 from dreamvid.media.ffmpeg import check_ffmpeg, lacking
-from dreamvid.media.pictures import WRITE_FORMATS, write_picture
 from dreamvid.media.sound import Sound, SoundFormat
+from dreamvid.media.writing import WRITE_FORMATS, write_picture
 from dreamvid.registry import Registry, Within, checked_options, did_you_mean
 
 encoders = Registry("encoder")

@@ -1,11 +1,45 @@
 """Looking at a file before anything is made of it."""
 
+import re
 import stat
 from pathlib import Path
 
 from dreamvid.errors import MediaError
+from dreamvid.frames import Size
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
+LARGEST_PICTURE = 64_000_000
+"""Pixels; larger pictures are refused before they are decoded."""
+SMALLEST_SIDE = 16
+
+_STARTS = {
+    "JPEG": rb"\xff\xd8\xff",
+    "PNG": re.escape(PNG_START),
+    "GIF": rb"GIF8[79]a",
+    "WEBP": rb"RIFF....WEBP",
+    "TIFF": rb"II[*+]\0|MM\0[*+]",
+    "BMP": rb"BM.{4}\0{4}",
+    "PPM": rb"P[1-6][\s#]",
+    "JPEG2000": rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n",
+    "EXR": rb"v/1\x01",
+    "HDR": rb"#\?(?:RADIANCE|RGBE)\s",
+    "AVIF": rb".{4}ftyp(?:avif|avis)",
+    "HEIF": rb".{4}ftyp(?:hei[cxms]|hev[cxms])",
+}
+"""The kinds of pictures that can be read, and what a file of each begins with."""
+
+
+def kind_of(head: bytes) -> str | None:
+    """Which kind of picture begins with the bytes `head`; None where it is none."""
+    for kind, start in _STARTS.items():
+        if re.match(start, head, re.DOTALL):
+            return kind
+    # Brands that say no more than "a picture" or "a sequence" are followed by one that does.
+    if re.match(rb".{4}ftyp(?:mif1|msf1|miaf)", head, re.DOTALL):
+        brands = head[16 : int.from_bytes(head[:4], "big")]
+        return "AVIF" if re.search(rb"avi[fs]", brands) else "HEIF"
+    return None
+
 
 # A playlist named film.mp4 would have ffmpeg open other files, so none of those are here.
 DEMUXERS = (
@@ -36,7 +70,25 @@ def head_of(path: Path) -> bytes:
     return head
 
 
-def damaged(path: Path, error: Exception) -> MediaError:
-    """The one line to say of a file that a decoder choked on."""
+def damaged(path: Path, error: Exception, kind: str | None = None) -> MediaError:
+    """The one line to say of a file that a decoder choked on; `kind` as from `kind_of`."""
+    what = f"{kind.replace('HEIF', 'HEIC')} picture" if kind else "picture"
     reason = " ".join(str(error).split()) or type(error).__name__
-    return MediaError(f"{path}: the picture is damaged ({reason}); fetch or save it again")
+    if "decompression bomb" in reason:
+        return too_large(path, "far more pixels")
+    return MediaError(f"{path}: the {what} is damaged ({reason}); fetch or save it again")
+
+
+def check_pixels(path: Path, size: Size) -> None:
+    """Raise `MediaError` where pictures of a film of that size are not to be decoded."""
+    if min(size) < 1:
+        raise MediaError(f"{path}: holds no frames of a known size; fetch or save it again")
+    if size.height * size.width > LARGEST_PICTURE:
+        raise too_large(path, str(size))
+
+
+def too_large(path: Path, got: str, largest: int = LARGEST_PICTURE) -> MediaError:
+    """The one line to say of a picture that has more pixels than are decoded."""
+    return MediaError(
+        f"{path}: {got} is too large, wanted at most {largest / 1e6:.0f} million pixels; shrink it"
+    )

@@ -3,7 +3,6 @@
 import html
 import os
 import re
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +12,7 @@ from PIL import Image
 
 from dreamvid.frames import Size
 from dreamvid.media.formats import ONLY_FILMS, PNG_START, damaged, head_of
+from dreamvid.media.png import chunk
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -27,7 +27,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     head = head_of(path)
     try:
         if head.startswith(PNG_START):
-            return _readpng_texts(path)
+            return _read_png_texts(path)
         if head.startswith(b"GIF8"):
             return _read_gif_comment(path)
         if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -45,24 +45,19 @@ def read_metadata(path: Path) -> dict[str, str]:
     return {key: text for key, text in words.items() if key not in technical}
 
 
-def _png_chunk(kind: bytes, body: bytes) -> bytes:
-    check = zlib.crc32(kind + body)
-    return len(body).to_bytes(4, "big") + kind + body + check.to_bytes(4, "big")
-
-
 def png_texts(metadata: Mapping[str, str]) -> bytes:
     """PNG chunks that hold `metadata`."""
     chunks = []
     for key, text in metadata.items():
         name = key.encode("latin-1", "replace")[:79]
         try:
-            chunks.append(_png_chunk(b"tEXt", name + b"\0" + text.encode("latin-1")))
+            chunks.append(chunk(b"tEXt", name + b"\0" + text.encode("latin-1")))
         except UnicodeEncodeError:  # tEXt holds Latin-1 only
-            chunks.append(_png_chunk(b"iTXt", name + b"\0\0\0\0\0" + text.encode()))
+            chunks.append(chunk(b"iTXt", name + b"\0\0\0\0\0" + text.encode()))
     return b"".join(chunks)
 
 
-def _readpng_texts(path: Path) -> dict[str, str]:
+def _read_png_texts(path: Path) -> dict[str, str]:
     words = {}
     with Path(path).open("rb") as file:
         file.seek(len(PNG_START))

@@ -1,38 +1,52 @@
-"""Still pictures: anything a person may have, read upright and in sRGB; PNG frames, exactly."""
+"""Still pictures: anything a person may have, read upright and in sRGB."""
 
 import contextlib
 import io
 import re
+import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
+from PIL import Image, ImageOps
 
-from dreamvid.errors import MediaError
-from dreamvid.frames import Frame, from_pixels, to_pixels
-from dreamvid.media.atomic import atomic_write
-from dreamvid.media.formats import PNG_START, damaged, head_of
-from dreamvid.media.metadata import png_texts, xmp
+from dreamvid.errors import EncodeError, MediaError
+from dreamvid.frames import Frame, Size, from_pixels
+from dreamvid.media.decoding import decoded
+from dreamvid.media.deep import (
+    Check,
+    Layers,
+    Signal,
+    of_pixels,
+    png_layers,
+    radiance_layers,
+    tiff_layers,
+)
+from dreamvid.media.exr import exr_layers
+from dreamvid.media.formats import (
+    LARGEST_PICTURE,
+    SMALLEST_SIDE,
+    damaged,
+    head_of,
+    kind_of,
+    too_large,
+)
+from dreamvid.media.png import read_chunks
+from dreamvid.media.probing import probe
+from dreamvid.media.profiles import HLG, PQ, encoded, light_of, signalled, without_profile
+from dreamvid.media.toning import shouldered, toned
 
-LARGEST_PICTURE = 64_000_000
-SMALLEST_SIDE = 16
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "JPEG2000")
+"""What Pillow reads here; more is read by other ways, see `kind_of`."""
 READ_SUFFIXES = {
-    *(".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".avif", ".jp2")
+    *(".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".avif", ".jp2"),
+    *(".exr", ".hdr", ".heic", ".heif"),
 }
 """What a picture's name ends in where it could be a film as well."""
-WRITE_FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
+_ORIENTATION = 0x0112  # of EXIF
+_KNOWN = "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, HEIC, JPEG 2000, OpenEXR or Radiance"
 
 
 def read_picture(
@@ -43,12 +57,14 @@ def read_picture(
 ) -> Frame:
     """The picture at `path` as a viewer shows it: upright, sRGB, without transparency.
 
-    16-bit grey keeps its range, 16-bit colour is read with 8 bits. Of 32-bit and floating point
-    grey, values up to 65535 and up to 1 are taken to be the usual range; where a picture goes
-    beyond, its own maximum becomes white. Of an animation the first frame is taken.
+    More than 8 bits stay where the file has them: PNG and TIFF of 16 bits, AVIF and HEIC of 10
+    or 12. A high dynamic range is toned down. Of 32-bit and floating-point grey, values up to
+    65535 and up to 1 are taken to be the usual range; where a picture goes beyond, its own maximum
+    becomes white. Of an animation the first frame is taken.
 
     Args:
-        path: a JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF or JPEG 2000 file of any name.
+        path: a JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, JPEG 2000, OpenEXR or Radiance file of
+            any name; a HEIC file where pillow-heif is installed.
         background: what shows through transparent pixels, sRGB from 0 to 255.
         largest: the most pixels to accept.
 
@@ -56,156 +72,188 @@ def read_picture(
         MediaError: the file is missing, unreadable, damaged, of another kind, too large or has a
             side under 16 pixels.
     """
+    colours, alpha = read_layers(path, largest)
+    if alpha is not None:
+        top = np.iinfo(colours.dtype).max
+        share = alpha[..., None].astype(np.float64)
+        shade = np.array(background, np.float64) * (top / 255)
+        colours = np.rint(colours * share + shade * (1 - share)).astype(colours.dtype)
+    return from_pixels(colours)
+
+
+def read_layers(path: Path, largest: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """The picture's colours, RGB (H, W, 3), uint8 or uint16, and its alpha (H, W) from 0 to 1.
+
+    The alpha is None where the file holds none. Otherwise like `read_picture`.
+    """
     head = head_of(path)
+    kind = kind_of(head)
+    if kind is None:
+        raise MediaError(f"{path}: {_unreadable(head)}")
+    check = partial(_check_size, path, largest=largest)
     with warnings.catch_warnings():
-        # Of sizes, where our own limit is checked below, and of tags that nobody looks at.
+        # Of sizes, where our own limit is checked, and of tags that nobody looks at.
         warnings.simplefilter("ignore")
-        return from_pixels(_decoded(path, head, background, largest))
-
-
-def _decoded(path: Path, head: bytes, background: tuple[int, int, int], largest: int) -> np.ndarray:
-    try:
-        picture = Image.open(path, formats=READ_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise _too_large(path, "far more pixels", largest) from error
-    except Image.UnidentifiedImageError as error:
-        raise MediaError(f"{path}: {_unreadable(head)}") from error
-    except Exception as error:
-        raise damaged(path, error) from error
-    with picture:
-        width, height = picture.size
-        if width * height > largest:
-            raise _too_large(path, f"{width}x{height}", largest)
-        if min(width, height) < SMALLEST_SIDE:
-            raise MediaError(
-                f"{path}: {width}x{height} is too small to dream on, "
-                f"wanted at least {SMALLEST_SIDE} pixels a side; enlarge it first"
-            )
         try:
-            picture.load()
-            return _srgb(ImageOps.exif_transpose(picture), background)
+            layers = _LAYERS.get(kind, _ordinary)(path, check)
+            colours = _upright(_in_srgb(layers), layers.orientation)
+            alpha = layers.alpha
+            return colours, None if alpha is None else _upright(alpha, layers.orientation)
+        except MediaError:
+            raise
         # A decoder given damaged bytes raises nearly anything: OSError, SyntaxError, IndexError...
         except Exception as error:
-            raise damaged(path, error) from error
+            raise damaged(path, error, kind) from error
 
 
 def _unreadable(head: bytes) -> str:
-    known = "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF or JPEG 2000"
-    if head[4:8] == b"ftyp" and re.match(rb"hei|hev|mif1|msf1", head[8:12]):
-        return f"is a HEIC picture, wanted {known}; export it as JPEG"
     if re.search(rb"<svg[\s>]", head, re.IGNORECASE):
-        return f"is an SVG drawing, wanted {known}; export it as PNG"
-    return f"is not a picture that can be read, wanted {known}; convert it first"
+        return f"is an SVG drawing, wanted {_KNOWN}; export it as PNG"
+    return f"is not a picture that can be read, wanted {_KNOWN}; convert it first"
 
 
-def _too_large(path: Path, got: str, largest: int) -> MediaError:
-    return MediaError(
-        f"{path}: {got} is too large, wanted at most {largest / 1e6:.0f} million pixels; shrink it"
-    )
+def _check_size(path: Path, size: Size, *, largest: int) -> None:
+    """Raise `MediaError` where a picture of that size is not to be decoded."""
+    if size.height * size.width > largest:
+        raise too_large(path, str(size), largest)
+    if min(size) < SMALLEST_SIDE:
+        raise MediaError(
+            f"{path}: {size} is too small to dream on, "
+            f"wanted at least {SMALLEST_SIDE} pixels a side; enlarge it first"
+        )
 
 
-def _srgb(picture: Image.Image, background: tuple[int, int, int]) -> np.ndarray:
-    """RGB pixels (H, W, 3), uint8 or uint16, of a loaded picture of any mode."""
+def _ordinary(path: Path, check: Check) -> Layers:
+    """Read by Pillow itself: imageio's plugin gives no colour profile that ImageCms could use."""
+    with Image.open(path, formats=READ_FORMATS) as picture:
+        return _loaded(picture, check, picture.info.get("icc_profile"))
+
+
+def _loaded(
+    picture: Image.Image, check: Check, profile: bytes | None, signal: Signal | None = None
+) -> Layers:
+    """What an opened picture of any mode shows: upright and, but for a `signal`, in sRGB."""
+    check(Size(picture.height, picture.width))
+    picture.load()
+    with contextlib.suppress(Exception):  # an unreadable tag is no unreadable picture
+        picture = ImageOps.exif_transpose(picture)
     if picture.mode[0] in "IF":
         values = np.nan_to_num(np.asarray(picture).astype(np.float64), posinf=0, neginf=0)
         usual = 1.0 if picture.mode == "F" else 65535.0
         grey = np.clip(values / max(usual, values.max()), 0, 1) * 65535
-        return np.repeat(np.rint(grey).astype(np.uint16)[..., None], 3, axis=2)
+        return Layers(np.repeat(np.rint(grey).astype(np.uint16)[..., None], 3, axis=2))
     alpha = None
     if picture.has_transparency_data:
         with_alpha = picture.convert("RGBA")
-        alpha = np.asarray(with_alpha.getchannel("A"), np.float64)[..., None] / 255
+        alpha = np.asarray(with_alpha.getchannel("A"), np.float64) / 255
         picture = picture.convert("L") if picture.mode == "LA" else with_alpha.convert("RGB")
     elif picture.mode in ("P", "1"):
         picture = picture.convert("RGB")
-    colours = np.asarray(_without_profile(picture), np.float64)
-    if alpha is not None:
-        colours = colours * alpha + np.array(background, np.float64) * (1 - alpha)
-    return np.rint(colours).astype(np.uint8)
+    signal = signal or signalled(profile)
+    colours = picture.convert("RGB") if signal else without_profile(picture, profile)
+    return Layers(np.asarray(colours), alpha, signal=signal)
 
 
-def _without_profile(picture: Image.Image) -> Image.Image:
-    """`picture` in RGB, converted to sRGB from the colour profile it carries, if it has one."""
-    profile = picture.info.get("icc_profile")
-    if profile:
-        # A broken profile, or one for another mode, is ignored as viewers do.
-        with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            target = ImageCms.createProfile("sRGB")
-            converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
-            if converted is not None:
-                return converted
-    return picture.convert("RGB")
+def _png(path: Path, check: Check) -> Layers:
+    png = read_chunks(path.read_bytes())
+    signal = png.signal or signalled(png.profile)
+    with Image.open(io.BytesIO(png.data), formats=["PNG"]) as picture:
+        if png.depth < 16 or png.colours not in (2, 6):
+            return _loaded(picture, check, png.profile, signal)
+        check(Size(picture.height, picture.width))
+        layers = png_layers(png, _orientation(picture))
+    layers.signal = signal
+    return layers
 
 
-def write_picture(
-    frame: Frame, path: Path, depth: int = 8, metadata: Mapping[str, str] | None = None
-) -> None:
-    """Write `frame` to `path`, whole or not at all; the suffix chooses the format.
-
-    Args:
-        frame: what to write; rounded to `depth` bits a channel.
-        path: ends in .png, .jpg, .webp or .tiff.
-        depth: 8 or 16; only PNG has 16.
-        metadata: words to keep with the picture; formats other than PNG keep ``comment`` only.
-
-    Raises:
-        MediaError: the suffix is unknown or has no 16 bits.
-        StorageError: the disk is full, read-only or broken.
-    """
-    kind = WRITE_FORMATS.get(path.suffix.lower())
-    if kind is None:
-        raise MediaError(
-            f"{path}: no picture format {path.suffix!r}, wanted one of {', '.join(WRITE_FORMATS)}"
-        )
-    if depth != 8 and kind != "PNG":
-        raise MediaError(f"{path}: {kind} has 8 bits a channel, not {depth}; write a .png")
-    pixels = to_pixels(frame, depth)
-    if kind == "PNG":
-        # Pillow has no 16-bit RGB. Level 6 takes 7 times as long to save a few percent.
-        backwards = np.ascontiguousarray(pixels[..., ::-1])
-        _, packed = cv2.imencode(".png", backwards, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        data = packed.tobytes()
-        end = len(data) - 12  # before the closing IEND chunk
-        data = data[:end] + png_texts(metadata or {}) + data[end:]
-    else:
-        data = _pillow_bytes(pixels, kind, (metadata or {}).get("comment"))
-    with atomic_write(path) as part:
-        part.write_bytes(data)
+def _orientation(picture: Image.Image) -> int:
+    with contextlib.suppress(Exception):  # as in `_loaded`
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    return 1
 
 
-def _pillow_bytes(pixels: np.ndarray, kind: str, comment: str | None) -> bytes:
-    options: dict[str, Any] = {"quality": 95} if kind != "TIFF" else {"compression": "tiff_lzw"}
-    if kind == "JPEG":
-        options["subsampling"] = 0
-        if comment and len(comment.encode()) < 65_000:  # a JPEG segment holds 64 kB
-            options["comment"] = comment.encode()
-    elif kind == "WEBP" and comment:
-        options["xmp"] = xmp(comment)
-    elif kind == "TIFF" and comment:
-        directory = TiffImagePlugin.ImageFileDirectory_v2()
-        directory[270] = comment
-        options["tiffinfo"] = directory
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, **options)
-    return buffer.getvalue()
+def _tiff(path: Path, check: Check) -> Layers:
+    layers = None
+    # What tifffile stumbles over, Pillow may read.
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, IndexError, struct.error):
+        layers = tiff_layers(path, check)
+    return layers or _ordinary(path, check)
 
 
-def read_png(path: Path) -> Frame:
-    """A PNG of `write_picture` with every bit it was written with; quicker than `read_picture`.
+def _avif(path: Path, check: Check) -> Layers:
+    with Image.open(path, formats=["AVIF"]) as picture:
+        check(Size(picture.height, picture.width))
+        profile = picture.info.get("icc_profile")
+        film = None
+        with contextlib.suppress(MediaError):  # then the 8 bits of Pillow's are all there is
+            film = probe(path)
+        signal = film and ((film.primaries, film.transfer) if film.transfer in (PQ, HLG) else None)
+        layers = _loaded(picture, check, profile, signal)
+    plain = signal is None and not profile and layers.signal is None
+    if film and film.depth > 8 and film.size == layers.colours.shape[:2] and (plain or signal):
+        with contextlib.suppress(MediaError, EncodeError):
+            layers.colours, layers.signal = next(decoded(path, film, count=1)), None
+    return layers
 
-    Raises:
-        MediaError: the file is missing, damaged or not 8 or 16-bit RGB.
-    """
-    if not head_of(path).startswith(PNG_START):
-        raise MediaError(f"{path}: is not a PNG; its frame must be made again")
-    data = np.fromfile(path, np.uint8)
+
+def _heif(path: Path, check: Check) -> Layers:
     try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise MediaError(f"{path}: the PNG is damaged; its frame must be made again")
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16):
-        raise MediaError(f"{path}: {pixels.dtype} {pixels.shape}, wanted 8 or 16-bit RGB")
-    return from_pixels(pixels[..., ::-1])
+        import pillow_heif
+    except ImportError:
+        raise MediaError(
+            f"{path}: is a HEIC picture; install dreamvid[heic] to read it, or export it as JPEG"
+        ) from None
+    file = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    check(Size(file.size[1], file.size[0]))
+    nclx = file.info.get("nclx_profile") or {}
+    found = int(nclx.get("color_primaries", 2)), int(nclx.get("transfer_characteristics", 2))
+    profile = file.info.get("icc_profile")
+    signal = found if found[1] in (PQ, HLG) else signalled(profile)
+    if file.mode in ("RGB;16", "RGBA;16", "I;16", "L;16"):
+        # What it is turned by has been done, the tag only tells of it.
+        layers = of_pixels(np.asarray(file))
+        layers.profile, layers.signal = profile, signal
+        return layers
+    pillow_heif.register_heif_opener()
+    with Image.open(path, formats=["HEIF"]) as picture:
+        return _loaded(picture, check, profile, signal)
+
+
+_LAYERS: dict[str, Callable[[Path, Check], Layers]] = {
+    "PNG": _png,
+    "TIFF": _tiff,
+    "AVIF": _avif,
+    "HEIF": _heif,
+    "EXR": exr_layers,
+    "HDR": radiance_layers,
+}
+"""How the kinds of pictures are read that Pillow does not read in full."""
+
+
+def _in_srgb(layers: Layers) -> np.ndarray:
+    """The colours of `layers`, uint8 or uint16, of an ordinary range."""
+    colours = layers.colours
+    if layers.signal:
+        deep = colours if colours.dtype == np.uint16 else colours.astype(np.uint16) * 257
+        return toned(deep, layers.signal[1], layers.signal[0])
+    floating = colours.dtype.kind == "f"
+    if not floating and not layers.profile:
+        return colours
+    signal = colours if floating else colours / np.iinfo(colours.dtype).max
+    light = signal if layers.linear else light_of(signal, layers.profile)
+    if not floating:
+        signal = encoded(light)
+    elif layers.linear or layers.profile or signal.max() > 1:
+        signal = encoded(shouldered(light))
+    return np.rint(signal.clip(0, 1) * 65535).astype(np.uint16)
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels (H, W, ...) turned and mirrored as EXIF's number says."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels

@@ -1,6 +1,7 @@
 """What a film is: found from its packets and first pictures, not believed of its header."""
 
 import itertools
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +14,11 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from PIL import Image
 
 from dreamvid.errors import MediaError
 from dreamvid.frames import Size
-from dreamvid.media.formats import ONLY_FILMS, damaged, head_of
-from dreamvid.media.pictures import LARGEST_PICTURE
+from dreamvid.media.animations import Animation, animation_of, read_animation
+from dreamvid.media.formats import ONLY_FILMS, check_pixels, head_of
 from dreamvid.media.timing import Timing, even_timing, timing_of
 
 _UNSPECIFIED = 2  # of a matrix, primaries or transfer in ITU-T H.273
@@ -49,6 +49,7 @@ class Film(Timing):
         primaries: of the colours, likewise.
         transfer: of the colours, likewise.
         full_range: whether black is 0 and white the largest value.
+        animation: for a GIF, APNG or WebP, how it is read.
     """
 
     width: int
@@ -69,6 +70,7 @@ class Film(Timing):
     primaries: int = _UNSPECIFIED
     transfer: int = _UNSPECIFIED
     full_range: bool = False
+    animation: Animation | None = None
 
 
 def probe(path: Path) -> Film:
@@ -78,8 +80,9 @@ def probe(path: Path) -> Film:
         MediaError: the file is missing, damaged beyond use, holds no video, or too large a one.
     """
     head = head_of(path)
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return _probed_webp(path)
+    kind = animation_of(head)
+    if kind:
+        return _probed_animation(path, kind)
     options = {**ONLY_FILMS, "fflags": "+genpts"}
     try:
         with av.open(os.fspath(path), options=options) as container:
@@ -97,7 +100,7 @@ def _probed(path: Path, container: InputContainer) -> Film:
         raise MediaError(f"{path}: has {what} in it, wanted a film")
     stream = streams[0]
     context = stream.codec_context
-    _check_pixels(path, Size(context.height, context.width))
+    check_pixels(path, Size(context.height, context.width))
     samples: list[VideoFrame] = []
     timing, held = _timing(path, container, stream, samples)
     sample = samples[0] if samples else None
@@ -131,22 +134,12 @@ def _probed(path: Path, container: InputContainer) -> Film:
     )
 
 
-def _check_pixels(path: Path, size: Size) -> None:
-    if min(size) < 1:
-        raise MediaError(f"{path}: holds no frames of a known size; fetch or save it again")
-    if size.height * size.width > LARGEST_PICTURE:
-        raise MediaError(
-            f"{path}: {size} is too large, wanted at most "
-            f"{LARGEST_PICTURE / 1e6:.0f} million pixels; shrink it"
-        )
-
-
 def _shown_size(path: Path, stream: VideoStream, rotation: int) -> Size:
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if not Fraction(1, 16) <= aspect <= 16:
         aspect = Fraction(1)  # nobody makes such pixels: a fault in the header
     size = Size(stream.height, max(1, round(stream.width * aspect)))
-    _check_pixels(path, size)
+    check_pixels(path, size)
     return Size(size.width, size.height) if rotation in (90, 270) else size
 
 
@@ -203,33 +196,24 @@ def _is_hidden(packet: av.Packet, stream: VideoStream) -> bool:
     return stream.codec_context.name == "vp8" and not bytes(packet)[0] & 0x10
 
 
-def _probed_webp(path: Path) -> Film:
-    """PyAV cannot read animated WebP; Pillow tells how long each picture is shown."""
-    try:
-        with Image.open(path, formats=["WEBP"]) as picture:
-            size = Size(picture.height, picture.width)
-            _check_pixels(path, size)
-            ticks, shown = [0], 0
-            for index in range(getattr(picture, "n_frames", 1)):
-                picture.seek(index)
-                picture.load()
-                shown = int(picture.info.get("duration", 0))
-                ticks.append(ticks[-1] + shown)
-    except MediaError:
-        raise
-    except Exception as error:  # as in `read_picture`
-        raise damaged(path, error) from error
-    gaps = [later - earlier for earlier, later in itertools.pairwise(ticks) if later]
-    usual = Fraction(1000, min(gaps)) if gaps and min(gaps) > 0 else None
-    average = Fraction(1000 * len(gaps), ticks[-1]) if ticks[-1] else None
-    timing = timing_of(ticks[:-1], shown, Fraction(1, 1000), (usual, average))
+def _probed_animation(path: Path, kind: str) -> Film:
+    """GIF, APNG and WebP tell how long each of their pictures is shown."""
+    animation = read_animation(path, kind)
+    waits, origin = animation.waits, Fraction(0)
+    base = Fraction(1, math.lcm(*(wait.denominator for wait in waits)))
+    if base < Fraction(1, 10**9):
+        base = Fraction(1, 90_000)
+    ticks = [round(end / base) for end in itertools.accumulate(waits, initial=origin)]
+    usual, average = 1 / min(waits), len(waits) / sum(waits, Fraction(0))
+    timing = timing_of(ticks[:-1], ticks[-1] - ticks[-2], base, (usual, average))
     return Film(
         **vars(timing),
-        width=size.width,
-        height=size.height,
-        size=size,
+        width=animation.size.width,
+        height=animation.size.height,
+        size=animation.size,
         alpha=True,
-        codec="webp",
-        container="webp",
+        codec=animation.kind,
+        container=animation.kind,
         pixel_format="rgba",
+        animation=animation,
     )

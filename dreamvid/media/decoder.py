@@ -1,0 +1,163 @@
+"""The ffmpeg that decodes a film: what it is asked for, and what it gives."""
+
+import re
+import signal
+from collections.abc import Generator
+from fractions import Fraction
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+
+from dreamvid.errors import EncodeError, MediaError
+from dreamvid.frames import Size
+from dreamvid.media.animations import Picture
+from dreamvid.media.ffmpeg import (
+    QUIETLY,
+    Watched,
+    executable,
+    is_complaint,
+    last_words,
+    plain,
+)
+from dreamvid.media.formats import DEMUXERS, LARGEST_PICTURE
+from dreamvid.media.probing import Film
+from dreamvid.media.profiles import HLG, PQ
+from dreamvid.media.toning import toning
+
+EARLY = Fraction(10)
+"""Seconds: a picture is only as it should be once those it is made from are."""
+_STAMP = "dreamvid-picture"
+# ffmpeg writes the stamp of a picture at once, but its own lines in pieces: one may be in two.
+_STAMPED = re.compile(rf"(.*){_STAMP} (-?\d+) (\d+/\d+)\n", re.S)
+
+_FULL = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+_STOPPED_BY_OTHERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+# Warnings that tell of damage all the same.
+_TORN = re.compile(r"\[warning\].*(corrupt|ended prematurely|truncated|partial file)", re.I)
+
+
+class Decoder(Watched):
+    """An ffmpeg that gives the pictures of a film, each with its time."""
+
+    def __init__(
+        self,
+        path: Path,
+        film: Film,
+        size: Size | None,
+        since: Fraction | None,
+        threads: int,
+        stall_seconds: float,
+    ):
+        self.path, self.film, self.size = path, film, size
+        self.heard: SimpleQueue[str | None] = SimpleQueue()
+        command = decoder_command(path, film, size, since, threads)
+        super().__init__(command, self.heard.put, stall_seconds)
+
+    def __enter__(self) -> "Decoder":
+        return self
+
+    def pictures(self) -> Generator[Picture, None, None]:
+        """Every picture from where reading began, and the end."""
+        complaints: list[str] = []
+        begun, number = "", 0
+        self.waiting = True
+        while (line := self.heard.get()) is not None:
+            stamped = _STAMPED.fullmatch(line)
+            if not stamped:
+                line, begun = begun + line, ""
+                if is_complaint(line) or _TORN.search(line):
+                    complaints.append(plain(line))
+                continue
+            piece, ticks, base = stamped.groups()
+            begun += piece
+            pixels = self._read() if self.size else None
+            if self.size and pixels is None:
+                continue  # ffmpeg is gone; its last words follow
+            time = int(ticks) * Fraction(base) - self.film.origin
+            if not self.film.timed:
+                time = number / self.film.rate
+            number += 1
+            self.waiting = False
+            yield time, pixels, complaints
+            complaints, self.waiting = [], True
+        status = self.process.wait()
+        if self.stalled:
+            raise MediaError(
+                f"{self.path}: ffmpeg made no frame of it for {self.stall_seconds:g} s and was "
+                "stopped; convert the film first"
+            )
+        if -status in _STOPPED_BY_OTHERS:
+            # Not the film's fault: taken for its end, the dream of it would be short.
+            raise EncodeError(
+                f"{self.path}: ffmpeg was killed while it read the film (signal {-status}); "
+                "go on where it stopped"
+            )
+        if status and not complaints:
+            complaints.append(last_words([], status))
+        yield None, None, complaints
+
+    def _read(self) -> np.ndarray | None:
+        assert self.process.stdout is not None
+        assert self.size is not None
+        pixels = np.empty((*self.size, 3), "<u2" if self.film.depth > 8 else np.uint8)
+        left = memoryview(pixels.data).cast("B")
+        while left:
+            got = self.process.stdout.readinto(left)  # pyright: ignore[reportAttributeAccessIssue]
+            if not got:
+                return None
+            self.signs += 1
+            left = left[got:]
+        pixels.flags.writeable = False
+        return pixels
+
+
+def decoder_command(
+    path: Path, film: Film, size: Size | None, since: Fraction | None, threads: int
+) -> list[str]:
+    """What makes ffmpeg decode a film, from `since` or somewhat earlier, to its standard output."""
+    seek, filters = [], []
+    if since is not None:
+        early = max(film.origin, film.origin + since - EARLY)
+        seek = ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{float(early):.6f}"]
+        if not film.variable:  # spare what is dropped anyway the conversion, but for two
+            first = film.origin + since - Fraction(5, 2) / film.rate
+            filters = [f"trim=start={float(first):.6f}"]
+    if size:
+        filters += _filters(film, size)
+    pixels = "rgb48le" if film.depth > 8 else "rgb24"
+    sink = ["-f", "rawvideo", "-pix_fmt", pixels, "pipe:1"] if size else ["-f", "null", "pipe:1"]
+    return [
+        *(executable(), *QUIETLY, "-copyts", *seek),
+        *("-protocol_whitelist", "file,pipe", "-format_whitelist", DEMUXERS),
+        *("-threads", str(threads), "-max_pixels", str(LARGEST_PICTURE)),
+        *(("-c:v", film.decoder) if film.decoder else ()),
+        *("-i", f"file:{path.absolute()}", "-map", f"0:{film.stream}", "-fps_mode", "passthrough"),
+        *("-enc_time_base", "demux", "-stats_enc_pre", "pipe:2"),
+        *("-stats_enc_pre_fmt", _STAMP + " {pts} {tb}"),
+        *(("-vf", ",".join(filters)) if filters else ()),
+        *sink,
+    ]
+
+
+def _filters(film: Film, size: Size) -> list[str]:
+    """What makes a stored picture one to look at; ffmpeg turns it upright before."""
+    filters = ["bwdif=mode=send_frame:deint=interlaced"] if film.interlaced else []
+    sides = f"w={size.width}:h={size.height}"
+    high = film.depth > 8
+    unspecified = film.matrix == 2
+    if film.transfer in (PQ, HLG):
+        matrix = "min=bt2020nc:" if unspecified else ""
+        primaries = "pin=bt2020:" if film.primaries == 2 else ""
+        return [*filters, *toning(f"{sides}:f=bicubic:{matrix}{primaries}")]
+    # What players take a film for that does not say: old television below 720 lines.
+    matrix = ("bt601" if film.height < 720 else "bt709") if unspecified else "auto"
+    scale = f"scale={sides}:in_color_matrix={matrix}:{_FULL}"
+    if film.alpha:
+        return [
+            *(*filters, f"scale=in_color_matrix={matrix}:{_FULL}"),
+            *("format=" + ("gbrap16le" if high else "gbrap"), "premultiply=inplace=1"),
+            *(f"scale={sides}:{_FULL}", "format=" + ("rgb48le" if high else "rgb24")),
+        ]
+    return [*filters, scale, "format=" + ("rgb48le" if high else "rgb24")]

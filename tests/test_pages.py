@@ -1,0 +1,89 @@
+"""The commands of the README and of every page, in their order, on small pictures and films."""
+
+import re
+import shlex
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from conftest import SHARED, call_cli
+
+from dreamvid import media
+from dreamvid.frames import Size, noise, photographic
+from dreamvid.media.encoders import encode_film
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SMALL = ["--size", "96x64", "--octaves", "1", "--iterations", "1"]
+SMALLER = {
+    "zoom": [*SMALL, "--frames", "3"],
+    "loop": [*SMALL, "--set", "loop.turns=2"],
+    "video": [*SMALL, "--frames", "3"],
+    "image": SMALL,
+    "sheet": ["--size", "96x64"],
+    "explain": ["--size", "96x64", "--iterations", "1", "--octaves", "1"],
+}
+TRAINING = ("distil", "train", "bench")
+"""Commands that take minutes; each has a test file of its own."""
+GOOGLENET = SHARED / "weights" / "bvlc_googlenet.safetensors"
+
+
+def commands(page):
+    """The command lines of a page's shell blocks, each as words."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    for line in "".join(blocks).replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["dreamvid"]:
+            yield words[1:]
+
+
+def shorter(words):
+    """A command that does the same on less."""
+    words = [word.replace(".caffemodel", ".safetensors") for word in words]
+    more = list(SMALLER.get(words[0], ()))
+    if "--seconds" in words:
+        words[words.index("--seconds") + 1] = "1"
+        more += ["--fps", "4"]
+    elif words[0] == "loop":
+        more += ["--frames", "4"]
+    if words[0] == "sheet" and "--octaves" not in words:
+        more += ["--octaves", "1"]
+    if words[0] == "sheet" and "--iterations" not in words:
+        more += ["--iterations", "40" if "--steps" in words else "1"]
+    if words[0] == "resume" and "--frames" in words:
+        words[words.index("--frames") + 1] = "5"
+    return [*words, *more]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with every input that the pages name."""
+    folder = tmp_path_factory.mktemp("pages")
+    seed = photographic(media.read_picture(ROOT / "samples" / "seed.jpg"), Size(80, 128))
+    names = ("seed.jpg", "photo.jpg", "other.jpg", "flowers.jpg", "face.png", "left.png")
+    (folder / "photos").mkdir()
+    (folder / "samples").mkdir()
+    for name in (*names, "samples/seed.jpg", "photos/a.jpg", "photos/b.png"):
+        media.write_picture(seed, folder / name)
+    frames = (noise(Size(64, 96), (5,)).roll(index, 2) for index in range(150))
+    encode_film(frames, folder / "clip.mp4", Fraction(2), options={"preset": "ultrafast"})
+    if GOOGLENET.exists():
+        (folder / "bvlc_googlenet.safetensors").symlink_to(GOOGLENET)
+    # Made by the first page; every other page may go on with them.
+    made = call_cli("zoom", "seed.jpg", *SMALLER["zoom"], cwd=folder)
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_runs(page, place):
+    for words in commands(page):
+        if words[0] in TRAINING or "flowers.safetensors" in words:
+            continue
+        if any("bvlc_googlenet" in word for word in words) and not GOOGLENET.exists():
+            continue
+        done = call_cli(*shorter(words), cwd=place)
+        exists = "exists" in done.stderr and "--overwrite" in done.stderr
+        if exists and words[0] != "resume":
+            done = call_cli(*shorter(words), "--overwrite", cwd=place)
+        assert done.returncode == 0, f"dreamvid {shlex.join(words)}: {done.stderr}"
