@@ -58,7 +58,7 @@ class Run:
         manifest = self.job.manifest
         if self.out.absolute() != manifest.out or self.settings.encode != manifest.settings.encode:
             return "the same command again"
-        words = ["dreamvid", "resume", str(self.job.folder)]
+        words = ["dreamvid", "resume", str(self.job.folder), *self.job.needs]
         if self.settings.film.length != manifest.settings.film.length:
             words += ["--frames", str(self.settings.film.length)]
         if self.out.exists():
