@@ -123,7 +123,7 @@ def image(
 
 
 @command("dreamvid resume seed-zoom.mp4.dream --frames 600")
-def resume(job: JobFolder, asked: Asked, overwrite: bool, quiet: bool) -> None:
+def resume(job: JobFolder, asked: Asked, source: Path | None, overwrite: bool, quiet: bool) -> None:
     """Go on where a job stopped, or make its film longer."""
     from dreamvid.settings import settled
 
@@ -135,6 +135,7 @@ def resume(job: JobFolder, asked: Asked, overwrite: bool, quiet: bool) -> None:
             opened,
             frames=frames,
             min_free=asked.flags.get("machine", {}).get("min_free"),
+            source=source,
             overwrite=overwrite,
             progress=progress,
         )

@@ -22,6 +22,12 @@ OWN: dict[str, Flag] = {
     "image.log": Flag("Write the objective at every step, as CSV and as a plot.", kind="switch"),
     "resume.frames": FLAGS["frames"]._replace(help="A new length in frames.", unset="the job's"),
     "resume.min_free": FLAGS["min_free"]._replace(unset="the job's"),
+    "resume.source": Flag(
+        "Where the input film is now; its content must be the same.",
+        "FILE",
+        kind="file",
+        unset="where it was, or beside the job",
+    ),
     "encode.out": FLAGS["out"]._replace(unset="where the job's film is"),
     "sheet.out": FLAGS["out"]._replace(help="Where to write the sheet.", unset="SEED-sheet.png"),
     "sheet.size": FLAGS["size"]._replace(
@@ -154,7 +160,7 @@ COMMANDS: dict[str, str] = {
     "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
     "loop": f"out seconds {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
     "image": f"out size {_DREAM} depth batch log overwrite quiet",
-    "resume": "frames min_free overwrite quiet",
+    "resume": "frames source min_free overwrite quiet",
     "encode": "out assign overwrite quiet",
     "list": "weights plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "

@@ -51,6 +51,8 @@ class Manifest:
     """SHA-256 of the pictures and masks that objectives look at, by their settings."""
     plugins: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the plugins it is made with, by the absolute paths of their files."""
+    begun_in: Path | None = None
+    """The job folder when it was made; None in jobs that do not tell."""
 
     def tree(self) -> dict[str, Any]:
         """The manifest as plain JSON values."""
@@ -64,6 +66,7 @@ class Manifest:
             "pictures": dict(self.pictures),
             "plugins": dict(self.plugins),
             "settings": self.settings.tree(),
+            **({} if self.begun_in is None else {"begun_in": str(self.begun_in)}),
         }
 
     @classmethod
@@ -78,6 +81,7 @@ class Manifest:
             machine=dict(tree["machine"]),
             pictures=dict(tree.get("pictures", {})),
             plugins=dict(tree.get("plugins", {})),
+            begun_in=Path(tree["begun_in"]) if "begun_in" in tree else None,
         )
 
 
@@ -90,6 +94,13 @@ class Job:
         self.frames = folder / "frames"
         self.journal = Journal(folder / "journal.jsonl", "index", int)
         self.source = folder / "source.png"
+        self.needs: tuple[str, ...] = ()
+        """Flags that `dreamvid resume` needs to go on with it where it lies now."""
+
+    @staticmethod
+    def is_called_after(folder: Path, out: Path) -> bool:
+        """Whether a folder has the name that the job of a film has by itself."""
+        return folder.name == out.name + SUFFIX
 
     @staticmethod
     def claim(folder: Path, seed: Path | None, out: Path) -> None:

@@ -163,6 +163,11 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     """A film, dreamed over."""
     source = job.manifest.source
     path, size, rate = Path(source["path"]), settings.film.pixels, settings.film.rate
+    if not path.exists():
+        raise ResumeError(
+            f"{path}: is not there, and no file beside {job.folder} has its content; put it back, "
+            "or say where it is with `dreamvid resume --source FILE`"
+        )
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None and input_hash(file) != source[told]:
             raise ResumeError(

@@ -10,6 +10,7 @@ from dreamvid.errors import MediaError
 from dreamvid.frames import Frame
 from dreamvid.jobs import previews
 from dreamvid.jobs.folder import SUFFIX, Job, Manifest
+from dreamvid.jobs.moving import with_inputs_of
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import this_machine
 from dreamvid.jobs.runs import Run
@@ -54,6 +55,7 @@ class Request:
             machine=this_machine(self.dreamer.network),
             pictures=self.dreamer.goal.pictures,
             plugins=recorded(self.settings.plugins, self.settings.tree(), self.out),
+            begun_in=self.folder.absolute(),
         )
 
 
@@ -69,6 +71,7 @@ def made(asked: Request) -> Path:
         if (folder / "job.json").exists() and not overwrite:
             job = Job.open(folder)
             job.must_fit(manifest)
+            job = with_inputs_of(job, manifest)
         else:
             job = Job.create(folder, manifest, asked.start)
         run = Run(job, asked.out, asked.settings, overwrite, asked.progress, asked.dreamer)

@@ -7,8 +7,9 @@ from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.jobs.disk import bytes_from
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import kind_of
+from dreamvid.jobs.moving import at_home
 from dreamvid.jobs.progress import Progress, Silence
-from dreamvid.jobs.provenance import frames_told, load_plugins
+from dreamvid.jobs.provenance import frames_told
 from dreamvid.jobs.runs import Run
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media import encoders
@@ -20,13 +21,18 @@ def resume(
     *,
     frames: int | None = None,
     min_free: int | str | None = None,
+    source: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Go on with a job, to another length if one is given; return where its film is."""
+    """Go on with a job, to another length if one is given; return where its film is.
+
+    A job that has moved goes on where it lies, see `moving`; `source` is where its input film is
+    now.
+    """
     progress = progress or Silence()
+    job = at_home(job, progress.say, source)
     manifest = job.manifest
-    load_plugins(manifest)
     settings = manifest.settings
     if frames and frames != settings.film.length and kind_of(manifest.kind).length_is_fixed:
         raise SettingsError(
@@ -60,8 +66,8 @@ def encode(
     the job is to have never takes the name of the whole one.
     """
     progress = progress or Silence()
+    job = at_home(job, progress.say)
     manifest = job.manifest
-    load_plugins(manifest)
     out = out or manifest.out
     encoders.check_output(out, overwrite)
     same = encoders.encoder_for(out) == encoders.encoder_for(manifest.out)

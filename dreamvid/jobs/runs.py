@@ -18,6 +18,7 @@ from dreamvid.film.together import dreamed_together
 from dreamvid.film.tone import tone_of
 from dreamvid.frames import Frame, Size
 from dreamvid.jobs.disk import bytes_from, clock, frames_take, free_in, must_have_room, told
+from dreamvid.jobs.estimates import TimeLeft, work_by_frame
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import Kind, kind_of
 from dreamvid.jobs.progress import Progress
@@ -58,7 +59,7 @@ class Run:
         manifest = self.job.manifest
         if self.out.absolute() != manifest.out or self.settings.encode != manifest.settings.encode:
             return "the same command again"
-        words = ["dreamvid", "resume", str(self.job.folder)]
+        words = ["dreamvid", "resume", str(self.job.folder), *self.job.needs]
         if self.settings.film.length != manifest.settings.film.length:
             words += ["--frames", str(self.settings.film.length)]
         if self.out.exists():
@@ -108,6 +109,7 @@ class Run:
         else:
             previous = None if last is None else job.read(last).to(device)
             made = strided(recurrence, film.cadence, parts.between, start=done, previous=previous)
+        left = self._time_left(dreamer, recurrence, parts.independent, done, total)
         began, seconds, first = time.monotonic(), 0.0, done
         with Worker() as worker:
             for index, frame in islice(made, total - done):
@@ -117,14 +119,16 @@ class Run:
                 if index == first or not place:
                     now = time.monotonic()
                     seconds, began = (now - began) / min(together - place, total - index), now
+                left.add(seconds)
                 tone, report = tone_of(frame).leaving(), dreamer.report.leaving(place)
                 # The next frame is dreamed while this one is written; what it starts from is
                 # already exactly what the file will hold.
-                worker(partial(self._kept, index, leaving(frame), tone, report, seconds))
+                spent = (seconds, left.seconds)
+                worker(partial(self._kept, index, leaving(frame), tone, report, *spent))
                 if index + 1 < total:
                     must_have_room(job.folder, least, lambda: self.remedy)
                     if index == first:
-                        self._tell_time(seconds, total - index - 1, device)
+                        self._tell_time(seconds, total - index - 1, left.seconds, device)
                 done = index + 1
         if done < total:
             self.progress.say(f"the input ends after {done} of {total} frames")
@@ -137,6 +141,7 @@ class Run:
         tone: Callable[[], dict[str, float]],
         report: Callable[[], Report],
         seconds: float,
+        left: float,
     ) -> None:
         ascent = report()
         if ascent.skipped and index % self.settings.film.cadence == 0:
@@ -151,7 +156,7 @@ class Run:
             **tone(),
         }
         self.job.write(index, frame()[0], notes)
-        self.progress.frame(index, notes)
+        self.progress.frame(index, {**notes, "left": left})
 
     def _tell_room(self, count: int, size: Size) -> None:
         """Say what the frames to come will take of the disk."""
@@ -163,10 +168,25 @@ class Run:
             f"{told(free)} are free{short}"
         )
 
-    def _tell_time(self, seconds: float, count: int, device: torch.device) -> None:
+    def _time_left(
+        self, dreamer: Dreamer, film: Recurrence, independent: bool, done: int, total: int
+    ) -> TimeLeft:
+        """What the frames that are lacking will take, by the steps of each."""
+        works = work_by_frame(
+            dreamer.plan,
+            self.settings.film.pixels,
+            done,
+            total,
+            feeds_back=not independent,
+            stride=self.settings.film.cadence,
+            time=film.time,
+        )
+        return TimeLeft(works)
+
+    def _tell_time(self, seconds: float, count: int, left: float, device: torch.device) -> None:
         """Say what the frames to come will take of time and memory, by the first of this run."""
         self.progress.say(
-            f"the first took {seconds:.1f} s, {count} more about {clock(seconds * count)}; "
+            f"the first took {seconds:.1f} s, {count} more about {clock(left)}; "
             f"memory: {told(peak_memory(device))} at most so far, {told(free_memory(device))} free"
         )
 
