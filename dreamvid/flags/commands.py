@@ -21,6 +21,7 @@ OWN: dict[str, Flag] = {
     ),
     "image.log": Flag("Write the objective at every step, as CSV and as a plot.", kind="switch"),
     "resume.frames": FLAGS["frames"]._replace(help="A new length in frames.", unset="the job's"),
+    "resume.out": FLAGS["out"]._replace(unset="where the job's film is"),
     "resume.min_free": FLAGS["min_free"]._replace(unset="the job's"),
     "encode.out": FLAGS["out"]._replace(unset="where the job's film is"),
     "sheet.out": FLAGS["out"]._replace(help="Where to write the sheet.", unset="SEED-sheet.png"),
@@ -154,7 +155,7 @@ COMMANDS: dict[str, str] = {
     "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
     "loop": f"out seconds {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
     "image": f"out size {_DREAM} depth batch log overwrite quiet",
-    "resume": "frames min_free overwrite quiet",
+    "resume": "out frames min_free overwrite quiet",
     "encode": "out assign overwrite quiet",
     "list": "weights plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "

@@ -16,7 +16,7 @@ from dreamvid.frames import Size, covered, quantised, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.disk import bytes_from
-from dreamvid.jobs.folder import SUFFIX, Job
+from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
 from dreamvid.jobs.progress import Progress, Silence
@@ -186,22 +186,6 @@ def lasting(settings: Settings, seconds: Any, frames: Any = None) -> Settings:
         raise SettingsError("--seconds and --frames: got both, wanted one of them")
     number = checked_value(seconds, Annotated[Fraction, Within(0, 10**6, above=True)], "--seconds")
     return settings.changed("film", frames=max(1, round(number * settings.film.rate)))
-
-
-def named(seed: Path | None, kind: str) -> Path:
-    """What a film of that kind is called where no name is given."""
-    if seed is None:
-        return Path(f"noise-{kind}.mp4")
-    # A job is called after its film.
-    return Path(f"{Path(seed.absolute().name.removesuffix(SUFFIX)).stem}-{kind}.mp4")
-
-
-def dream_of(seed: Path) -> Path:
-    """What the dream of a picture, or of a folder of them, is called where no name is given."""
-    if seed.is_dir():
-        seed = seed.absolute()
-        return seed.with_name(f"{seed.name}-dream")
-    return Path(f"{seed.stem}-dream.png")
 
 
 def video(
