@@ -151,9 +151,10 @@ def _settings(
     above: dict[str, Any] | None,
 ) -> "Settings":
     """The settings that a function is asked for; a misspelt flag is found before torch loads."""
-    from dreamvid.settings import flagged
+    from dreamvid.settings import flagged, must_take_effect
 
     chosen = flagged(flags, command)
+    must_take_effect(command, above or {})
     from dreamvid.jobs import films
 
     return films.settings_for(preset, _path(config), chosen, above)

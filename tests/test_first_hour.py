@@ -1,9 +1,13 @@
 """What a stranger meets in the first hour: second tries, longer films, slips."""
 
 import pytest
+import torch
 from conftest import call_cli
 
+import dreamvid
 from dreamvid import media
+from dreamvid.errors import SettingsError
+from dreamvid.film.compositing import luma_of
 
 TINY = ("--size", "64x48", "--octaves", "1", "--iterations", "1")
 ZOOM = ("zoom", "seed.png", *TINY)
@@ -67,3 +71,87 @@ def test_a_pipe_is_no_folder(place):
     for command in (ZOOM, ("loop", "seed.png"), ("video", "seed.png")):
         assert "-o -: " in told(*command, "-o", "-", cwd=place, status=2)
     assert not (place / "-").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "setting", "belongs"),
+    [
+        ("zoom", "carry.damping=0.9", "video"),
+        ("zoom", "video.mask_follows=false", "video"),
+        ("zoom", "loop.turns=4", "loop"),
+        ("video", "motion.zoom.rate=1.2", "zoom`, `dreamvid loop"),
+        ("loop", "flow.name='dis'", "video"),
+        ("image", "encode.crf=3", "zoom`, `dreamvid video"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(place, command, setting, belongs):
+    said = told(command, "seed.png", "--set", setting, cwd=place, status=2)
+    name = setting.partition("=")[0]
+    assert f"{name}: changes nothing in {command}; it belongs to `dreamvid {belongs}`" in said
+    section, _, key = name.partition(".")
+    if command == "zoom":
+        with pytest.raises(SettingsError, match="changes nothing"):
+            dreamvid.zoom(place / "seed.png", settings={section: {key: 1}})
+
+
+@pytest.fixture
+def masked_place(place):
+    """A mask beside the picture: it dreams on the left only."""
+    mask = torch.zeros(3, 48, 64)
+    mask[:, :, :32] = 1
+    media.write_picture(mask, place / "mask.png")
+    return place
+
+
+def frames_of(film):
+    return [media.read_png(path) for path in sorted((film / "frames").iterdir())]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("zoom", "--frames", 4),
+        ("zoom", "--frames", 5, "--cadence", 2),
+        ("loop", "--frames", 4, "--set", "loop.turns=2"),
+    ],
+)
+def test_a_mask_leaves_the_picture_alone_and_is_resumed(masked_place, command):
+    place = masked_place
+    words = (command[0], "seed.png", *command[1:], *TINY, "--mask", "mask.png")
+    told(*words, "-o", "a.mp4", cwd=place)
+    source = media.read_png(place / "a.mp4.dream" / "source.png")
+    made = frames_of(place / "a.mp4.dream")
+    for frame in made:
+        assert torch.equal(frame[:, :, 33:], source[:, :, 33:])
+        assert not torch.equal(frame[:, :, :32], source[:, :, :32])
+    (place / "a.mp4").unlink()
+    (place / "a.mp4.dream" / "frames" / "000002.png").unlink()
+    told("resume", "a.mp4.dream", cwd=place)
+    assert all(map(torch.equal, frames_of(place / "a.mp4.dream"), made))
+    media.write_picture(torch.ones(3, 48, 64), place / "mask.png")
+    (place / "a.mp4").unlink()
+    (place / "a.mp4.dream" / "frames" / "000002.png").unlink()
+    assert "mask.png: is not what" in told("resume", "a.mp4.dream", cwd=place, status=2)
+
+
+def test_colours_are_kept_and_pictures_masked(masked_place):
+    place = masked_place
+    told(*ZOOM, "--frames", 2, "--keep-color", cwd=place)
+    told("image", "seed.png", *TINY, "--keep-color", "--mask", "mask.png", cwd=place)
+    source = media.read_png(place / "seed-zoom.mp4.dream" / "source.png")
+    dreams = [*frames_of(place / "seed-zoom.mp4.dream"), media.read_png(place / "seed-dream.png")]
+    for dream in dreams:
+        assert (dream - source).abs().max() > 0.02
+        # The chroma of a dream is that of the picture, or less of it where it would not fit.
+        chroma = [each - luma_of(each) for each in (dream, source)]
+        assert ((chroma[0].abs() - chroma[1].abs()) < 0.01).all()
+    assert (dreams[-1][:, :, 33:] - source[:, :, 33:]).abs().max() < 0.01
+    (place / "some").mkdir()
+    (place / "seed.png").replace(place / "some" / "seed.png")
+    told("image", "some", *TINY, "--mask", "mask.png", cwd=place)
+    folder = media.read_png(place / "some-dream" / "seed.png")
+    assert (folder[:, :, 33:] - source[:, :, 33:]).abs().max() < 0.01
+    media.write_picture(torch.ones(3, 48, 64), place / "mask.png")
+    said = told("image", "some", *TINY, "--mask", "mask.png", cwd=place, status=2)
+    assert "another mask" in said
+    assert "is a film" in told("image", "some", "--mask", "a.mp4", cwd=place, status=2)

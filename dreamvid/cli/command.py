@@ -78,11 +78,13 @@ def command(
 
 
 def _asked(command: str, values: dict[str, Any]) -> Asked:
-    from dreamvid.settings import assigned, flagged
+    from dreamvid.settings import assigned, flagged, must_take_effect
 
     preset = values.pop("preset", None) or "default"
     config, assign = values.pop("config", None), values.pop("assign", None)
-    return Asked(preset, config, flagged(values, command), assigned(assign or []))
+    chosen = assigned(assign or [])
+    must_take_effect(command, chosen)
+    return Asked(preset, config, flagged(values, command), chosen)
 
 
 def _option(name: str, flag: Flag) -> inspect.Parameter:

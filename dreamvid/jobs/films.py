@@ -11,6 +11,7 @@ from dreamvid.dream.timeline import Timeline, check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
+from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.film.footage import masks_of
 from dreamvid.frames import Size, covered, quantised, size_of
 from dreamvid.jobs import logs
@@ -64,6 +65,7 @@ def image(
         logs.check_log(out, overwrite)
     _must_differ(seed, out)
     check_schedules(settings)
+    check_picture_mask(settings)
     picture = media.read_picture(seed)
     size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
     progress = progress or Silence()
@@ -75,7 +77,7 @@ def image(
             picture = covered(picture, size)
         progress.begin(0, dreamer.total_steps)
         dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
-        frame = dreamer.still(picture)
+        frame = finished_picture(settings, picture, dreamer.still(picture))
         if skipped := dreamer.report.skipped:
             progress.say(f"{skipped} steps skipped, gradient not finite")
         media.write_picture(frame, out, settings.film.depth, words)
@@ -102,12 +104,14 @@ def zoom(
     one for just these settings, where there is one already.
     """
     _check_out(seed, out, settings, overwrite)
+    kind_of("zoom").check(settings)
     picture = media.read_picture(seed)
     settings = _settled_motion(settings, size_of(picture))
     size = settings.film.pixels
+    source = {"path": str(seed.absolute()), "sha256": input_hash(seed)}
+    settings, source = _settled_mask(settings, source)
     dreamer = dreamer or dreamer_for(settings)
     dreamer.check(size, seed=size_of(picture))
-    source = {"path": str(seed.absolute()), "sha256": input_hash(seed)}
     return made(
         Request(
             kind="zoom",
@@ -151,6 +155,7 @@ def loop(
     source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
     if seed is not None:
         source |= {"path": str(seed.absolute()), "sha256": input_hash(seed)}
+    settings, source = _settled_mask(settings, source)
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
     else:
@@ -209,19 +214,14 @@ def video(
     longer = min(FILM_SIDE, max(film.size))
     size = parsed_size(settings.film.size or longer, film.size)
     settings = _settled_film(settings, size, rate, frames)
-    if settings.video.mask:
-        mask = settings.video.mask.absolute()
-        settings = settings.changed("video", mask=mask)
-        masks_of(mask, size, rate, first)
+    known = {"path": str(source.absolute()), "sha256": input_hash(source), "first": str(first)}
+    settings, known = _settled_mask(settings, known)
     carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)
     dreamer = dreamer_for(settings)
     dreamer.check(size)
     if settings.video.strict:
         media.check_whole(source, film)
-    known = {"path": str(source.absolute()), "sha256": input_hash(source), "first": str(first)}
-    if settings.video.mask:
-        known["mask_sha256"] = input_hash(settings.video.mask)
     return made(
         Request(
             kind="video",
@@ -275,6 +275,17 @@ def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     return settings.changed("film", size=size, fps=rate, frames=frames)
+
+
+def _settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """Settings with the mask's whole path, once it was read, and what a job records."""
+    mask = settings.video.mask
+    if mask is None:
+        return settings, source
+    mask, film = mask.absolute(), settings.film
+    masks_of(mask, film.pixels, film.rate, int(source.get("first", 0)))
+    source = {**source, "mask_sha256": input_hash(mask)}
+    return settings.changed("video", mask=mask), source
 
 
 def _must_differ(seed: Path, out: Path) -> None:

@@ -24,6 +24,7 @@ from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Noted
 from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
+from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.frames import Frame, Size, covered, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.journal import Journal
@@ -89,6 +90,7 @@ def image_folder(
     if log:
         logs.check_log(out, overwrite=True)
     check_schedules(settings)
+    check_picture_mask(settings)
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     dreamer = dreamer_for(settings)
@@ -135,6 +137,7 @@ class _Work:
         told = {
             "weights_sha256": self.dreamer.network.weights_sha256 or "",
             "pictures": dict(self.dreamer.goal.pictures),
+            **({"mask_sha256": input_hash(mask)} if (mask := self.settings.video.mask) else {}),
             "settings": self.settings.tree(),
         }
         if manifest.exists() and not overwrite:
@@ -170,6 +173,7 @@ class _Work:
                     f"{report.skipped + report.steps} steps skipped, gradient not finite"
                 )
             for number, (each, dream) in enumerate(zip(wanted, dreams.cpu(), strict=True)):
+                dream = finished_picture(self.settings, frames[number], dream)
                 self._write(each, dream, report.noted(number) if self.log else None)
                 self.progress.frame(done, {})
                 done += 1
@@ -291,6 +295,7 @@ def _must_fit(out: Path, manifest: Path, told: dict[str, Any]) -> None:
         found = changes(settled(old["settings"]), settled(told["settings"]))
         names = ("weights_sha256", "pictures")
         found += [f"other {name}" for name in names if old[name] != told[name]]
+        found += ["another mask"] * (old.get("mask_sha256") != told.get("mask_sha256"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
         raise ResumeError(
             f"{manifest}: cannot be read ({error}); start anew with --overwrite"

@@ -4,6 +4,7 @@ A tree of settings is a plain nested dict, as TOML or JSON gives it. Trees are l
 other (defaults < preset < ``--config`` < flag < ``--set``) and checked once, by `settled`.
 """
 
+from dreamvid.settings.belonging import must_take_effect
 from dreamvid.settings.sections import (
     CELL_SIDE,
     FILM_SIDE,
@@ -42,6 +43,7 @@ __all__ = [
     "changes",
     "flagged",
     "laid_over",
+    "must_take_effect",
     "painted",
     "read_tree",
     "settled",
