@@ -151,13 +151,13 @@ def _settings(
     above: dict[str, Any] | None,
 ) -> "Settings":
     """The settings that a function is asked for; a misspelt flag is found before torch loads."""
-    from dreamvid.settings import flagged, must_take_effect
+    from dreamvid.settings import FILMS, flagged, must_take_effect
 
     chosen = flagged(flags, command)
     must_take_effect(command, above or {})
     from dreamvid.jobs import films
 
-    return films.settings_for(preset, _path(config), chosen, above)
+    return films.settings_for(preset, _path(config), chosen, above, sized=command in FILMS)
 
 
 def _path(path: str | PathLike[str] | None) -> Path | None:

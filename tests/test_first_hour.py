@@ -6,8 +6,14 @@ from conftest import call_cli
 
 import dreamvid
 from dreamvid import media
+from dreamvid.dream.octaves import largest_octaves
 from dreamvid.errors import SettingsError
 from dreamvid.film.compositing import luma_of
+from dreamvid.frames import size_of
+from dreamvid.jobs.films import settings_for
+from dreamvid.jobs.folder import Job
+from dreamvid.settings import assigned
+from dreamvid.sizes import Size, parsed_size
 
 TINY = ("--size", "64x48", "--octaves", "1", "--iterations", "1")
 ZOOM = ("zoom", "seed.png", *TINY)
@@ -155,3 +161,51 @@ def test_colours_are_kept_and_pictures_masked(masked_place):
     said = told("image", "some", *TINY, "--mask", "mask.png", cwd=place, status=2)
     assert "another mask" in said
     assert "is a film" in told("image", "some", "--mask", "a.mp4", cwd=place, status=2)
+
+
+def test_a_small_film_has_fewer_octaves(place):
+    said = told("zoom", "seed.png", "--size", 64, "--iterations", 1, "--frames", 2, cwd=place)
+    assert said.count("64x42 has room for 1 of 4 octaves; the smallest are left out") == 1
+    settings = Job.open(place / "seed-zoom.mp4.dream").manifest.settings
+    assert settings.octaves.count == 1
+    told("resume", "seed-zoom.mp4.dream", "--frames", 3, cwd=place)
+    small = ("--size", 64, "--iterations", 1)
+    assert "room for 1 of 4 octaves" in told("image", "seed.png", *small, cwd=place)
+    (place / "some").mkdir()
+    for name in "ab":
+        media.write_picture(media.read_picture(place / "seed.png"), place / "some" / f"{name}.png")
+    assert told("image", "some", *small, cwd=place).count("room for") == 1
+    alone, among = (media.read_png(place / name) for name in ("seed-dream.png", "some-dream/a.png"))
+    assert (alone - among).abs().max() < 0.01
+    refused = told("zoom", "seed.png", "--size", 20, cwd=place, status=2)
+    assert "octave 4 of 4 of 20x14 is 20x14" in refused
+
+
+def test_the_largest_octaves_keep_their_weights():
+    settings = settings_for(assigned=assigned(["octaves.weights=[1, 2, 3]", "octaves.count=4"]))
+    assert largest_octaves(settings, 3).octaves.weights == (2, 3, 1)
+    plain = largest_octaves(settings_for(), 2).octaves
+    assert (plain.count, plain.weights) == (2, ())
+
+
+def test_sides_that_follow_are_even_where_the_codec_needs_it(place):
+    words = ("zoom", "seed.png", "--size", 70, "--iterations", 1, "--octaves", 1, "--frames", 1)
+    said = told(*words, cwd=place)
+    assert "even sides" not in said
+    assert size_of(media.read_png(place / "seed-zoom.mp4.dream/frames/000000.png")) == (46, 70)
+    told(*words, "-o", "a.gif", cwd=place)
+    assert media.probe(place / "a.gif").size == (46, 70)
+    assert parsed_size(75, Size(60, 92)) == (49, 75)
+    assert parsed_size(75, Size(60, 92), Size(2, 2)) == (48, 76)
+    assert parsed_size(75, Size(60, 92), Size(1, 2)) == (49, 76)
+
+
+def test_a_config_that_is_a_film_keeps_its_size(place):
+    told(*ZOOM, "--frames", 1, cwd=place)
+    told("zoom", "seed.png", "--config", "seed-zoom.mp4", "-o", "again.mp4", cwd=place)
+    assert media.probe(place / "again.mp4").size == (48, 64)
+    dreamvid.zoom(place / "seed.png", place / "door.gif", config=place / "seed-zoom.mp4.dream")
+    assert media.probe(place / "door.gif").size == (48, 64)
+    # A picture keeps its own.
+    told("image", "seed.png", "--config", "seed-zoom.mp4", cwd=place)
+    assert size_of(media.read_picture(place / "seed-dream.png")) == (60, 92)

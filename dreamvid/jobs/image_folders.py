@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.dreamer import Dreamer, dreamer_for, fitted
 from dreamvid.dream.report import Noted
 from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
@@ -127,6 +127,7 @@ class _Work:
     ) -> None:
         self.out, self.settings, self.dreamer = out, settings, dreamer
         self.batch, self.log, self.progress = batch, log, progress
+        self.by_size: dict[Size, Dreamer] = {}
         self.bad: list[str] = []
         self.entries: dict[str, dict[str, Any]] = {}
         self.journal = Journal(out / STATE / "journal.jsonl", "name", str)
@@ -165,8 +166,9 @@ class _Work:
             # The first key of a film: what each would be dreamed with alone.
             key = (self.settings.film.seed, 0)
             stack = torch.stack(frames).to(self.dreamer.network.device)
-            dreams = self.dreamer.batch(stack, key)
-            report = self.dreamer.report
+            dreamer = self._dreamer(size_of(stack))
+            dreams = dreamer.batch(stack, key)
+            report = dreamer.report
             if report.skipped:
                 self.progress.say(
                     f"{', '.join(each.name for each in wanted)}: {report.skipped} of "
@@ -197,7 +199,7 @@ class _Work:
                 seed = size_of(picture)
                 if film.size:
                     picture = covered(picture, parsed_size(film.size, seed))
-                self.dreamer.check(size_of(picture), seed=seed)
+                self._dreamer(size_of(picture), seed)
                 yield Wanted(name, path, input_hash(path)), picture
             except (MediaError, SettingsError) as error:
                 text = str(error)
@@ -214,6 +216,14 @@ class _Work:
             told["steps"] = [(*step[:4], float(f"{step.gain:.6g}")) for step in steps]
         entry = self.entries[wanted.name] = {"name": wanted.name, **told}
         self.journal.add(entry)
+
+    def _dreamer(self, size: Size, seed: Size | None = None) -> Dreamer:
+        """What dreams pictures of that size, with as many octaves as fit."""
+        if size not in self.by_size:
+            self.by_size[size] = fitted(self.dreamer, size, seed, self.progress.say)
+        elif seed:
+            self.by_size[size].check(size, seed)
+        return self.by_size[size]
 
     def _together(self, size: Size) -> int:
         return self.batch or self.dreamer.together(size)

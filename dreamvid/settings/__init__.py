@@ -4,7 +4,7 @@ A tree of settings is a plain nested dict, as TOML or JSON gives it. Trees are l
 other (defaults < preset < ``--config`` < flag < ``--set``) and checked once, by `settled`.
 """
 
-from dreamvid.settings.belonging import must_take_effect
+from dreamvid.settings.belonging import FILMS, must_take_effect
 from dreamvid.settings.sections import (
     CELL_SIDE,
     FILM_SIDE,
@@ -26,6 +26,7 @@ from dreamvid.settings.trees import changes, laid_over, painted, read_tree, sett
 
 __all__ = [
     "CELL_SIDE",
+    "FILMS",
     "FILM_SIDE",
     "FPS",
     "FRAMES",
