@@ -37,9 +37,9 @@ def zoom(
 ) -> Path:
     """Make a film that falls into a still, and return its path."""
     chosen = _settings("zoom", preset, config, flags, settings)
-    from dreamvid.jobs import films
+    from dreamvid.jobs import films, naming
 
-    target = Path(out) if out is not None else Path(f"{Path(seed).stem}-zoom.mp4")
+    target = naming.film_name(_path(out), Path(seed), "zoom", overwrite)
     return films.zoom(
         Path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview
     )
@@ -58,9 +58,9 @@ def video(
 ) -> Path:
     """Dream over a film, and return the path of the new one; motion, rate and sound are kept."""
     chosen = _settings("video", preset, config, flags, settings)
-    from dreamvid.jobs import films
+    from dreamvid.jobs import films, naming
 
-    target = Path(out) if out is not None else Path(f"{Path(source).stem}-video.mp4")
+    target = naming.film_name(_path(out), Path(source), "video", overwrite)
     return films.video(Path(source), target, chosen, job=_path(job), overwrite=overwrite)
 
 
@@ -82,11 +82,11 @@ def loop(
     The seed is a picture, or a job folder, whose last frame is taken; without one, noise.
     """
     chosen = _settings("loop", preset, config, flags, settings)
-    from dreamvid.jobs import films
+    from dreamvid.jobs import films, naming
 
     if seconds is not None:
         chosen = films.lasting(chosen, seconds, flags.get("frames"))
-    target = Path(out) if out is not None else films.named(_path(seed), "loop")
+    target = naming.film_name(_path(out), _path(seed), "loop", overwrite)
     return films.loop(
         _path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview
     )
@@ -106,10 +106,10 @@ def image(
 ) -> Path:
     """Dream one picture, or every picture in a folder, and return the path of the result."""
     chosen = _settings("image", preset, config, flags, settings)
-    from dreamvid.jobs import films
+    from dreamvid.jobs import films, naming
     from dreamvid.jobs import image_folders as folders
 
-    target = Path(out) if out is not None else films.dream_of(Path(seed))
+    target = naming.dream_name(_path(out), Path(seed), overwrite)
     if Path(seed).is_dir():
         return folders.image_folder(
             Path(seed), target, chosen, batch=batch, log=log, overwrite=overwrite
@@ -151,12 +151,13 @@ def _settings(
     above: dict[str, Any] | None,
 ) -> "Settings":
     """The settings that a function is asked for; a misspelt flag is found before torch loads."""
-    from dreamvid.settings import flagged
+    from dreamvid.settings import FILMS, flagged, must_take_effect
 
     chosen = flagged(flags, command)
+    must_take_effect(command, above or {})
     from dreamvid.jobs import films
 
-    return films.settings_for(preset, _path(config), chosen, above)
+    return films.settings_for(preset, _path(config), chosen, above, sized=command in FILMS)
 
 
 def _path(path: str | PathLike[str] | None) -> Path | None:

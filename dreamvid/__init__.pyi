@@ -22,6 +22,8 @@ def zoom(
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     motion: str | Sequence[str] | None = None,
+    mask: str | PathLike[str] | None = None,
+    keep_color: bool | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -52,6 +54,8 @@ def zoom(
         size: WxH, or the longer side in pixels. Default: 640.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
+        mask: A picture or a film: white dreams, black stays. Default: no mask.
+        keep_color: Take the brightness of the dream and the colours of the input.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -120,7 +124,7 @@ def video(
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
         flow: How the motion of a film is found; see `dreamvid list flows`. Default: dis.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
-        keep_color: Take the brightness of the dream and the colours of the film.
+        keep_color: Take the brightness of the dream and the colours of the input.
         strict: Refuse a damaged film.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
@@ -153,6 +157,8 @@ def loop(
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     motion: str | Sequence[str] | None = None,
+    mask: str | PathLike[str] | None = None,
+    keep_color: bool | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -187,6 +193,8 @@ def loop(
         size: WxH, or the longer side in pixels. Default: 640.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
+        mask: A picture: white dreams, black stays. Default: no mask.
+        keep_color: Take the brightness of the dream and the colours of the input.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -216,6 +224,8 @@ def image(
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
     size: str | int | None = None,
+    mask: str | PathLike[str] | None = None,
+    keep_color: bool | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -241,6 +251,8 @@ def image(
         overwrite: Replace what is there.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         size: WxH, or the longer side in pixels. Default: the picture's own.
+        mask: A picture: white dreams, black stays. Default: no mask.
+        keep_color: Take the brightness of the dream and the colours of the input.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.

@@ -26,8 +26,13 @@ class Size(NamedTuple):
         return size if size and 1 <= min(size) <= max(size) <= LARGEST_SIDE else None
 
 
-def parsed_size(wanted: Size | int | str, source: Size) -> Size:
+PIXEL = Size(1, 1)
+
+
+def parsed_size(wanted: Size | int | str, source: Size, block: Size = PIXEL) -> Size:
     """The size that ``"WxH"`` or ``"LONGER"`` asks for; the latter keeps the source's shape.
+
+    Sides that follow from the latter are multiples of `block`, for codecs that need even ones.
 
     Raises `SettingsError` unless every side is a whole number from 1 to `LARGEST_SIDE`.
     """
@@ -35,7 +40,8 @@ def parsed_size(wanted: Size | int | str, source: Size) -> Size:
     size = Size.from_text(text)
     if re.fullmatch(r"\d{1,9}", text):
         scale = int(text) / max(source)
-        size = Size(*(max(min(1, int(text)), round(side * scale)) for side in source))
+        sides = zip(source, block, strict=True)
+        size = Size(*(max(min(b, int(text)), b * round(side * scale / b)) for side, b in sides))
     if size and min(size) >= 1 and max(size) <= LARGEST_SIDE:
         return size
     raise SettingsError(

@@ -173,7 +173,7 @@ def test_a_job_can_be_made_longer_and_encoded_again(seed, tmp_path):
     assert run_cli("zoom", seed, "-o", out, "--frames", 3, *SMALL).returncode == 0
     folder = Path(f"{out}.dream")
     before = [path.read_bytes() for path in sorted((folder / "frames").iterdir())]
-    longer = run_cli("resume", folder, "--frames", 5, "--overwrite", "--quiet")
+    longer = run_cli("resume", folder, "--frames", 5, "--quiet")
     assert longer.returncode == 0, longer.stderr
     after = [path.read_bytes() for path in sorted((folder / "frames").iterdir())]
     assert after[:3] == before
@@ -214,7 +214,7 @@ def test_stopping_a_longer_run_tells_the_longer_length(seed, tmp_path):
     process.send_signal(signal.SIGINT)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"dreamvid resume {folder} --frames 500 --overwrite`" in message
+    assert f"dreamvid resume {folder} --frames 500`" in message
     assert len(list(media.frames_of(out))) == 2
 
 

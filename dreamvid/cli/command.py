@@ -26,15 +26,17 @@ class Asked(NamedTuple):
     config: Path | None = None
     flags: dict[str, Any] = {}  # noqa: RUF012 - never changed
     assigned: dict[str, Any] = {}  # noqa: RUF012
+    command: str = ""
 
     def settings(self) -> "Settings":
         """The layers laid over each other and checked."""
-        from dreamvid.settings import presets
+        from dreamvid.settings import FILMS, presets
 
+        chosen = {}
         # A slip in a setting is told before torch is imported, which takes seconds.
-        chosen = (
-            import_module("dreamvid.jobs.films").read_config(self.config) if self.config else {}
-        )
+        if self.config:
+            read = import_module("dreamvid.jobs.configs").read_config
+            chosen = read(self.config, sized=self.command in FILMS)
         return presets.settings_over(self.preset, chosen, self.flags, self.assigned)
 
 
@@ -78,11 +80,13 @@ def command(
 
 
 def _asked(command: str, values: dict[str, Any]) -> Asked:
-    from dreamvid.settings import assigned, flagged
+    from dreamvid.settings import assigned, flagged, must_take_effect
 
     preset = values.pop("preset", None) or "default"
     config, assign = values.pop("config", None), values.pop("assign", None)
-    return Asked(preset, config, flagged(values, command), assigned(assign or []))
+    chosen = assigned(assign or [])
+    must_take_effect(command, chosen)
+    return Asked(preset, config, flagged(values, command), chosen, command)
 
 
 def _option(name: str, flag: Flag) -> inspect.Parameter:

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,11 @@ from dreamvid.errors import SettingsError
 
 Seed = Annotated[Path, typer.Argument(metavar="SEED", help="A picture.")]
 JobFolder = Annotated[Path, typer.Argument(metavar="JOB", help="A job folder.")]
+
+
+def naming() -> Any:
+    """What names results; it imports torch."""
+    return import_module("dreamvid.jobs.naming")
 
 
 @command("dreamvid zoom seed.jpg --frames 90 --motion zoom,spin -o fall.mp4")
@@ -27,8 +32,8 @@ def zoom(
     """Make a film that falls into a still."""
     settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
-    target = out or Path(f"{seed.stem}-zoom.mp4")
     with progress_for(quiet) as progress:
+        target = naming().film_name(out, seed, "zoom", overwrite, progress.say)
         made = films.zoom(
             seed, target, settings, job=job, overwrite=overwrite, preview=preview, progress=progress
         )
@@ -47,8 +52,8 @@ def video(
     """Dream over a film; its motion, rate and sound are kept."""
     settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
-    target = out or Path(f"{source.stem}-video.mp4")
     with progress_for(quiet) as progress:
+        target = naming().film_name(out, source, "video", overwrite, progress.say)
         made = films.video(
             source, target, settings, job=job, overwrite=overwrite, progress=progress
         )
@@ -78,8 +83,8 @@ def loop(
     films = import_module("dreamvid.jobs.films")
     if seconds is not None:
         settings = films.lasting(settings, seconds, asked.flags.get("film", {}).get("frames"))
-    target = out or films.named(seed, "loop")
     with progress_for(quiet) as progress:
+        target = naming().film_name(out, seed, "loop", overwrite, progress.say)
         made = films.loop(
             seed, target, settings, job=job, overwrite=overwrite, preview=preview, progress=progress
         )
@@ -101,9 +106,9 @@ def image(
     """Dream one picture, or a folder of them; a dream that is there already is kept."""
     settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
-    target = out or films.dream_of(seed)
     if seed.is_dir():
         folders = import_module("dreamvid.jobs.image_folders")
+        target = naming().dream_name(out, seed)
         with progress_for(quiet, "picture") as progress:
             made = folders.image_folder(
                 seed,
@@ -116,6 +121,7 @@ def image(
             )
     else:
         with progress_for(quiet, "step") as progress:
+            target = naming().dream_name(out, seed, overwrite, progress.say)
             made = films.image(
                 seed, target, settings, log=log, overwrite=overwrite, progress=progress
             )
@@ -123,7 +129,14 @@ def image(
 
 
 @command("dreamvid resume seed-zoom.mp4.dream --frames 600")
-def resume(job: JobFolder, asked: Asked, source: Path | None, overwrite: bool, quiet: bool) -> None:
+def resume(
+    job: JobFolder,
+    asked: Asked,
+    out: Path | None,
+    source: Path | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
     """Go on where a job stopped, or make its film longer."""
     from dreamvid.settings import settled
 
@@ -133,6 +146,7 @@ def resume(job: JobFolder, asked: Asked, source: Path | None, overwrite: bool, q
     with progress_for(quiet) as progress:
         made = resuming.resume(
             opened,
+            out,
             frames=frames,
             min_free=asked.flags.get("machine", {}).get("min_free"),
             source=source,

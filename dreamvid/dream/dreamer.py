@@ -1,7 +1,7 @@
 """The dreamer: one frame through all its octaves."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dreamvid.dream.ascent import Ascent, Number, Step
 from dreamvid.dream.cuda_graphs import Recordings, cuda_graph
-from dreamvid.dream.octaves import climbed, octave_sizes
+from dreamvid.dream.octaves import climbed, largest_octaves, octave_sizes
 from dreamvid.dream.plan import FramePlan, OctavePlan, Plan
 from dreamvid.dream.report import Report, Watch
 from dreamvid.dream.tiles import InParts, Tiler, in_one_piece
@@ -143,16 +143,24 @@ class Dreamer:
                 f"the seed is {seed}, and {self.network.name} needs "
                 f"{least} pixels a side; use a larger picture"
             )
-        sizes = octave_sizes(size, self.settings.octaves)
-        for octave, each in enumerate(sizes):
-            # An octave's own layers may be shallow, and take smaller pictures than the network.
-            if min(each) >= least or (self.plan.by_octave and self._dreams(octave, each)):
-                continue
+        if small := self.too_small(size):
+            sizes = octave_sizes(size, self.settings.octaves)
+            bad = small[-1 if len(small) == len(sizes) else 0]
             raise SettingsError(
-                f"octaves.count: octave {octave + 1} of {len(sizes)} of {size} "
-                f"is {each}, and {self.network.name} needs {least} "
+                f"octaves.count: octave {bad + 1} of {len(sizes)} of {size} "
+                f"is {sizes[bad]}, and {self.network.name} needs {least} "
                 "pixels a side; use fewer octaves or a larger size"
             )
+
+    def too_small(self, size: Size) -> list[int]:
+        """The octaves of a picture of that size that are too small to dream; 0 is the smallest."""
+        least = self.network.smallest_side
+        # An octave's own layers may be shallow, and take smaller pictures than the network.
+        return [
+            octave
+            for octave, each in enumerate(octave_sizes(size, self.settings.octaves))
+            if min(each) < least and not (self.plan.by_octave and self._dreams(octave, each))
+        ]
 
     def _dreams(self, octave: int, size: Size) -> bool:
         """Whether an octave's own layers can be dreamed at that size."""
@@ -202,6 +210,20 @@ def _with_fresh(here: OctavePlan, fresh: Tensor | None, image: Tensor) -> Number
         return here.step_size
     share = resized(fresh[None], size_of(image))[0].to(image.dtype)
     return here.step_size + (here.first_step_size - here.step_size) * share
+
+
+def fitted(dreamer: Dreamer, size: Size, seed: Size | None, say: Callable[[str], None]) -> Dreamer:
+    """`dreamer`, without the octaves that are too small to dream; `say` is told of them.
+
+    Raises `SettingsError` if not even the largest can be dreamed, or the seed cannot.
+    """
+    small, count = dreamer.too_small(size), dreamer.settings.octaves.count
+    fits = count - (small[-1] + 1 if small else 0)
+    if 0 < fits < count:
+        say(f"{size} has room for {fits} of {count} octaves; the smallest are left out")
+        dreamer = Dreamer(dreamer.network, dreamer.choices, largest_octaves(dreamer.settings, fits))
+    dreamer.check(size, seed)
+    return dreamer
 
 
 def network_for(settings: Settings, *, keep_memory: bool = True) -> Network:

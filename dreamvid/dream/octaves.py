@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamvid.dream.blur import gaussian_blurred
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Size, resized, size_of
-from dreamvid.settings import OctaveSettings
+from dreamvid.settings import OctaveSettings, Settings
 
 T = TypeVar("T")
 
@@ -39,6 +39,13 @@ def for_each_octave(value: T | Sequence[T], count: int, where: str) -> list[T]:
             f"{where}: {len(value)} values for {count} octaves; give one for each, or fewer octaves"
         )
     return list(value[-count:])
+
+
+def largest_octaves(settings: Settings, count: int) -> Settings:
+    """The same dream without its smallest octaves, so that `count` are left."""
+    octaves = settings.octaves
+    weights = octave_weights(octaves)[-count:] if octaves.weights else ()
+    return settings.changed("octaves", count=count, weights=tuple(weights))
 
 
 def octave_weights(settings: OctaveSettings) -> list[float]:

@@ -93,7 +93,7 @@ class FilmSource:
     def _moments(self, start: int) -> Iterator[Moment]:
         # A mask that follows the film is known only from the film's beginning on.
         first = 0 if self.masks and self.follows else max(0, start - 1)
-        masks = islice(self._masks(), first, None)
+        masks = islice(held(self.masks, self.device) if self.masks else repeat(None), first, None)
         earlier: Frame | None = None
         mask: Tensor | None = None
         for index, pixels in enumerate(self.opened(first), first):
@@ -110,12 +110,14 @@ class FilmSource:
                 yield Moment(frame, earlier, link, mask)
             earlier = frame
 
-    def _masks(self) -> Iterator[Tensor | None]:
-        mask = None
-        for pixels in self.masks(0) if self.masks else ():
-            mask = from_pixels(pixels, self.device).mean(0)
-            yield mask
-        yield from repeat(mask)
+
+def held(masks: Opened, device: torch.device) -> Iterator[Tensor | None]:
+    """Masks (H, W), 0 to 1, of pictures from the first on; the last one is repeated for ever."""
+    mask = None
+    for pixels in masks(0):
+        mask = from_pixels(pixels, device).mean(0)
+        yield mask
+    yield from repeat(mask)
 
 
 Item = TypeVar("Item")

@@ -12,6 +12,8 @@ OWN: dict[str, Flag] = {
     "loop.out": FLAGS["out"]._replace(unset="SEED-loop.mp4, or noise-loop.mp4"),
     "image.out": FLAGS["out"]._replace(unset="SEED-dream.png; of a folder, SEED-dream"),
     "image.size": FLAGS["size"]._replace(unset="the picture's own"),
+    "image.mask": FLAGS["mask"]._replace(help="A picture: white dreams, black stays."),
+    "loop.mask": FLAGS["mask"]._replace(help="A picture: white dreams, black stays."),
     "image.batch": Flag(
         "Of a folder, dream N pictures of a size together; 0 is what suits the device.",
         "N",
@@ -21,6 +23,7 @@ OWN: dict[str, Flag] = {
     ),
     "image.log": Flag("Write the objective at every step, as CSV and as a plot.", kind="switch"),
     "resume.frames": FLAGS["frames"]._replace(help="A new length in frames.", unset="the job's"),
+    "resume.out": FLAGS["out"]._replace(unset="where the job's film is"),
     "resume.min_free": FLAGS["min_free"]._replace(unset="the job's"),
     "resume.source": Flag(
         "Where the input film is now; its content must be the same.",
@@ -156,11 +159,12 @@ _DREAM = (
 )
 _RUN = "min_free job overwrite quiet"
 COMMANDS: dict[str, str] = {
-    "zoom": f"out {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
+    "zoom": f"out {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
     "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
-    "loop": f"out seconds {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
-    "image": f"out size {_DREAM} depth batch log overwrite quiet",
-    "resume": "frames source min_free overwrite quiet",
+    "loop": f"out seconds {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview "
+    f"{_RUN}",
+    "image": f"out size mask keep_color {_DREAM} depth batch log overwrite quiet",
+    "resume": "out frames source min_free overwrite quiet",
     "encode": "out assign overwrite quiet",
     "list": "weights plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "

@@ -121,7 +121,7 @@ FLAGS: dict[str, Flag] = {
         "A picture or a film: white dreams, black stays.", "FILE", "video.mask", "file", "no mask"
     ),
     "keep_color": Flag(
-        "Take the brightness of the dream and the colours of the film.",
+        "Take the brightness of the dream and the colours of the input.",
         sets="video.keep_color",
         kind="switch",
         names=("--keep-color", "--keep-colour"),

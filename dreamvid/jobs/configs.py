@@ -10,11 +10,11 @@ from dreamvid.settings import Tree, presets
 from dreamvid.settings.sections import PLUGINS
 
 
-def read_config(path: Path | None) -> Tree:
+def read_config(path: Path | None, sized: bool = False) -> Tree:
     """The settings in a TOML or JSON file, in a job's folder or in a film that dreamvid made.
 
-    Of a job and a film, those that make the dream: neither the shape of its seed nor how and
-    where it was encoded.
+    Of a job and a film, those that make the dream: not how and where it was encoded, and its size
+    only if `sized`.
     """
     if path is None:
         return {}
@@ -36,7 +36,8 @@ def read_config(path: Path | None) -> Tree:
         ) from None
     tree.pop("encode", None)
     tree.pop("machine", None)
-    tree.get("film", {}).pop("size", None)
+    if not sized:
+        tree.get("film", {}).pop("size", None)
     return tree
 
 

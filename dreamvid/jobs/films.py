@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.dreamer import Dreamer, dreamer_for, fitted
 from dreamvid.dream.timeline import Timeline, check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
+from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.film.footage import masks_of
 from dreamvid.frames import Size, covered, quantised, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.disk import bytes_from
-from dreamvid.jobs.folder import SUFFIX, Job
+from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
 from dreamvid.jobs.progress import Progress, Silence
@@ -41,9 +42,14 @@ def settings_for(
     config: Path | None = None,
     flags: Tree | None = None,
     assigned: Tree | None = None,
+    *,
+    sized: bool = False,
 ) -> Settings:
-    """Settings laid over each other: defaults < preset < config < flags < assignments."""
-    return presets.settings_over(preset, read_config(config), flags, assigned)
+    """Settings laid over each other: defaults < preset < config < flags < assignments.
+
+    With `sized`, the size of a film that is the `config` is taken over too.
+    """
+    return presets.settings_over(preset, read_config(config, sized), flags, assigned)
 
 
 def image(
@@ -64,20 +70,22 @@ def image(
         logs.check_log(out, overwrite)
     _must_differ(seed, out)
     check_schedules(settings)
+    check_picture_mask(settings)
     picture = media.read_picture(seed)
     size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
     progress = progress or Silence()
-    words = {"comment": described("image", settings)}
     with stoppable(out.parent, "the same command again"):
-        dreamer = dreamer_for(settings)
-        dreamer.check(size or size_of(picture), seed=size_of(picture))
+        whole, seed_size = size or size_of(picture), size_of(picture)
+        dreamer = fitted(dreamer_for(settings), whole, seed_size, progress.say)
+        settings = dreamer.settings
         if size:
             picture = covered(picture, size)
         progress.begin(0, dreamer.total_steps)
         dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
-        frame = dreamer.still(picture)
+        frame = finished_picture(settings, picture, dreamer.still(picture))
         if skipped := dreamer.report.skipped:
             progress.say(f"{skipped} steps skipped, gradient not finite")
+        words = {"comment": described("image", settings)}
         media.write_picture(frame, out, settings.film.depth, words)
         if log:
             logs.write_log({out.name: dreamer.report.noted()}, out)
@@ -102,24 +110,26 @@ def zoom(
     one for just these settings, where there is one already.
     """
     _check_out(seed, out, settings, overwrite)
+    kind_of("zoom").check(settings)
     picture = media.read_picture(seed)
-    settings = _settled_motion(settings, size_of(picture))
+    settings = _settled_motion(settings, size_of(picture), out)
     size = settings.film.pixels
-    dreamer = dreamer or dreamer_for(settings)
-    dreamer.check(size, seed=size_of(picture))
     source = {"path": str(seed.absolute()), "sha256": input_hash(seed)}
+    settings, source = _settled_mask(settings, source)
+    progress = progress or Silence()
+    dreamer = fitted(dreamer or dreamer_for(settings), size, size_of(picture), progress.say)
     return made(
         Request(
             kind="zoom",
             out=out,
-            settings=settings,
+            settings=dreamer.settings,
             dreamer=dreamer,
             source=source,
             start=quantised(covered(picture, size), settings.film.depth),
             job=job,
             overwrite=overwrite,
             preview=preview,
-            progress=progress or Silence(),
+            progress=progress,
         )
     )
 
@@ -144,13 +154,15 @@ def loop(
     _check_out(seed, out, settings, overwrite)
     kind_of("loop").check(settings)
     picture = None if seed is None else media.read_picture(seed)
-    settings = _settled_motion(settings, SQUARE if picture is None else size_of(picture))
+    settings = _settled_motion(settings, SQUARE if picture is None else size_of(picture), out)
     size = settings.film.pixels
-    dreamer = dreamer_for(settings)
-    dreamer.check(size, seed=None if picture is None else size_of(picture))
+    progress = progress or Silence()
+    shape = None if picture is None else size_of(picture)
+    dreamer = fitted(dreamer_for(settings), size, shape, progress.say)
     source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
     if seed is not None:
         source |= {"path": str(seed.absolute()), "sha256": input_hash(seed)}
+    settings, source = _settled_mask(settings, source)
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
     else:
@@ -159,14 +171,14 @@ def loop(
         Request(
             kind="loop",
             out=out,
-            settings=settings,
+            settings=dreamer.settings,
             dreamer=dreamer,
             source=source,
             start=quantised(start, settings.film.depth),
             job=job,
             overwrite=overwrite,
             preview=preview,
-            progress=progress or Silence(),
+            progress=progress,
         )
     )
 
@@ -188,22 +200,6 @@ def lasting(settings: Settings, seconds: Any, frames: Any = None) -> Settings:
     return settings.changed("film", frames=max(1, round(number * settings.film.rate)))
 
 
-def named(seed: Path | None, kind: str) -> Path:
-    """What a film of that kind is called where no name is given."""
-    if seed is None:
-        return Path(f"noise-{kind}.mp4")
-    # A job is called after its film.
-    return Path(f"{Path(seed.absolute().name.removesuffix(SUFFIX)).stem}-{kind}.mp4")
-
-
-def dream_of(seed: Path) -> Path:
-    """What the dream of a picture, or of a folder of them, is called where no name is given."""
-    if seed.is_dir():
-        seed = seed.absolute()
-        return seed.with_name(f"{seed.name}-dream")
-    return Path(f"{seed.stem}-dream.png")
-
-
 def video(
     source: Path,
     out: Path,
@@ -222,32 +218,29 @@ def video(
     film = media.probe(source)
     rate = settings.film.fps or film.rate
     first, frames = _range(film, rate, settings)
-    longer = min(FILM_SIDE, max(film.size))
-    size = parsed_size(settings.film.size or longer, film.size)
+    size = film.size
+    if settings.film.size or max(size) > FILM_SIDE:
+        block = encoders.encoding_for(out, settings.encode).block
+        size = parsed_size(settings.film.size or FILM_SIDE, film.size, block)
     settings = _settled_film(settings, size, rate, frames)
-    if settings.video.mask:
-        mask = settings.video.mask.absolute()
-        settings = settings.changed("video", mask=mask)
-        masks_of(mask, size, rate, first)
+    known = {"path": str(source.absolute()), "sha256": input_hash(source), "first": str(first)}
+    settings, known = _settled_mask(settings, known)
     carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)
-    dreamer = dreamer_for(settings)
-    dreamer.check(size)
+    progress = progress or Silence()
+    dreamer = fitted(dreamer_for(settings), size, None, progress.say)
     if settings.video.strict:
         media.check_whole(source, film)
-    known = {"path": str(source.absolute()), "sha256": input_hash(source), "first": str(first)}
-    if settings.video.mask:
-        known["mask_sha256"] = input_hash(settings.video.mask)
     return made(
         Request(
             kind="video",
             out=out,
-            settings=settings,
+            settings=dreamer.settings,
             dreamer=dreamer,
             source=known,
             job=job,
             overwrite=overwrite,
-            progress=progress or Silence(),
+            progress=progress,
         )
     )
 
@@ -276,12 +269,13 @@ def _check_out(seed: Path | None, out: Path, settings: Settings, overwrite: bool
         _must_differ(seed, out)
 
 
-def _settled_motion(settings: Settings, shape: Size) -> Settings:
+def _settled_motion(settings: Settings, shape: Size, out: Path) -> Settings:
     """Settings of a film that moves by itself, made of something of that shape."""
     if not settings.motion:
         settings = replace(settings, motion=DEFAULT_MOTION)
     check_schedules(settings)
-    size = parsed_size(settings.film.size or FILM_SIDE, shape)
+    block = encoders.encoding_for(out, settings.encode).block
+    size = parsed_size(settings.film.size or FILM_SIDE, shape, block)
     return _settled_film(settings, size, settings.film.rate, settings.film.length)
 
 
@@ -291,6 +285,17 @@ def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     return settings.changed("film", size=size, fps=rate, frames=frames)
+
+
+def _settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """Settings with the mask's whole path, once it was read, and what a job records."""
+    mask = settings.video.mask
+    if mask is None:
+        return settings, source
+    mask, film = mask.absolute(), settings.film
+    masks_of(mask, film.pixels, film.rate, int(source.get("first", 0)))
+    source = {**source, "mask_sha256": input_hash(mask)}
+    return settings.changed("video", mask=mask), source
 
 
 def _must_differ(seed: Path, out: Path) -> None:

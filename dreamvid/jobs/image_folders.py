@@ -20,10 +20,11 @@ from typing import Any
 import torch
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.dreamer import Dreamer, dreamer_for, fitted
 from dreamvid.dream.report import Noted
 from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
+from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.frames import Frame, Size, covered, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.journal import Journal
@@ -90,6 +91,7 @@ def image_folder(
     if log:
         logs.check_log(out, overwrite=True)
     check_schedules(settings)
+    check_picture_mask(settings)
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     dreamer = dreamer_for(settings)
@@ -126,6 +128,7 @@ class _Work:
     ) -> None:
         self.out, self.settings, self.dreamer = out, settings, dreamer
         self.batch, self.log, self.progress = batch, log, progress
+        self.by_size: dict[Size, Dreamer] = {}
         self.bad: list[str] = []
         self.entries: dict[str, dict[str, Any]] = {}
         self.journal = Journal(out / STATE / "journal.jsonl", "name", str)
@@ -137,6 +140,7 @@ class _Work:
             "weights_sha256": self.dreamer.network.weights_sha256 or "",
             "pictures": dict(self.dreamer.goal.pictures),
             "plugins": recorded(self.settings.plugins, self.settings.tree(), self.out),
+            **({"mask_sha256": input_hash(mask)} if (mask := self.settings.video.mask) else {}),
             "settings": self.settings.tree(),
         }
         if manifest.exists() and not overwrite:
@@ -164,14 +168,16 @@ class _Work:
             # The first key of a film: what each would be dreamed with alone.
             key = (self.settings.film.seed, 0)
             stack = torch.stack(frames).to(self.dreamer.network.device)
-            dreams = self.dreamer.batch(stack, key)
-            report = self.dreamer.report
+            dreamer = self._dreamer(size_of(stack))
+            dreams = dreamer.batch(stack, key)
+            report = dreamer.report
             if report.skipped:
                 self.progress.say(
                     f"{', '.join(each.name for each in wanted)}: {report.skipped} of "
                     f"{report.skipped + report.steps} steps skipped, gradient not finite"
                 )
             for number, (each, dream) in enumerate(zip(wanted, dreams.cpu(), strict=True)):
+                dream = finished_picture(self.settings, frames[number], dream)
                 self._write(each, dream, report.noted(number) if self.log else None)
                 self.progress.frame(done, {})
                 done += 1
@@ -195,7 +201,7 @@ class _Work:
                 seed = size_of(picture)
                 if film.size:
                     picture = covered(picture, parsed_size(film.size, seed))
-                self.dreamer.check(size_of(picture), seed=seed)
+                self._dreamer(size_of(picture), seed)
                 yield Wanted(name, path, input_hash(path)), picture
             except (MediaError, SettingsError) as error:
                 text = str(error)
@@ -212,6 +218,14 @@ class _Work:
             told["steps"] = [(*step[:4], float(f"{step.gain:.6g}")) for step in steps]
         entry = self.entries[wanted.name] = {"name": wanted.name, **told}
         self.journal.add(entry)
+
+    def _dreamer(self, size: Size, seed: Size | None = None) -> Dreamer:
+        """What dreams pictures of that size, with as many octaves as fit."""
+        if size not in self.by_size:
+            self.by_size[size] = fitted(self.dreamer, size, seed, self.progress.say)
+        elif seed:
+            self.by_size[size].check(size, seed)
+        return self.by_size[size]
 
     def _together(self, size: Size) -> int:
         return self.batch or self.dreamer.together(size)
@@ -295,6 +309,7 @@ def _must_fit(out: Path, manifest: Path, told: dict[str, Any]) -> None:
         found += [f"other {name}" for name in names if old[name] != told[name]]
         if sorted(old.get("plugins", {}).values()) != sorted(told["plugins"].values()):
             found.append("other plugins")
+        found += ["another mask"] * (old.get("mask_sha256") != told.get("mask_sha256"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
         raise ResumeError(
             f"{manifest}: cannot be read ({error}); start anew with --overwrite"

@@ -15,7 +15,6 @@ from dreamvid.film import loops
 from dreamvid.film.cadence import Between, between
 from dreamvid.film.carries import (
     Carry,
-    Situation,
     anchoring,
     by_motion,
     carries,
@@ -23,7 +22,13 @@ from dreamvid.film.carries import (
     refreshing,
     traced_back,
 )
-from dreamvid.film.compositing import keeping_colour, masked
+from dreamvid.film.finishing import (
+    MaskedSource,
+    check_picture_mask,
+    finish_for,
+    finished_between,
+    in_turn,
+)
 from dreamvid.film.footage import film_frames, is_picture, masks_of
 from dreamvid.film.pipeline import Finish
 from dreamvid.film.seams import CLOSED, Seam, loop_seam
@@ -97,10 +102,15 @@ def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     """A still that moves."""
     film, motion = settings.film, Timeline(settings).motion
     carry = by_motion(motion, film.rate, stride=film.cadence)
+    picture = job.read_source().to(device)
+    source = _with_mask(StillSource(picture), job, settings, device)
+    finish = finish_for(settings, picture)
+    fill = between(motion, film.rate, film.cadence)
     return Parts(
-        StillSource(job.read_source().to(device)),
+        source,
         anchoring(carry, film.anchor, film.cadence / film.rate),
-        between=between(motion, film.rate, film.cadence),
+        finish,
+        finished_between(fill, finish, source, film.cadence),
     )
 
 
@@ -113,13 +123,36 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
         still = loops.stands_still(motion, film.rate, period)
         breath = loops.BREATH if still else 0.0
     around = loops.AROUND_STILL if job.manifest.source["path"] else loops.AROUND_NOISE
+    picture = job.read_source().to(device)
+    walk = loops.Walk(picture, period, film.seed, around)
+    source = _with_mask(walk, job, settings, device)
+    finish = finish_for(settings, picture)
+    fill = between(motion, film.rate, film.cadence, period)
     return Parts(
-        loops.Walk(job.read_source().to(device), period, film.seed, around),
+        source,
         anchoring(refreshing(carry, breath), film.anchor, film.cadence / film.rate),
-        loops.closing(settings, job.read),
-        between(motion, film.rate, film.cadence, period),
+        in_turn(loops.closing(settings, job.read), finish),
+        finished_between(fill, finish, source, film.cadence),
         period,
     )
+
+
+def _with_mask(
+    source: FrameSource, job: Job, settings: Settings, device: torch.device
+) -> FrameSource:
+    """A source with the mask of a film that is made of a picture, where it has one."""
+    mask, film = settings.video.mask, settings.film
+    if mask is None:
+        return source
+    _must_be_what_it_was(mask, job.manifest.source["mask_sha256"])
+    return MaskedSource(source, masks_of(mask, film.pixels, film.rate, 0), device)
+
+
+def _must_be_what_it_was(file: Path, sha256: str) -> None:
+    if input_hash(file) != sha256:
+        raise ResumeError(
+            f"{file}: is not what the job began with; put it back, or start anew with --overwrite"
+        )
 
 
 def _until_closed(job: Job, settings: Settings, dream: Dream, say: Say) -> range:
@@ -169,11 +202,8 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
             "or say where it is with `dreamvid resume --source FILE`"
         )
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
-        if file is not None and input_hash(file) != source[told]:
-            raise ResumeError(
-                f"{file}: is not what the job began with; put it back, or start anew "
-                "with --overwrite"
-            )
+        if file is not None:
+            _must_be_what_it_was(file, source[told])
     film = media.probe(path)
     first = int(source["first"])
 
@@ -201,6 +231,20 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     )
 
 
+def _check_zoom(settings: Settings) -> None:
+    mask, cadence = settings.video.mask, settings.film.cadence
+    if mask is not None and not is_picture(mask) and cadence > 1:
+        raise SettingsError(
+            f"film.cadence: got {cadence}, a mask that is a film needs every frame; "
+            "leave it at 1, or give a picture"
+        )
+
+
+def _check_loop(settings: Settings) -> None:
+    loops.check(settings)
+    check_picture_mask(settings)
+
+
 def _check_video(settings: Settings) -> None:
     if settings.film.cadence > 1:
         raise SettingsError(
@@ -224,26 +268,11 @@ def _input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
     return media.Sound(path, int(source["first"]) / rate, frames / rate)
 
 
-def finish_for(settings: Settings) -> Finish | None:
-    """What becomes of each dream beside its frame: its colours kept, its mask laid on."""
-    video = settings.video
-    if not video.keep_color and video.mask is None:
-        return None
-
-    def finish(situation: Situation, dream: Frame) -> Frame:
-        moment = situation.moment
-        if video.keep_color:
-            dream = keeping_colour(moment.frame, dream)
-        return dream if moment.mask is None else masked(moment.frame, dream, moment.mask)
-
-    return finish
-
-
 KINDS = {
-    "zoom": Kind(_zoom),
+    "zoom": Kind(_zoom, check=_check_zoom),
     "loop": Kind(
         _loop,
-        check=loops.check,
+        check=_check_loop,
         complete=_until_closed,
         encodable=_last_turn,
         encoding=encoders.LOOPED,

@@ -12,10 +12,10 @@ import torch
 
 from dreamvid import __version__, media
 from dreamvid.dream.dreamer import Dreamer
-from dreamvid.errors import MediaError, ResumeError
+from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Manifest
 from dreamvid.networks.base import Network
-from dreamvid.settings import Settings, plugin_loading
+from dreamvid.settings import Settings, changes, plugin_loading, settled
 
 
 def described(kind: str, settings: Settings) -> str:
@@ -24,14 +24,24 @@ def described(kind: str, settings: Settings) -> str:
     return json.dumps(about, separators=(",", ":"))
 
 
-def frames_told(film: Path) -> int | None:
-    """How many frames a film of ours says it has."""
-    if film.is_dir():
-        return len(list(film.glob("*.png")))
-    try:
-        return int(json.loads(media.read_metadata(film)["comment"])["settings"]["film"]["frames"])
-    except (MediaError, ValueError, KeyError, TypeError):
+def frames_of_job(film: Path, manifest: Manifest) -> int | None:
+    """How many frames the job's own film says it has; None where another film, or none, is there.
+
+    A film does not say what seed it was made of. So only that in the job's own place is its own.
+    """
+    if film.absolute() != manifest.out:
         return None
+    try:
+        told = film / "000000.png" if film.is_dir() else film
+        about = json.loads(media.read_metadata(told)["comment"])
+        settings = settled(about["settings"])
+        frames = int(about["settings"]["film"]["frames"])
+        ours = about["kind"] == manifest.kind and not changes(
+            settings, manifest.settings.changed("film", frames=frames)
+        )
+    except (MediaError, SettingsError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return frames if ours else None
 
 
 def this_machine(net: Network) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.moving import at_home
 from dreamvid.jobs.progress import Progress, Silence
-from dreamvid.jobs.provenance import frames_told
+from dreamvid.jobs.provenance import frames_of_job
 from dreamvid.jobs.runs import Run
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media import encoders
@@ -18,6 +18,7 @@ from dreamvid.settings import Tree
 
 def resume(
     job: Job,
+    out: Path | None = None,
     *,
     frames: int | None = None,
     min_free: int | str | None = None,
@@ -27,8 +28,9 @@ def resume(
 ) -> Path:
     """Go on with a job, to another length if one is given; return where its film is.
 
-    A job that has moved goes on where it lies, see `moving`; `source` is where its input film is
-    now.
+    A longer film replaces the job's own shorter one, once it is whole. With `out`, the film goes
+    there instead. A job that has moved goes on where it lies, see `moving`; `source` is where its
+    input film is now.
     """
     progress = progress or Silence()
     job = at_home(job, progress.say, source)
@@ -45,8 +47,8 @@ def resume(
     if min_free is not None:
         settings = settings.changed("machine", min_free=min_free)
     bytes_from(settings.machine.min_free, "machine.min_free")
-    out = manifest.out
-    if not overwrite and out.exists() and frames_told(out) == settings.film.length:
+    out = out or manifest.out
+    if not overwrite and frames_of_job(out, manifest) == settings.film.length:
         progress.say(f"nothing left to do: the film of {settings.film.length} frames is there")
         return out
     return Run(job, out, settings, overwrite, progress).finish()

@@ -22,7 +22,7 @@ from dreamvid.jobs.estimates import TimeLeft, work_by_frame
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import Kind, kind_of
 from dreamvid.jobs.progress import Progress
-from dreamvid.jobs.provenance import described, must_be_same
+from dreamvid.jobs.provenance import described, frames_of_job, must_be_same
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.machine.devices import free_memory, leaving, peak_memory, synchronised
 from dreamvid.machine.worker import Worker
@@ -54,6 +54,12 @@ class Run:
         return self.job.manifest.settings.changed("film", frames=self.settings.film.frames)
 
     @property
+    def lengthens(self) -> bool:
+        """Whether the job's own shorter film stands where this one goes."""
+        frames = frames_of_job(self.out, self.job.manifest)
+        return frames is not None and frames < self.settings.film.length
+
+    @property
     def remedy(self) -> str:
         """The command that goes on with just this run."""
         manifest = self.job.manifest
@@ -62,7 +68,7 @@ class Run:
         words = ["dreamvid", "resume", str(self.job.folder), *self.job.needs]
         if self.settings.film.length != manifest.settings.film.length:
             words += ["--frames", str(self.settings.film.length)]
-        if self.out.exists():
+        if self.out.exists() and not self.lengthens:
             words += ["--overwrite"]
         return f"`{shlex.join(words)}`"
 
@@ -73,7 +79,7 @@ class Run:
 
     def finish_locked(self) -> Path:
         """`finish` for one who holds the job already."""
-        encoders.check_output(self.out, self.overwrite)
+        encoders.check_output(self.out, self.overwrite or self.lengthens)
         with stoppable(self.job.folder, self.remedy):
             complete = self.kind.complete
             return self.encode(complete(self.job, self.settings, self._dream, self.progress.say))

@@ -4,6 +4,7 @@ A tree of settings is a plain nested dict, as TOML or JSON gives it. Trees are l
 other (defaults < preset < ``--config`` < flag < ``--set``) and checked once, by `settled`.
 """
 
+from dreamvid.settings.belonging import FILMS, must_take_effect
 from dreamvid.settings.sections import (
     CELL_SIDE,
     FILM_SIDE,
@@ -25,6 +26,7 @@ from dreamvid.settings.trees import changes, laid_over, painted, read_tree, sett
 
 __all__ = [
     "CELL_SIDE",
+    "FILMS",
     "FILM_SIDE",
     "FPS",
     "FRAMES",
@@ -42,6 +44,7 @@ __all__ = [
     "changes",
     "flagged",
     "laid_over",
+    "must_take_effect",
     "painted",
     "read_tree",
     "settled",

@@ -1,0 +1,55 @@
+"""What a result is called where no name is given: after its seed, numbered where that is taken."""
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from dreamvid.errors import MediaError
+from dreamvid.jobs.folder import SUFFIX
+from dreamvid.media.encoders import encoder_for
+
+Say = Callable[[str], None]
+
+
+def _nobody(text: str) -> None:
+    """Tells nobody."""
+
+
+def film_name(
+    out: Path | None, seed: Path | None, kind: str, overwrite: bool = False, say: Say = _nobody
+) -> Path:
+    """Where a film goes: to `out`, or to a free name after its seed.
+
+    Raises:
+        MediaError: `out` is "-", and there is no film format for a pipe.
+    """
+    if out is None:
+        # A job is called after its film.
+        name = "noise" if seed is None else seed.absolute().name.removesuffix(SUFFIX)
+        return _free(Path(f"{Path(name).stem}-{kind}.mp4"), overwrite, say)
+    if str(out) == "-" and encoder_for(out) == "frames":
+        raise MediaError("-o -: a film cannot go to a pipe; name a file, such as -o film.mp4")
+    return out
+
+
+def dream_name(out: Path | None, seed: Path, overwrite: bool = False, say: Say = _nobody) -> Path:
+    """Where the dream of a picture or of a folder goes: to `out`, or to a name after its seed.
+
+    A folder's name is not numbered: its dreams are gone on with.
+    """
+    if out is not None:
+        return out
+    if seed.is_dir():
+        seed = seed.absolute()
+        return seed.with_name(f"{seed.name}-dream")
+    return _free(Path(f"{seed.stem}-dream.png"), overwrite, say)
+
+
+def _free(path: Path, overwrite: bool, say: Say) -> Path:
+    """`path`, or the first name with a number where nothing stands yet; that is said."""
+    if overwrite or not path.exists():
+        return path
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    free = next(name for name in names if not name.exists())
+    say(f"{path} is there already, so this one is {free}; --overwrite replaces")
+    return free

@@ -1,0 +1,211 @@
+"""What a stranger meets in the first hour: second tries, longer films, slips."""
+
+import pytest
+import torch
+from conftest import call_cli
+
+import dreamvid
+from dreamvid import media
+from dreamvid.dream.octaves import largest_octaves
+from dreamvid.errors import SettingsError
+from dreamvid.film.compositing import luma_of
+from dreamvid.frames import size_of
+from dreamvid.jobs.films import settings_for
+from dreamvid.jobs.folder import Job
+from dreamvid.settings import assigned
+from dreamvid.sizes import Size, parsed_size
+
+TINY = ("--size", "64x48", "--octaves", "1", "--iterations", "1")
+ZOOM = ("zoom", "seed.png", *TINY)
+
+
+@pytest.fixture
+def place(tmp_path, picture):
+    """A folder with a picture in it."""
+    media.write_picture(picture, tmp_path / "seed.png")
+    return tmp_path
+
+
+def told(*arguments, cwd, status=0):
+    """What a command says of itself."""
+    result = call_cli(*arguments, cwd=cwd)
+    assert result.returncode == status, result.stderr
+    return result.stderr
+
+
+def length(film):
+    return len(list(media.frames_of(film)))
+
+
+def test_a_longer_film_takes_the_place_of_its_shorter_self(place):
+    told(*ZOOM, "--frames", 2, cwd=place)
+    film, folder = place / "seed-zoom.mp4", place / "seed-zoom.mp4.dream"
+    told("resume", folder, "--frames", 3, cwd=place)
+    assert length(film) == 3
+    told("resume", folder, "--frames", 4, "-o", "longer.mp4", cwd=place)
+    assert (length(film), length(place / "longer.mp4")) == (3, 4)
+    # A shorter one, or a film that is not the job's, is replaced only by a flag.
+    assert "exists already" in told("resume", folder, "--frames", 2, cwd=place, status=2)
+    assert "exists already" in told("resume", folder, "-o", "longer.mp4", cwd=place, status=2)
+    told("zoom", "seed.png", *TINY, "--seed", 5, "--frames", 2, "-o", "other.mp4", cwd=place)
+    (place / "other.mp4").replace(film)
+    assert "exists already" in told("resume", folder, "--frames", 5, cwd=place, status=2)
+    assert length(film) == 2
+
+
+def test_a_second_try_is_numbered(place):
+    told(*ZOOM, "--frames", 1, cwd=place)
+    said = told(*ZOOM, "--frames", 1, "--seed", 2, cwd=place)
+    assert "seed-zoom.mp4 is there already, so this one is seed-zoom-2.mp4" in said
+    assert (place / "seed-zoom-2.mp4.dream" / "job.json").exists()
+    # One that was begun is gone on with, under its number.
+    (place / "seed-zoom-2.mp4").unlink()
+    said = told(*ZOOM, "--frames", 1, "--seed", 2, cwd=place)
+    assert length(place / "seed-zoom-2.mp4") == 1
+    before = (place / "seed-zoom.mp4").read_bytes()
+    told(*ZOOM, "--frames", 1, "--seed", 2, "--overwrite", cwd=place)
+    assert (place / "seed-zoom.mp4").read_bytes() != before
+    assert not (place / "seed-zoom-3.mp4").exists()
+    refused = told(*ZOOM, "--frames", 1, "-o", "seed-zoom.mp4", cwd=place, status=2)
+    assert "exists already" in refused
+    for _ in range(2):
+        told("image", "seed.png", *TINY, cwd=place)
+    assert (place / "seed-dream-2.png").exists()
+
+
+def test_a_pipe_is_no_folder(place):
+    for command in (ZOOM, ("loop", "seed.png"), ("video", "seed.png")):
+        assert "-o -: " in told(*command, "-o", "-", cwd=place, status=2)
+    assert not (place / "-").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "setting", "belongs"),
+    [
+        ("zoom", "carry.damping=0.9", "video"),
+        ("zoom", "video.mask_follows=false", "video"),
+        ("zoom", "loop.turns=4", "loop"),
+        ("video", "motion.zoom.rate=1.2", "zoom`, `dreamvid loop"),
+        ("loop", "flow.name='dis'", "video"),
+        ("image", "encode.crf=3", "zoom`, `dreamvid video"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(place, command, setting, belongs):
+    said = told(command, "seed.png", "--set", setting, cwd=place, status=2)
+    name = setting.partition("=")[0]
+    assert f"{name}: changes nothing in {command}; it belongs to `dreamvid {belongs}`" in said
+    section, _, key = name.partition(".")
+    if command == "zoom":
+        with pytest.raises(SettingsError, match="changes nothing"):
+            dreamvid.zoom(place / "seed.png", settings={section: {key: 1}})
+
+
+@pytest.fixture
+def masked_place(place):
+    """A mask beside the picture: it dreams on the left only."""
+    mask = torch.zeros(3, 48, 64)
+    mask[:, :, :32] = 1
+    media.write_picture(mask, place / "mask.png")
+    return place
+
+
+def frames_of(film):
+    return [media.read_png(path) for path in sorted((film / "frames").iterdir())]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("zoom", "--frames", 4),
+        ("zoom", "--frames", 5, "--cadence", 2),
+        ("loop", "--frames", 4, "--set", "loop.turns=2"),
+    ],
+)
+def test_a_mask_leaves_the_picture_alone_and_is_resumed(masked_place, command):
+    place = masked_place
+    words = (command[0], "seed.png", *command[1:], *TINY, "--mask", "mask.png")
+    told(*words, "-o", "a.mp4", cwd=place)
+    source = media.read_png(place / "a.mp4.dream" / "source.png")
+    made = frames_of(place / "a.mp4.dream")
+    for frame in made:
+        assert torch.equal(frame[:, :, 33:], source[:, :, 33:])
+        assert not torch.equal(frame[:, :, :32], source[:, :, :32])
+    (place / "a.mp4").unlink()
+    (place / "a.mp4.dream" / "frames" / "000002.png").unlink()
+    told("resume", "a.mp4.dream", cwd=place)
+    assert all(map(torch.equal, frames_of(place / "a.mp4.dream"), made))
+    media.write_picture(torch.ones(3, 48, 64), place / "mask.png")
+    (place / "a.mp4").unlink()
+    (place / "a.mp4.dream" / "frames" / "000002.png").unlink()
+    assert "mask.png: is not what" in told("resume", "a.mp4.dream", cwd=place, status=2)
+
+
+def test_colours_are_kept_and_pictures_masked(masked_place):
+    place = masked_place
+    told(*ZOOM, "--frames", 2, "--keep-color", cwd=place)
+    told("image", "seed.png", *TINY, "--keep-color", "--mask", "mask.png", cwd=place)
+    source = media.read_png(place / "seed-zoom.mp4.dream" / "source.png")
+    dreams = [*frames_of(place / "seed-zoom.mp4.dream"), media.read_png(place / "seed-dream.png")]
+    for dream in dreams:
+        assert (dream - source).abs().max() > 0.02
+        # The chroma of a dream is that of the picture, or less of it where it would not fit.
+        chroma = [each - luma_of(each) for each in (dream, source)]
+        assert ((chroma[0].abs() - chroma[1].abs()) < 0.01).all()
+    assert (dreams[-1][:, :, 33:] - source[:, :, 33:]).abs().max() < 0.01
+    (place / "some").mkdir()
+    (place / "seed.png").replace(place / "some" / "seed.png")
+    told("image", "some", *TINY, "--mask", "mask.png", cwd=place)
+    folder = media.read_png(place / "some-dream" / "seed.png")
+    assert (folder[:, :, 33:] - source[:, :, 33:]).abs().max() < 0.01
+    media.write_picture(torch.ones(3, 48, 64), place / "mask.png")
+    said = told("image", "some", *TINY, "--mask", "mask.png", cwd=place, status=2)
+    assert "another mask" in said
+    assert "is a film" in told("image", "some", "--mask", "a.mp4", cwd=place, status=2)
+
+
+def test_a_small_film_has_fewer_octaves(place):
+    said = told("zoom", "seed.png", "--size", 64, "--iterations", 1, "--frames", 2, cwd=place)
+    assert said.count("64x42 has room for 1 of 4 octaves; the smallest are left out") == 1
+    settings = Job.open(place / "seed-zoom.mp4.dream").manifest.settings
+    assert settings.octaves.count == 1
+    told("resume", "seed-zoom.mp4.dream", "--frames", 3, cwd=place)
+    small = ("--size", 64, "--iterations", 1)
+    assert "room for 1 of 4 octaves" in told("image", "seed.png", *small, cwd=place)
+    (place / "some").mkdir()
+    for name in "ab":
+        media.write_picture(media.read_picture(place / "seed.png"), place / "some" / f"{name}.png")
+    assert told("image", "some", *small, cwd=place).count("room for") == 1
+    alone, among = (media.read_png(place / name) for name in ("seed-dream.png", "some-dream/a.png"))
+    assert (alone - among).abs().max() < 0.01
+    refused = told("zoom", "seed.png", "--size", 20, cwd=place, status=2)
+    assert "octave 4 of 4 of 20x14 is 20x14" in refused
+
+
+def test_the_largest_octaves_keep_their_weights():
+    settings = settings_for(assigned=assigned(["octaves.weights=[1, 2, 3]", "octaves.count=4"]))
+    assert largest_octaves(settings, 3).octaves.weights == (2, 3, 1)
+    plain = largest_octaves(settings_for(), 2).octaves
+    assert (plain.count, plain.weights) == (2, ())
+
+
+def test_sides_that_follow_are_even_where_the_codec_needs_it(place):
+    words = ("zoom", "seed.png", "--size", 70, "--iterations", 1, "--octaves", 1, "--frames", 1)
+    said = told(*words, cwd=place)
+    assert "even sides" not in said
+    assert size_of(media.read_png(place / "seed-zoom.mp4.dream/frames/000000.png")) == (46, 70)
+    told(*words, "-o", "a.gif", cwd=place)
+    assert media.probe(place / "a.gif").size == (46, 70)
+    assert parsed_size(75, Size(60, 92)) == (49, 75)
+    assert parsed_size(75, Size(60, 92), Size(2, 2)) == (48, 76)
+    assert parsed_size(75, Size(60, 92), Size(1, 2)) == (49, 76)
+
+
+def test_a_config_that_is_a_film_keeps_its_size(place):
+    told(*ZOOM, "--frames", 1, cwd=place)
+    told("zoom", "seed.png", "--config", "seed-zoom.mp4", "-o", "again.mp4", cwd=place)
+    assert media.probe(place / "again.mp4").size == (48, 64)
+    dreamvid.zoom(place / "seed.png", place / "door.gif", config=place / "seed-zoom.mp4.dream")
+    assert media.probe(place / "door.gif").size == (48, 64)
+    # A picture keeps its own.
+    told("image", "seed.png", "--config", "seed-zoom.mp4", cwd=place)
+    assert size_of(media.read_picture(place / "seed-dream.png")) == (60, 92)
