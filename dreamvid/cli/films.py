@@ -10,7 +10,7 @@ from dreamvid.cli.app import print_path, progress_for
 from dreamvid.cli.command import Asked, command
 from dreamvid.errors import SettingsError
 
-Seed = Annotated[Path, typer.Argument(metavar="SEED", help="A picture.")]
+Seed = Annotated[Path, typer.Argument(metavar="SEED", help="A picture, or a film with --at.")]
 JobFolder = Annotated[Path, typer.Argument(metavar="JOB", help="A job folder.")]
 
 
@@ -19,6 +19,7 @@ def zoom(
     seed: Seed,
     asked: Asked,
     out: Path | None,
+    at: str | None,
     job: Path | None,
     overwrite: bool,
     preview: bool,
@@ -30,7 +31,14 @@ def zoom(
     target = out or Path(f"{seed.stem}-zoom.mp4")
     with progress_for(quiet) as progress:
         made = films.zoom(
-            seed, target, settings, job=job, overwrite=overwrite, preview=preview, progress=progress
+            seed,
+            target,
+            settings,
+            at=at,
+            job=job,
+            overwrite=overwrite,
+            preview=preview,
+            progress=progress,
         )
     print_path(made)
 
@@ -61,12 +69,13 @@ def loop(
         Path | None,
         typer.Argument(
             metavar="SEED",
-            help="A picture, or a job: its last frame. [default: noise]",
+            help="A picture, a film with --at, or a job: its last frame. [default: noise]",
         ),
     ] = None,
     *,
     asked: Asked,
     out: Path | None,
+    at: str | None,
     seconds: str | None,
     job: Path | None,
     overwrite: bool,
@@ -81,7 +90,14 @@ def loop(
     target = out or films.named(seed, "loop")
     with progress_for(quiet) as progress:
         made = films.loop(
-            seed, target, settings, job=job, overwrite=overwrite, preview=preview, progress=progress
+            seed,
+            target,
+            settings,
+            at=at,
+            job=job,
+            overwrite=overwrite,
+            preview=preview,
+            progress=progress,
         )
     print_path(made)
 
@@ -89,10 +105,12 @@ def loop(
 @command("dreamvid image photo.jpg --layer 3b -o dream.png")
 def image(
     seed: Annotated[
-        Path, typer.Argument(metavar="SEED", help="A picture, or a folder of pictures.")
+        Path,
+        typer.Argument(metavar="SEED", help="A picture, a folder of them, or a film with --at."),
     ],
     asked: Asked,
     out: Path | None,
+    at: str | None,
     batch: int,
     log: bool,
     overwrite: bool,
@@ -103,6 +121,8 @@ def image(
     films = import_module("dreamvid.jobs.films")
     target = out or films.dream_of(seed)
     if seed.is_dir():
+        if at is not None:
+            raise SettingsError(f"--at: {seed} is a folder of pictures; leave it out")
         folders = import_module("dreamvid.jobs.image_folders")
         with progress_for(quiet, "picture") as progress:
             made = folders.image_folder(
@@ -117,7 +137,7 @@ def image(
     else:
         with progress_for(quiet, "step") as progress:
             made = films.image(
-                seed, target, settings, log=log, overwrite=overwrite, progress=progress
+                seed, target, settings, at=at, log=log, overwrite=overwrite, progress=progress
             )
     print_path(made)
 

@@ -156,10 +156,10 @@ _DREAM = (
 )
 _RUN = "min_free job overwrite quiet"
 COMMANDS: dict[str, str] = {
-    "zoom": f"out {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
+    "zoom": f"out at {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
     "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
-    "loop": f"out seconds {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
-    "image": f"out size {_DREAM} depth batch log overwrite quiet",
+    "loop": f"out at seconds {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
+    "image": f"out at size {_DREAM} depth batch log overwrite quiet",
     "resume": "frames source min_free overwrite quiet",
     "encode": "out assign overwrite quiet",
     "list": "weights plugins",

@@ -4,7 +4,7 @@ from dreamvid.media.atomic import atomic_write, storage_checked, storage_error
 from dreamvid.media.decoding import check_whole, decoded
 from dreamvid.media.encoding import encode
 from dreamvid.media.ffmpeg import check_ffmpeg, lacking
-from dreamvid.media.formats import LARGEST_PICTURE, SMALLEST_SIDE
+from dreamvid.media.formats import LARGEST_PICTURE, SMALLEST_SIDE, is_picture_file
 from dreamvid.media.metadata import read_metadata
 from dreamvid.media.pictures import READ_SUFFIXES, read_picture
 from dreamvid.media.probing import Film, probe
@@ -26,6 +26,7 @@ __all__ = [
     "decoded",
     "encode",
     "frames_of",
+    "is_picture_file",
     "lacking",
     "probe",
     "read_metadata",
