@@ -58,14 +58,15 @@ def test_a_frame_of_a_film(files, tmp_path, at, index, suffix):
 
 
 def test_films_begin_with_it(files, tmp_path):
-    for make in (dreamvid.zoom, dreamvid.loop):
+    for make in (dreamvid.loop, dreamvid.zoom):
         out = make(files / "clip.mp4", tmp_path / f"{make.__name__}.mp4", at="1s", frames=3,
-                   octaves=1, iterations=0, settings={"loop": {"breath": 0}})  # fmt: skip
+                   octaves=1, iterations=0)  # fmt: skip
         job = Job.open(out.with_name(out.name + ".dream"))
         assert torch.allclose(job.read_source(), from_pixels(np.uint8([[[96] * 3]])), atol=0.02)
     (tmp_path / "zoom.mp4").unlink()
     command = ("zoom", files / "clip.mp4", "--frames", 3, "-o", tmp_path / "zoom.mp4")
     other = call_cli(*command, "--at", "2s", "--octaves", 1, "--iterations", 0)
+    assert other.returncode == 2
     assert "made from another input" in other.stderr
 
 
