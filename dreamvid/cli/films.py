@@ -162,16 +162,41 @@ def resume(job: JobFolder, asked: Asked, source: Path | None, overwrite: bool, q
     print_path(made)
 
 
-@command("dreamvid encode seed-zoom.mp4.dream -o seed.gif")
-def encode(job: JobFolder, asked: Asked, out: Path | None, overwrite: bool, quiet: bool) -> None:
-    """Encode the frames of a job again, in another format or quality."""
+@command("dreamvid encode a.mp4.dream b.mp4.dream --fade 1s -o both.mp4")
+def encode(
+    jobs: Annotated[
+        list[Path], typer.Argument(metavar="JOB...", help="Job folders, in the film's order.")
+    ],
+    asked: Asked,
+    out: Path | None,
+    fps: str | None,
+    start: str,
+    end: str | None,
+    speed: str | None,
+    reverse: bool,
+    boomerang: bool,
+    fade: str | None,
+    audio: Path | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Encode the frames of jobs again: another format, cut, turned round, joined."""
     options = asked.assigned
     if foreign := set(options) - {"encode"}:
         raise SettingsError(f"--set {min(foreign)}: only encode.* can change once frames are made")
-    resuming = import_module("dreamvid.jobs.resuming")
-    opened = import_module("dreamvid.jobs.folder").Job.open(job)
+    editing = import_module("dreamvid.jobs.editing")
+    edit = editing.read_edit(
+        {"fps": fps, "start": start, "end": end, "speed": speed, "fade": fade, "audio": audio},
+        reverse=reverse,
+        boomerang=boomerang,
+    )
+    job_folder = import_module("dreamvid.jobs.folder").Job
+    opened = [job_folder.open(job) for job in jobs]
+    more = {"options": options.get("encode"), "overwrite": overwrite}
     with progress_for(quiet) as progress:
-        made = resuming.encode(
-            opened, out, options=options.get("encode"), overwrite=overwrite, progress=progress
-        )
+        if len(opened) == 1 and edit == editing.Edit():
+            resuming = import_module("dreamvid.jobs.resuming")
+            made = resuming.encode(opened[0], out, progress=progress, **more)
+        else:
+            made = editing.edited(opened, out, edit, progress=progress, **more)
     print_path(made)

@@ -9,7 +9,7 @@ from dreamvid.media.metadata import read_metadata
 from dreamvid.media.pictures import READ_SUFFIXES, read_picture
 from dreamvid.media.probing import Film, probe
 from dreamvid.media.readback import frames_of
-from dreamvid.media.sound import Sound, SoundFormat
+from dreamvid.media.sound import Sound, SoundFormat, check_sound
 from dreamvid.media.writing import WRITE_FORMATS, read_png, write_picture
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "SoundFormat",
     "atomic_write",
     "check_ffmpeg",
+    "check_sound",
     "check_whole",
     "decoded",
     "encode",
