@@ -27,6 +27,7 @@ def zoom(
     seed: str | PathLike[str],
     out: str | PathLike[str] | None = None,
     *,
+    at: int | str | None = None,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
@@ -41,7 +42,7 @@ def zoom(
 
     target = naming.film_name(_path(out), Path(seed), "zoom", overwrite)
     return films.zoom(
-        Path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview
+        Path(seed), target, chosen, at=at, job=_path(job), overwrite=overwrite, preview=preview
     )
 
 
@@ -68,6 +69,7 @@ def loop(
     seed: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     *,
+    at: int | str | None = None,
     seconds: float | None = None,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
@@ -88,7 +90,7 @@ def loop(
         chosen = films.lasting(chosen, seconds, flags.get("frames"))
     target = naming.film_name(_path(out), _path(seed), "loop", overwrite)
     return films.loop(
-        _path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview
+        _path(seed), target, chosen, at=at, job=_path(job), overwrite=overwrite, preview=preview
     )
 
 
@@ -96,6 +98,7 @@ def image(
     seed: str | PathLike[str],
     out: str | PathLike[str] | None = None,
     *,
+    at: int | str | None = None,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     batch: int = 0,
@@ -114,7 +117,7 @@ def image(
         return folders.image_folder(
             Path(seed), target, chosen, batch=batch, log=log, overwrite=overwrite
         )
-    return films.image(Path(seed), target, chosen, log=log, overwrite=overwrite)
+    return films.image(Path(seed), target, chosen, at=at, log=log, overwrite=overwrite)
 
 
 def sheet(

@@ -12,6 +12,7 @@ def zoom(
     seed: str | PathLike[str],
     out: str | PathLike[str] | None = None,
     *,
+    at: int | str | None = None,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
@@ -42,6 +43,7 @@ def zoom(
     Args:
         seed: A picture. (The random seed is ``settings={'film': {'seed': 7}}``.)
         out: Where to write the result; the suffix chooses the format. Default: SEED-zoom.mp4.
+        at: Of a film as seed, the frame to begin with: its number or a time, 72, 3s, 1:02.5.
         preset: A preset, or a .toml file of settings. Default: default.
         config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
             made.
@@ -146,6 +148,7 @@ def loop(
     seed: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     *,
+    at: int | str | None = None,
     seconds: float | None = None,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
@@ -180,6 +183,7 @@ def loop(
         seed: A picture. (The random seed is ``settings={'film': {'seed': 7}}``.)
         out: Where to write the result; the suffix chooses the format. Default: SEED-loop.mp4, or
             noise-loop.mp4.
+        at: Of a film as seed, the frame to begin with: its number or a time, 72, 3s, 1:02.5.
         seconds: Length in seconds, instead of --frames.
         preset: A preset, or a .toml file of settings. Default: default.
         config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
@@ -217,6 +221,7 @@ def image(
     seed: str | PathLike[str],
     out: str | PathLike[str] | None = None,
     *,
+    at: int | str | None = None,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     batch: int = 0,
@@ -242,6 +247,7 @@ def image(
         seed: A picture. (The random seed is ``settings={'film': {'seed': 7}}``.)
         out: Where to write the result; the suffix chooses the format. Default: SEED-dream.png; of
             a folder, SEED-dream.
+        at: Of a film as seed, the frame to begin with: its number or a time, 72, 3s, 1:02.5.
         preset: A preset, or a .toml file of settings. Default: default.
         config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
             made.

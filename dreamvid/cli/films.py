@@ -10,7 +10,7 @@ from dreamvid.cli.app import print_path, progress_for
 from dreamvid.cli.command import Asked, command
 from dreamvid.errors import SettingsError
 
-Seed = Annotated[Path, typer.Argument(metavar="SEED", help="A picture.")]
+Seed = Annotated[Path, typer.Argument(metavar="SEED", help="A picture, or a film with --at.")]
 JobFolder = Annotated[Path, typer.Argument(metavar="JOB", help="A job folder.")]
 
 
@@ -24,6 +24,7 @@ def zoom(
     seed: Seed,
     asked: Asked,
     out: Path | None,
+    at: str | None,
     job: Path | None,
     overwrite: bool,
     preview: bool,
@@ -35,7 +36,14 @@ def zoom(
     with progress_for(quiet) as progress:
         target = naming().film_name(out, seed, "zoom", overwrite, progress.say)
         made = films.zoom(
-            seed, target, settings, job=job, overwrite=overwrite, preview=preview, progress=progress
+            seed,
+            target,
+            settings,
+            at=at,
+            job=job,
+            overwrite=overwrite,
+            preview=preview,
+            progress=progress,
         )
     print_path(made)
 
@@ -66,12 +74,13 @@ def loop(
         Path | None,
         typer.Argument(
             metavar="SEED",
-            help="A picture, or a job: its last frame. [default: noise]",
+            help="A picture, a film with --at, or a job: its last frame. [default: noise]",
         ),
     ] = None,
     *,
     asked: Asked,
     out: Path | None,
+    at: str | None,
     seconds: str | None,
     job: Path | None,
     overwrite: bool,
@@ -86,7 +95,14 @@ def loop(
     with progress_for(quiet) as progress:
         target = naming().film_name(out, seed, "loop", overwrite, progress.say)
         made = films.loop(
-            seed, target, settings, job=job, overwrite=overwrite, preview=preview, progress=progress
+            seed,
+            target,
+            settings,
+            at=at,
+            job=job,
+            overwrite=overwrite,
+            preview=preview,
+            progress=progress,
         )
     print_path(made)
 
@@ -94,10 +110,12 @@ def loop(
 @command("dreamvid image photo.jpg --layer 3b -o dream.png")
 def image(
     seed: Annotated[
-        Path, typer.Argument(metavar="SEED", help="A picture, or a folder of pictures.")
+        Path,
+        typer.Argument(metavar="SEED", help="A picture, a folder of them, or a film with --at."),
     ],
     asked: Asked,
     out: Path | None,
+    at: str | None,
     batch: int,
     log: bool,
     overwrite: bool,
@@ -107,6 +125,8 @@ def image(
     settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
     if seed.is_dir():
+        if at is not None:
+            raise SettingsError(f"--at: {seed} is a folder of pictures; leave it out")
         folders = import_module("dreamvid.jobs.image_folders")
         target = naming().dream_name(out, seed)
         with progress_for(quiet, "picture") as progress:
@@ -123,7 +143,7 @@ def image(
         with progress_for(quiet, "step") as progress:
             target = naming().dream_name(out, seed, overwrite, progress.say)
             made = films.image(
-                seed, target, settings, log=log, overwrite=overwrite, progress=progress
+                seed, target, settings, at=at, log=log, overwrite=overwrite, progress=progress
             )
     print_path(made)
 
@@ -156,16 +176,41 @@ def resume(
     print_path(made)
 
 
-@command("dreamvid encode seed-zoom.mp4.dream -o seed.gif")
-def encode(job: JobFolder, asked: Asked, out: Path | None, overwrite: bool, quiet: bool) -> None:
-    """Encode the frames of a job again, in another format or quality."""
+@command("dreamvid encode a.mp4.dream b.mp4.dream --fade 1s -o both.mp4")
+def encode(
+    jobs: Annotated[
+        list[Path], typer.Argument(metavar="JOB...", help="Job folders, in the film's order.")
+    ],
+    asked: Asked,
+    out: Path | None,
+    fps: str | None,
+    start: str,
+    end: str | None,
+    speed: str | None,
+    reverse: bool,
+    boomerang: bool,
+    fade: str | None,
+    audio: Path | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Encode the frames of jobs again: another format, cut, turned round, joined."""
     options = asked.assigned
     if foreign := set(options) - {"encode"}:
         raise SettingsError(f"--set {min(foreign)}: only encode.* can change once frames are made")
-    resuming = import_module("dreamvid.jobs.resuming")
-    opened = import_module("dreamvid.jobs.folder").Job.open(job)
+    editing = import_module("dreamvid.jobs.editing")
+    edit = editing.read_edit(
+        {"fps": fps, "start": start, "end": end, "speed": speed, "fade": fade, "audio": audio},
+        reverse=reverse,
+        boomerang=boomerang,
+    )
+    job_folder = import_module("dreamvid.jobs.folder").Job
+    opened = [job_folder.open(job) for job in jobs]
+    more = {"options": options.get("encode"), "overwrite": overwrite}
     with progress_for(quiet) as progress:
-        made = resuming.encode(
-            opened, out, options=options.get("encode"), overwrite=overwrite, progress=progress
-        )
+        if len(opened) == 1 and edit == editing.Edit():
+            resuming = import_module("dreamvid.jobs.resuming")
+            made = resuming.encode(opened[0], out, progress=progress, **more)
+        else:
+            made = editing.edited(opened, out, edit, progress=progress, **more)
     print_path(made)

@@ -32,6 +32,20 @@ OWN: dict[str, Flag] = {
         unset="where it was, or beside the job",
     ),
     "encode.out": FLAGS["out"]._replace(unset="where the job's film is"),
+    "encode.fps": Flag(
+        "Frames per second; the film plays as fast, frames are repeated or left out.",
+        "RATE",
+        unset="the first job's",
+    ),
+    "encode.start": FLAGS["start"]._replace(sets="", default="0"),
+    "encode.end": FLAGS["end"]._replace(sets=""),
+    "encode.speed": Flag("Play so many times as fast: 2, 0.5.", "FACTOR", unset="1"),
+    "encode.reverse": Flag("Play the frames backwards.", kind="switch"),
+    "encode.boomerang": Flag("Play them forwards, then backwards.", kind="switch"),
+    "encode.fade": Flag("Fade each job into the next, so long.", "SECONDS", unset="a cut"),
+    "encode.audio": Flag(
+        "Lay the sound of this file under the film.", "FILE", kind="file", unset="the input's"
+    ),
     "sheet.out": FLAGS["out"]._replace(help="Where to write the sheet.", unset="SEED-sheet.png"),
     "sheet.size": FLAGS["size"]._replace(
         help="Size of each cell: WxH, or the longer side.", unset="{CELL_SIDE}"
@@ -159,13 +173,13 @@ _DREAM = (
 )
 _RUN = "min_free job overwrite quiet"
 COMMANDS: dict[str, str] = {
-    "zoom": f"out {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
+    "zoom": f"out at {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
     "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
-    "loop": f"out seconds {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview "
-    f"{_RUN}",
-    "image": f"out size mask keep_color {_DREAM} depth batch log overwrite quiet",
+    "loop": f"out at seconds {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor "
+    f"preview {_RUN}",
+    "image": f"out at size mask keep_color {_DREAM} depth batch log overwrite quiet",
     "resume": "out frames source min_free overwrite quiet",
-    "encode": "out assign overwrite quiet",
+    "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
     "list": "weights plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "
     "weights config assign plugins seed device precision overwrite quiet",

@@ -43,6 +43,10 @@ FLAGS: dict[str, Flag] = {
     "start": Flag(
         "Where in the film to begin: a frame or a time, 120, 2.5s, 1:02.5.", "PLACE", "video.start"
     ),
+    "at": Flag(
+        "Of a film as seed, the frame to begin with: its number or a time, 72, 3s, 1:02.5.",
+        "PLACE",
+    ),
     "end": Flag(
         "The first frame or time to leave out.", "PLACE", "video.end", unset="the film's end"
     ),

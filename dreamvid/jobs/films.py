@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, fitted
 from dreamvid.dream.timeline import Timeline, check_schedules
-from dreamvid.errors import MediaError, ResumeError, SettingsError
+from dreamvid.errors import MediaError, SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
 from dreamvid.film.finishing import check_picture_mask, finished_picture
@@ -17,11 +17,11 @@ from dreamvid.frames import Size, covered, quantised, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.disk import bytes_from
-from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
+from dreamvid.jobs.seeds import known_place, last_frame, probe_film, read_seed
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
@@ -57,13 +57,15 @@ def image(
     out: Path,
     settings: Settings,
     *,
+    at: int | str | None = None,
     log: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Dream one picture, at its own size unless one is asked for, and return where it is.
 
-    With `log`, the objective at every step is written beside it; see `logs`.
+    Where the seed is a film, `at` is the place of the frame in it. With `log`, the objective at
+    every step is written beside it; see `logs`.
     """
     encoders.check_picture(out, overwrite, settings.film.depth)
     if log:
@@ -71,7 +73,7 @@ def image(
     _must_differ(seed, out)
     check_schedules(settings)
     check_picture_mask(settings)
-    picture = media.read_picture(seed)
+    picture = read_seed(seed, at)
     size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
     progress = progress or Silence()
     with stoppable(out.parent, "the same command again"):
@@ -97,6 +99,7 @@ def zoom(
     out: Path,
     settings: Settings,
     *,
+    at: int | str | None = None,
     job: Path | None = None,
     overwrite: bool = False,
     preview: bool = False,
@@ -106,15 +109,16 @@ def zoom(
     """Make a film that falls into a still, and return where it is.
 
     Everything that can be wrong with the input or the settings is found before the job folder
-    is made. With `preview`, the motion alone and a quarter of the size come first. `dreamer` is
-    one for just these settings, where there is one already.
+    is made. Where the seed is a film, `at` is the place of the frame in it. With `preview`, the
+    motion alone and a quarter of the size come first. `dreamer` is one for just these settings,
+    where there is one already.
     """
     _check_out(seed, out, settings, overwrite)
     kind_of("zoom").check(settings)
-    picture = media.read_picture(seed)
+    picture = read_seed(seed, at)
     settings = _settled_motion(settings, size_of(picture), out)
     size = settings.film.pixels
-    source = {"path": str(seed.absolute()), "sha256": input_hash(seed)}
+    source = {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
     settings, source = _settled_mask(settings, source)
     progress = progress or Silence()
     dreamer = fitted(dreamer or dreamer_for(settings), size, size_of(picture), progress.say)
@@ -139,6 +143,7 @@ def loop(
     out: Path,
     settings: Settings,
     *,
+    at: int | str | None = None,
     job: Path | None = None,
     overwrite: bool = False,
     preview: bool = False,
@@ -149,11 +154,13 @@ def loop(
     `seed` is a picture, a job folder, whose last frame is taken, or None for noise. Otherwise
     like `zoom`.
     """
+    if seed is None and at is not None:
+        raise SettingsError("--at: got a place, and no film that it is in; name one as the seed")
     if seed is not None and seed.is_dir():
-        seed = _last_frame(seed)
+        seed = last_frame(seed)
     _check_out(seed, out, settings, overwrite)
     kind_of("loop").check(settings)
-    picture = None if seed is None else media.read_picture(seed)
+    picture = None if seed is None else read_seed(seed, at)
     settings = _settled_motion(settings, SQUARE if picture is None else size_of(picture), out)
     size = settings.film.pixels
     progress = progress or Silence()
@@ -161,7 +168,7 @@ def loop(
     dreamer = fitted(dreamer_for(settings), size, shape, progress.say)
     source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
     if seed is not None:
-        source |= {"path": str(seed.absolute()), "sha256": input_hash(seed)}
+        source |= {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
     settings, source = _settled_mask(settings, source)
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
@@ -181,15 +188,6 @@ def loop(
             progress=progress,
         )
     )
-
-
-def _last_frame(folder: Path) -> Path:
-    """The last finished frame of a job."""
-    job = Job.open(folder)
-    done = job.finished()
-    if not done:
-        raise ResumeError(f"{folder}: has no finished frame yet; `dreamvid resume` it first")
-    return job.frame_path(done - 1)
 
 
 def lasting(settings: Settings, seconds: Any, frames: Any = None) -> Settings:
@@ -215,7 +213,7 @@ def video(
     """
     _check_out(source, out, settings, overwrite)
     kind_of("video").check(settings)
-    film = media.probe(source)
+    film = probe_film(source)
     rate = settings.film.fps or film.rate
     first, frames = _range(film, rate, settings)
     size = film.size

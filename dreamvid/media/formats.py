@@ -70,6 +70,11 @@ def head_of(path: Path) -> bytes:
     return head
 
 
+def is_picture_file(path: Path) -> bool:
+    """Whether a file begins as a picture does; so do GIF, WebP and PNG that hold a film."""
+    return kind_of(head_of(path)) is not None
+
+
 def damaged(path: Path, error: Exception, kind: str | None = None) -> MediaError:
     """The one line to say of a file that a decoder choked on; `kind` as from `kind_of`."""
     what = f"{kind.replace('HEIF', 'HEIC')} picture" if kind else "picture"

@@ -12,6 +12,7 @@ import av
 import av.error
 
 from dreamvid.errors import EncodeError, MediaError
+from dreamvid.frames import Size
 from dreamvid.media.atomic import storage_error
 from dreamvid.media.ffmpeg import (
     QUIETLY,
@@ -23,9 +24,12 @@ from dreamvid.media.ffmpeg import (
     packets_in,
     storage_reason,
 )
-from dreamvid.media.formats import DEMUXERS, EXACT_SEEKING, ONLY_FILMS
+from dreamvid.media.formats import DEMUXERS, EXACT_SEEKING, ONLY_FILMS, head_of
 from dreamvid.media.probing import Film, probe
+from dreamvid.media.timing import even_timing
 
+HEARD = f"{DEMUXERS},wav,w64,mp3,flac,aac,aiff,caf,au,ac3,eac3,wv,tta,ape"
+"""The containers of files that are only heard."""
 _EARLY = Fraction(1, 10)  # seconds: more than any codec's start-up, which players skip
 _LAYOUTS = "aformat=channel_layouts=mono|stereo|5.1|7.1"  # that every encoder here knows
 _LEAD = 10  # seconds before the range at which reading begins
@@ -38,6 +42,8 @@ class Sound:
     path: Path
     start: Fraction
     duration: Fraction
+    alone: bool = False
+    """Whether the file is to be heard only: it need not be a film, and times are its own."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def add_sound(
     pictures = packets_in(part, "0:v")
     reason = "it holds none that can be read"
     try:
-        source = probe(sound.path)
+        source = _heard_only(sound.path) if sound.alone else probe(sound.path)
         if source.sound is None:
             return
         for arguments in _ways(sound, source, form):
@@ -105,10 +111,37 @@ def add_sound(
     say(f"{path.name}: the sound of {sound.path.name} cannot be kept ({reason}); it is silent")
 
 
+def check_sound(path: Path) -> None:
+    """Raise `MediaError` where there is no sound in a file that ffmpeg could lay under a film."""
+    head_of(path)
+    _heard_only(path)
+
+
+def _heard_only(path: Path) -> Film:
+    """What `add_sound` must know of a file that is only heard."""
+    options = {"protocol_whitelist": "file", "format_whitelist": HEARD}
+    try:
+        with av.open(os.fspath(path), options=options) as container:
+            codec = container.streams.audio[0].codec_context.codec.canonical_name
+            name = container.format.name
+    except (av.error.FFmpegError, IndexError, ValueError) as error:
+        raise MediaError(f"{path}: holds no sound that can be read; wanted a sound file") from error
+    return Film(
+        **vars(even_timing(1, ())),
+        width=1,
+        height=1,
+        size=Size(1, 1),
+        sound=codec,
+        codec="",
+        container=name,
+        pixel_format="",
+    )
+
+
 def _ways(sound: Sound, source: Film, form: SoundFormat) -> list[tuple[str, ...]]:
     """Ffmpeg's options for the sound, the best first."""
     frame = 1 / source.rate
-    whole = sound.start == 0 and sound.duration > source.duration - frame
+    whole = not sound.alone and sound.start == 0 and sound.duration > source.duration - frame
     encoded = _encoded(sound, source, form)
     if whole and source.sound in form.copied and _begins(sound.path) >= source.origin - _EARLY:
         end = sound.duration + Fraction(1, 1000)  # so that rounding never takes the last packet
@@ -150,7 +183,8 @@ def _command(
     return [
         *(executable(), *QUIETLY, "-y", "-progress", "pipe:2", "-stats_period", "0.5", "-copyts"),
         *("-protocol_whitelist", "file", "-i", f"file:{part}"),
-        *("-protocol_whitelist", "file", "-format_whitelist", DEMUXERS, *shift, *seek),
+        *("-protocol_whitelist", "file", "-format_whitelist", HEARD if sound.alone else DEMUXERS),
+        *(*shift, *seek),
         *("-i", f"file:{sound.path.absolute()}", "-map", "0:v", "-map", "1:a:0"),
         *("-c:v", "copy", *arguments, "-map_metadata", "0", "-map_metadata:s:a", "-1"),
         *("-fflags", "+bitexact", "-flags:a", "+bitexact", *container, f"file:{heard}"),

@@ -159,7 +159,10 @@ class Network(nn.Module):
             NetworkError: A selector cannot be read, or names no layer of the network.
         """
         selectors = tuple(selectors) or (self.favourite,)
-        return chosen(self.layers, selectors, self.name, self.aliases, self.numbers())
+        numbers = self.numbers()
+        return chosen(
+            self.layers, selectors, self.name, self.aliases, numbers, favourite=self.favourite
+        )
 
     def class_number(self, text: str) -> int:
         """The place in the head of a class, given by name or by number from 0.

@@ -100,6 +100,7 @@ def chosen(
     network_name: str,
     aliases: Mapping[str, str] | None = None,
     numbers: Mapping[str, int] | None = None,
+    favourite: str = "",
 ) -> tuple[Choice, ...]:
     """The layers that plain `selectors` name, in their order.
 
@@ -112,6 +113,7 @@ def chosen(
         network_name: For the errors.
         aliases: Other names of layers.
         numbers: The numbers of layers; counted from 1 where not given.
+        favourite: A layer of the network to name where a selector names none.
 
     Raises:
         NetworkError: A selector cannot be read, or names no layer of the network.
@@ -127,7 +129,9 @@ def chosen(
                 f"layer {text!r}: weight is {selector.weight!r}, wanted a number; "
                 "schedules and walks are for films"
             )
-        for layer in _matching(selector.name, network_layers, network_name, aliases, numbers):
+        for layer in _matching(
+            selector.name, network_layers, network_name, aliases, numbers, favourite
+        ):
             found[layer, selector.channels] = Choice(layer, selector.channels, selector.weight)
     return tuple(found.values())
 
@@ -138,7 +142,9 @@ def _matching(
     network_name: str,
     aliases: Mapping[str, str],
     numbers: Mapping[str, int],
+    favourite: str,
 ) -> list[str]:
+    instead = f"; give one of its own, such as --layer {favourite}" if favourite else ""
     if pattern in layers:
         return [pattern]
     if pattern in aliases:
@@ -150,14 +156,15 @@ def _matching(
         if by_number:
             raise NetworkError(
                 f"{network_name}: no layer {pattern}; "
-                f"layers are {min(by_number)} to {max(by_number)}"
+                f"layers are {min(by_number)} to {max(by_number)}{instead}"
             )
     names = {**{layer: layer for layer in layers}, **aliases}
     matching = (layer for name, layer in names.items() if fnmatch.fnmatchcase(name, pattern))
     if found := list(dict.fromkeys(matching)):
         return found
+    near = _nearest(pattern, [*names])
     raise NetworkError(
-        f"{network_name}: no layer {pattern!r}{_nearest(pattern, [*names])} "
+        f"{network_name}: no layer {pattern!r}{near}{'' if repr(favourite) in near else instead} "
         f"(dreamvid list layers {network_name})"
     )
 

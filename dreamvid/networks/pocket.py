@@ -56,6 +56,15 @@ STAGES = (
 )
 
 
+TEACHERS = {
+    "pool1/3x3_s2": "conv1",
+    "conv2/3x3": "conv2",
+    **{f"inception_{block}/output": block for block in ("3a", "3b", "4a", "4b", "4c", "4d")},
+    **{f"mixed{block}": block for block in ("3a", "3b", "4a", "4b", "4c", "4d")},
+}
+"""The teacher's names of the layers, and those of TensorFlow's edition of the same network."""
+
+
 class Bottleneck(nn.Module):
     """A stage's reduce, 3x3 convolutions and expand; (N, inputs, h, w) to (N, channels, h, w)."""
 
@@ -107,6 +116,7 @@ class Pocket(Network):
         self.layers = tuple(stage.name for stage in stages)
         # The deepest stage sees the rarest things; the one before it dreams more readily.
         self.favourite = self.layers[max(0, len(stages) - 2)]
+        self.aliases = {other: name for other, name in TEACHERS.items() if name in self.layers}
         blocks: list[nn.Module] = [Stem(stages[0].channels)]
         for before, stage in pairwise(stages):
             blocks.append(Bottleneck(before.channels, stage))

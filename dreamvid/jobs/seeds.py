@@ -1,0 +1,76 @@
+"""The picture that something begins with: a still, a frame of a film, the last frame of a job."""
+
+import math
+from contextlib import closing
+from pathlib import Path
+
+from dreamvid import media
+from dreamvid.errors import MediaError, ResumeError, SettingsError
+from dreamvid.frames import Frame, from_pixels
+from dreamvid.jobs.folder import Job
+from dreamvid.sizes import film_seconds
+
+
+def read_seed(path: Path, at: int | str | None = None) -> Frame:
+    """A picture or, with `at`, the frame of a film at that place: a frame's number or a time.
+
+    Raises:
+        MediaError: it cannot be read; or it is a film, and `at` is not given; or the reverse.
+        SettingsError: `at` is no place in the film.
+    """
+    if at is None:
+        try:
+            return media.read_picture(path)
+        except MediaError:
+            if media.is_picture_file(path) or not _is_film(path):
+                raise
+        raise MediaError(
+            f"{path}: is a film; use `dreamvid video`, or `--at 3s` to fall into a frame of it"
+        )
+    film = media.probe(path)
+    if film.frames == 1 and media.is_picture_file(path):
+        raise MediaError(f"{path}: is a picture, and --at is a place in a film; leave it out")
+    index = math.floor(film_seconds(at, film.rate, "--at") * film.rate)
+    if index >= film.frames:
+        raise SettingsError(
+            f"--at: got {at}, expected a place before the end of {path.name}, "
+            f"which has {film.frames} frames, {float(film.duration):.4g} s"
+        )
+    with closing(media.decoded(path, film, start=index, count=1)) as frames:
+        return from_pixels(next(frames))
+
+
+def known_place(at: int | str | None) -> dict[str, str]:
+    """What a job records of the place in the film that its seed is from."""
+    return {} if at is None else {"at": str(at)}
+
+
+def probe_film(path: Path) -> media.Film:
+    """What a film is; a `MediaError` names the commands for a picture where it is one."""
+    picture = media.is_picture_file(path)
+    try:
+        film = media.probe(path)
+    except MediaError:
+        if not picture:
+            raise
+        film = None
+    if picture and (film is None or film.frames == 1):
+        raise MediaError(f"{path}: is a picture; use `dreamvid zoom` or `image`")
+    assert film is not None
+    return film
+
+
+def last_frame(folder: Path) -> Path:
+    """The last finished frame of a job."""
+    job = Job.open(folder)
+    done = job.finished()
+    if not done:
+        raise ResumeError(f"{folder}: has no finished frame yet; `dreamvid resume` it first")
+    return job.frame_path(done - 1)
+
+
+def _is_film(path: Path) -> bool:
+    try:
+        return media.probe(path).frames > 1
+    except MediaError:
+        return False
