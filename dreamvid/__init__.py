@@ -68,7 +68,6 @@ def loop(
     seed: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     *,
-    seconds: float | None = None,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
@@ -84,8 +83,6 @@ def loop(
     chosen = _settings("loop", preset, config, flags, settings)
     from dreamvid.jobs import films, naming
 
-    if seconds is not None:
-        chosen = films.lasting(chosen, seconds, flags.get("frames"))
     target = naming.film_name(_path(out), _path(seed), "loop", overwrite)
     return films.loop(
         _path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview

@@ -18,7 +18,8 @@ def zoom(
     overwrite: bool = False,
     preview: bool = False,
     settings: dict[str, Any] | None = None,
-    frames: int | None = None,
+    frames: str | int | None = None,
+    seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     motion: str | Sequence[str] | None = None,
@@ -49,7 +50,8 @@ def zoom(
         overwrite: Replace what is there.
         preview: First show the motion alone, then a film of a quarter of the size.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
-        frames: Length in frames. Default: 300.
+        frames: Length in frames, or as 10s. Default: 300.
+        seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
         size: WxH, or the longer side in pixels. Default: 640.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
@@ -85,7 +87,8 @@ def video(
     settings: dict[str, Any] | None = None,
     start: int | str | None = None,
     end: int | str | None = None,
-    frames: int | None = None,
+    frames: str | int | None = None,
+    seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     carry: str | None = None,
@@ -118,7 +121,8 @@ def video(
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         start: Where in the film to begin: a frame or a time, 120, 2.5s, 1:02.5. Default: 0.
         end: The first frame or time to leave out. Default: the film's end.
-        frames: Length in frames. Default: to the film's end.
+        frames: Length in frames, or as 10s. Default: to the film's end.
+        seconds: Length in seconds, instead of --frames. Default: to the film's end.
         fps: Frames per second: 24, 30000/1001. Default: the film's own.
         size: WxH, or the longer side in pixels. Default: the film's own, at most 640.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
@@ -146,14 +150,14 @@ def loop(
     seed: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     *,
-    seconds: float | None = None,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     preview: bool = False,
     settings: dict[str, Any] | None = None,
-    frames: int | None = None,
+    frames: str | int | None = None,
+    seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     motion: str | Sequence[str] | None = None,
@@ -180,7 +184,6 @@ def loop(
         seed: A picture. (The random seed is ``settings={'film': {'seed': 7}}``.)
         out: Where to write the result; the suffix chooses the format. Default: SEED-loop.mp4, or
             noise-loop.mp4.
-        seconds: Length in seconds, instead of --frames.
         preset: A preset, or a .toml file of settings. Default: default.
         config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
             made.
@@ -188,7 +191,8 @@ def loop(
         overwrite: Replace what is there.
         preview: First show the motion alone, then a film of a quarter of the size.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
-        frames: Length in frames. Default: 300.
+        frames: Length in frames, or as 10s. Default: 300.
+        seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
         size: WxH, or the longer side in pixels. Default: 640.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:

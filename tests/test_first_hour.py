@@ -1,5 +1,11 @@
 """What a stranger meets in the first hour: second tries, longer films, slips."""
 
+import os
+import re
+import signal
+import time
+from fractions import Fraction
+
 import pytest
 import torch
 from conftest import call_cli
@@ -7,11 +13,13 @@ from conftest import call_cli
 import dreamvid
 from dreamvid import media
 from dreamvid.dream.octaves import largest_octaves
-from dreamvid.errors import SettingsError
+from dreamvid.errors import SettingsError, Stopped
 from dreamvid.film.compositing import luma_of
 from dreamvid.frames import size_of
 from dreamvid.jobs.films import settings_for
 from dreamvid.jobs.folder import Job
+from dreamvid.jobs.stopping import stoppable
+from dreamvid.registry import Within
 from dreamvid.settings import assigned
 from dreamvid.sizes import Size, parsed_size
 
@@ -209,3 +217,65 @@ def test_a_config_that_is_a_film_keeps_its_size(place):
     # A picture keeps its own.
     told("image", "seed.png", "--config", "seed-zoom.mp4", cwd=place)
     assert size_of(media.read_picture(place / "seed-dream.png")) == (60, 92)
+
+
+def test_the_room_on_the_disk_is_measured(place, picture):
+    media.write_picture(torch.linspace(0, 1, 92).expand(3, 60, 92), place / "soft.png")
+    words = ("--motion", "hold", "--size", "96x64", "--octaves", 1, "--frames", 13)
+    still = ("--set", "film.anchor=0", "--iterations", 0, "--set", "ascent.later=0")
+    said = told("zoom", "soft.png", *words, *still, "-o", "a.mp4", cwd=place)
+    lines = [line for line in said.splitlines() if "of disk" in line]
+    assert len(lines) == 2
+    told_again = re.match(r"(\d+) frames of 96x64 take about ([\d.]+) kB", lines[1])
+    count, bytes_told = told_again.groups()
+    files = sorted((place / "a.mp4.dream" / "frames").iterdir())
+    assert int(count) == 10
+    assert 0.85 < float(bytes_told) * 1000 / sum(f.stat().st_size for f in files[3:]) < 1.15
+
+
+def test_a_closed_terminal_stops_as_a_signal_does(tmp_path):
+    def hung_up():
+        with stoppable(tmp_path, "`dreamvid resume x`"):
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(5)
+
+    with pytest.raises(Stopped) as stopped:
+        hung_up()
+    assert (stopped.value.signal, stopped.value.remedy) == (signal.SIGHUP, "`dreamvid resume x`")
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    # What nohup begins goes on.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable(tmp_path):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_words(place):
+    alone = call_cli("weights")
+    assert (alone.returncode, alone.stderr) == (0, "")
+    assert "fetch" in alone.stdout
+    assert len(alone.stdout.splitlines()) > 8
+    assert "(carries: " in told("video", "seed.png", "--carry", "x", cwd=place, status=2)
+    said = told(*ZOOM, "--frames", 0, cwd=place, status=2)
+    assert "wanted 1 to 10000000" in said
+    assert str(Within(0.1, 2.5)) == "0.1 to 2.5"
+    assert str(Within(Fraction(1, 10), 1000)) == "0.1 to 1000"
+    assert str(Within(0, above=True)) == "above 0"
+    said = told("zoom", "seed.png", "--network", "vgg", cwd=place, status=2)
+    assert "no network 'vgg'; did you mean one of " in said
+    assert "vgg16" in said
+    assert len(said) < 300
+
+
+def test_lengths_in_seconds(place):
+    told(*ZOOM, "--seconds", 0.5, "--fps", 4, cwd=place)
+    assert length(place / "seed-zoom.mp4") == 2
+    told("resume", "seed-zoom.mp4.dream", "--frames", "1s", cwd=place)
+    assert length(place / "seed-zoom.mp4") == 4
+    told("video", "seed-zoom.mp4", *TINY, "--frames", "0.25s", "-o", "v.mp4", cwd=place)
+    assert length(place / "v.mp4") == 1
+    for command in ("zoom", "loop", "video"):
+        said = told(command, "seed.png", "--seconds", "x", cwd=place, status=2)
+        assert "--seconds: got 'x', wanted seconds such as 10 or 2.5" in said

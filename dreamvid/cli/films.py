@@ -72,7 +72,6 @@ def loop(
     *,
     asked: Asked,
     out: Path | None,
-    seconds: str | None,
     job: Path | None,
     overwrite: bool,
     preview: bool,
@@ -81,8 +80,6 @@ def loop(
     """Make a film whose last frame flows into its first."""
     settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
-    if seconds is not None:
-        settings = films.lasting(settings, seconds, asked.flags.get("film", {}).get("frames"))
     with progress_for(quiet) as progress:
         target = naming().film_name(out, seed, "loop", overwrite, progress.say)
         made = films.loop(

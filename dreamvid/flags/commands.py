@@ -6,6 +6,7 @@ OWN: dict[str, Flag] = {
     "zoom.out": FLAGS["out"]._replace(unset="SEED-zoom.mp4"),
     "video.out": FLAGS["out"]._replace(unset="INPUT-video.mp4"),
     "video.frames": FLAGS["frames"]._replace(unset="to the film's end"),
+    "video.seconds": FLAGS["seconds"]._replace(unset="to the film's end"),
     "video.fps": FLAGS["fps"]._replace(unset="the film's own"),
     "video.size": FLAGS["size"]._replace(unset="the film's own, at most {FILM_SIDE}"),
     "video.preset": FLAGS["preset"]._replace(default="video"),
@@ -22,7 +23,10 @@ OWN: dict[str, Flag] = {
         least=0,
     ),
     "image.log": Flag("Write the objective at every step, as CSV and as a plot.", kind="switch"),
-    "resume.frames": FLAGS["frames"]._replace(help="A new length in frames.", unset="the job's"),
+    "resume.frames": FLAGS["frames"]._replace(
+        help="A new length in frames, or as 10s.", unset="the job's"
+    ),
+    "resume.seconds": FLAGS["seconds"]._replace(unset="the job's"),
     "resume.out": FLAGS["out"]._replace(unset="where the job's film is"),
     "resume.min_free": FLAGS["min_free"]._replace(unset="the job's"),
     "encode.out": FLAGS["out"]._replace(unset="where the job's film is"),
@@ -147,7 +151,7 @@ OWN: dict[str, Flag] = {
 }
 """Flags that mean something else, or are there only, in one command: by command and name."""
 
-_LENGTH = "frames fps size"
+_LENGTH = "frames seconds fps size"
 _DREAM = (
     "preset layer octaves iterations network weights config assign plugins seed device precision"
 )
@@ -155,10 +159,9 @@ _RUN = "min_free job overwrite quiet"
 COMMANDS: dict[str, str] = {
     "zoom": f"out {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
     "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
-    "loop": f"out seconds {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview "
-    f"{_RUN}",
+    "loop": f"out {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
     "image": f"out size mask keep_color {_DREAM} depth batch log overwrite quiet",
-    "resume": "out frames min_free overwrite quiet",
+    "resume": "out frames seconds min_free overwrite quiet",
     "encode": "out assign overwrite quiet",
     "list": "weights plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "

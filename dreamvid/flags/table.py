@@ -2,9 +2,9 @@
 
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["text", "number", "list", "file", "switch", "whole"]
+Kind = Literal["text", "number", "list", "file", "switch", "whole", "seconds"]
 """Text as it is; TOML, for a setting that is no text; comma-separated texts; a path; yes or no;
-a whole number of a flag that is no setting."""
+a whole number of a flag that is no setting; a duration."""
 
 
 class Flag(NamedTuple):
@@ -35,8 +35,10 @@ FLAGS: dict[str, Flag] = {
         kind="file",
         names=("-o", "--out"),
     ),
-    "frames": Flag("Length in frames.", "N", "film.frames", "number", "{FRAMES}"),
-    "seconds": Flag("Length in seconds, instead of --frames.", "S"),
+    "frames": Flag("Length in frames, or as 10s.", "N", "film.frames", "number", "{FRAMES}"),
+    "seconds": Flag(
+        "Length in seconds, instead of --frames.", "S", "film.frames", "seconds", "{FRAMES} frames"
+    ),
     "fps": Flag("Frames per second: 24, 30000/1001.", "RATE", "film.fps", "number", "{FPS}"),
     "size": Flag("WxH, or the longer side in pixels.", "SIZE", "film.size", unset="{FILM_SIDE}"),
     "depth": Flag("Bits per channel of frames on disk: 8 or 16.", "BITS", "film.depth", "number"),
@@ -140,6 +142,8 @@ FLAGS: dict[str, Flag] = {
     ),
     "job": Flag("The job folder.", "DIR", kind="file", unset="OUT.dream"),
     "overwrite": Flag("Replace what is there.", kind="switch"),
-    "quiet": Flag("Print nothing but errors.", kind="switch", names=("-q", "--quiet")),
+    "quiet": Flag(
+        "Print only errors, and where the result is.", kind="switch", names=("-q", "--quiet")
+    ),
 }
 """The flags that several commands share."""

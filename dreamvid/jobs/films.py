@@ -3,7 +3,6 @@
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
 
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, fitted
@@ -28,9 +27,8 @@ from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import method_for
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
-from dreamvid.registry import Within, checked_value
 from dreamvid.settings import FILM_SIDE, Settings, Tree, presets
-from dreamvid.sizes import film_seconds, parsed_size
+from dreamvid.sizes import Duration, film_seconds, parsed_size
 
 DEFAULT_MOTION: Tree = {"zoom": {}}
 SQUARE = Size(1, 1)
@@ -192,14 +190,6 @@ def _last_frame(folder: Path) -> Path:
     return job.frame_path(done - 1)
 
 
-def lasting(settings: Settings, seconds: Any, frames: Any = None) -> Settings:
-    """`settings` for a film of so many seconds, to the nearest frame."""
-    if frames is not None:
-        raise SettingsError("--seconds and --frames: got both, wanted one of them")
-    number = checked_value(seconds, Annotated[Fraction, Within(0, 10**6, above=True)], "--seconds")
-    return settings.changed("film", frames=max(1, round(number * settings.film.rate)))
-
-
 def video(
     source: Path,
     out: Path,
@@ -259,6 +249,8 @@ def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, i
             f"({video.end if last < length else f'the film has {film.frames} frames'})"
         )
     asked = settings.film.frames
+    if isinstance(asked, Duration):
+        asked = asked.frames(rate)
     return first, last - first if asked is None else min(asked, last - first)
 
 

@@ -13,13 +13,14 @@ from dreamvid.jobs.runs import Run
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media import encoders
 from dreamvid.settings import Tree
+from dreamvid.sizes import Duration
 
 
 def resume(
     job: Job,
     out: Path | None = None,
     *,
-    frames: int | None = None,
+    frames: int | Duration | None = None,
     min_free: int | str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -33,6 +34,8 @@ def resume(
     manifest = job.manifest
     load_plugins(manifest)
     settings = manifest.settings
+    if isinstance(frames, Duration):
+        frames = frames.frames(settings.film.rate)
     if frames and frames != settings.film.length and kind_of(manifest.kind).length_is_fixed:
         raise SettingsError(
             f"frames: got {frames}, the {manifest.kind} was begun with {settings.film.length}; "

@@ -16,7 +16,7 @@ from dreamvid.film.cadence import last_dream_before, strided
 from dreamvid.film.pipeline import Recurrence
 from dreamvid.film.together import dreamed_together
 from dreamvid.film.tone import tone_of
-from dreamvid.frames import Frame, Size
+from dreamvid.frames import Frame
 from dreamvid.jobs.disk import bytes_from, clock, frames_take, free_in, must_have_room, told
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import Kind, kind_of
@@ -27,6 +27,13 @@ from dreamvid.machine.devices import free_memory, leaving, peak_memory, synchron
 from dreamvid.machine.worker import Worker
 from dreamvid.media import encoders
 from dreamvid.settings import Settings
+
+MEASURED = 3
+"""The frames by which the room on the disk is estimated."""
+TOLD_AGAIN = (3, 10, 30)
+"""After so many frames of a run it is estimated again."""
+CLOSE = 0.05
+"""An estimate that differs by less is not told again."""
 
 
 @dataclass
@@ -96,7 +103,7 @@ class Run:
         parts = self.kind.parts(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
         must_have_room(job.folder, least, lambda: self.remedy)
-        self._tell_room(total - done, film.pixels)
+        taken = self._tell_room(total - done, range(max(0, done - MEASURED), done))
         self.progress.begin(done, total)
         last = last_dream_before(done, film.cadence)
         recurrence = Recurrence(
@@ -127,6 +134,9 @@ class Run:
                 # The next frame is dreamed while this one is written; what it starts from is
                 # already exactly what the file will hold.
                 worker(partial(self._kept, index, leaving(frame), tone, report, seconds))
+                if index + 1 - first in TOLD_AGAIN and index + 1 < total:
+                    like = range(index + 1 - MEASURED, index + 1)
+                    worker(partial(self._tell_room, total - index - 1, like, taken))
                 if index + 1 < total:
                     must_have_room(job.folder, least, lambda: self.remedy)
                     if index == first:
@@ -159,15 +169,22 @@ class Run:
         self.job.write(index, frame()[0], notes)
         self.progress.frame(index, notes)
 
-    def _tell_room(self, count: int, size: Size) -> None:
-        """Say what the frames to come will take of the disk."""
-        free = free_in(self.job.folder)
-        taken = frames_take(count, size, self.settings.film.depth)
+    def _tell_room(self, count: int, like: range, before: float = 0.0) -> float:
+        """Say what `count` frames will take of the disk, and return what one of them will.
+
+        Frames `like` them are made. Nothing is said where one takes about what it took `before`.
+        """
+        film, free = self.settings.film, free_in(self.job.folder)
+        size, paths = film.pixels, [self.job.frame_path(index) for index in like]
+        taken = frames_take(count, size, film.depth, paths)
+        if before and abs(taken / count / before - 1) < CLOSE:
+            return before
         short = "; that will not be enough" if taken > free else ""
         self.progress.say(
             f"{count} frames of {size} take about {told(taken)} of disk, "
             f"{told(free)} are free{short}"
         )
+        return taken / count
 
     def _tell_time(self, seconds: float, count: int, device: torch.device) -> None:
         """Say what the frames to come will take of time and memory, by the first of this run."""

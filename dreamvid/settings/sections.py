@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from dreamvid.errors import SettingsError
 from dreamvid.registry import Fraction01, Within
-from dreamvid.sizes import Size
+from dreamvid.sizes import Duration, Size
 
 Tree = dict[str, Any]
 
@@ -108,8 +108,8 @@ class AscentSettings:
 class FilmSettings:
     """The film as a whole."""
 
-    frames: Annotated[int, Within(1, 10_000_000)] | None = None
-    """None: 300, or as many as the input film has."""
+    frames: Duration | Annotated[int, Within(1, 10_000_000)] | None = None
+    """A number, or a length such as 10s; none: 300, or as many as the input film has."""
     fps: Annotated[Fraction, Within(Fraction(1, 10), 1000)] | None = None
     """None: 30, or the input film's own."""
     size: Size | int | str | None = None
@@ -132,6 +132,8 @@ class FilmSettings:
     @property
     def length(self) -> int:
         """In frames."""
+        if isinstance(self.frames, Duration):
+            return self.frames.frames(self.rate)
         return FRAMES if self.frames is None else self.frames
 
     @property
@@ -220,6 +222,8 @@ class Settings:
             del tree["plugins"]
         if isinstance(self.film.size, Size):
             tree["film"]["size"] = str(self.film.size)
+        if isinstance(self.film.frames, Duration):
+            tree["film"]["frames"] = str(self.film.frames)
         return json.loads(json.dumps(tree, default=str))
 
     def changed(self, section: str, **values: Any) -> "Settings":
