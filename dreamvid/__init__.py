@@ -31,6 +31,7 @@ def zoom(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
@@ -41,7 +42,7 @@ def zoom(
 
     target = naming.film_name(_path(out), Path(seed), "zoom", overwrite)
     return films.zoom(
-        Path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview
+        Path(seed), target, chosen, job=_path(job), overwrite=overwrite, tidy=tidy, preview=preview
     )
 
 
@@ -53,6 +54,7 @@ def video(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:
@@ -61,7 +63,7 @@ def video(
     from dreamvid.jobs import films, naming
 
     target = naming.film_name(_path(out), Path(source), "video", overwrite)
-    return films.video(Path(source), target, chosen, job=_path(job), overwrite=overwrite)
+    return films.video(Path(source), target, chosen, job=_path(job), overwrite=overwrite, tidy=tidy)
 
 
 def loop(
@@ -72,6 +74,7 @@ def loop(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
@@ -85,7 +88,7 @@ def loop(
 
     target = naming.film_name(_path(out), _path(seed), "loop", overwrite)
     return films.loop(
-        _path(seed), target, chosen, job=_path(job), overwrite=overwrite, preview=preview
+        _path(seed), target, chosen, job=_path(job), overwrite=overwrite, tidy=tidy, preview=preview
     )
 
 

@@ -16,6 +16,7 @@ def zoom(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     settings: dict[str, Any] | None = None,
     frames: str | int | None = None,
@@ -48,6 +49,7 @@ def zoom(
             made.
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
+        tidy: Remove the job once the film is whole.
         preview: First show the motion alone, then a film of a quarter of the size.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
@@ -84,6 +86,7 @@ def video(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     settings: dict[str, Any] | None = None,
     start: int | str | None = None,
     end: int | str | None = None,
@@ -118,6 +121,7 @@ def video(
             made.
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
+        tidy: Remove the job once the film is whole.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         start: Where in the film to begin: a frame or a time, 120, 2.5s, 1:02.5. Default: 0.
         end: The first frame or time to leave out. Default: the film's end.
@@ -154,6 +158,7 @@ def loop(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     settings: dict[str, Any] | None = None,
     frames: str | int | None = None,
@@ -189,6 +194,7 @@ def loop(
             made.
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
+        tidy: Remove the job once the film is whole.
         preview: First show the motion alone, then a film of a quarter of the size.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.

@@ -279,3 +279,50 @@ def test_lengths_in_seconds(place):
     for command in ("zoom", "loop", "video"):
         said = told(command, "seed.png", "--seconds", "x", cwd=place, status=2)
         assert "--seconds: got 'x', wanted seconds such as 10 or 2.5" in said
+
+
+def test_jobs_are_listed_cleaned_and_told(place):
+    told(*ZOOM, "--frames", 2, "-o", "a.mp4", cwd=place)
+    told(*ZOOM, "--frames", 2, "--seed", 3, "-o", "b.mp4", cwd=place)
+    (place / "b.mp4").unlink()
+    lines = call_cli("jobs", cwd=place).stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["a.mp4.dream", "b.mp4.dream"]
+    assert "zoom, 2 frames made, film of 2, " in lines[0]
+    assert [line.rpartition(", ")[2] for line in lines] == ["film is whole", "not finished"]
+    for what in ("a.mp4", "a.mp4.dream"):
+        said = call_cli("info", what, cwd=place).stdout
+        assert f"{what}: zoom by dreamvid " in said
+        assert "2 frames of 64x48, 30 a second" in said
+        assert "octaves.count = 1" in said
+        assert f"--config {what}" in said
+    command = call_cli("info", "a.mp4.dream", cwd=place).stdout.splitlines()[-1]
+    told(*command.partition("made again: dreamvid ")[2].split(), "-o", "c.mp4", cwd=place)
+    frames = [place / f"{name}.mp4.dream/frames/000001.png" for name in "ac"]
+    assert frames[0].read_bytes() == frames[1].read_bytes()
+    assert "holds no dreamvid settings" in told("info", "seed.png", cwd=place, status=2)
+    # Nothing is removed unasked, nor what others put there, nor what is not finished.
+    assert "--yes" in told("clean", cwd=place, status=2)
+    (place / "c.mp4.dream" / "notes.txt").write_text("mine")
+    assert "a.mp4.dream: removed" in call_cli("clean", "--yes", cwd=place).stdout
+    assert not (place / "a.mp4.dream").exists()
+    assert (place / "a.mp4").exists()
+    assert [path.name for path in (place / "c.mp4.dream").iterdir()] == ["notes.txt"]
+    assert (place / "b.mp4.dream" / "frames" / "000001.png").exists()
+    told("resume", "b.mp4.dream", "--tidy", cwd=place)
+    assert (place / "b.mp4").exists()
+    assert not (place / "b.mp4.dream").exists()
+    told(*ZOOM, "--frames", 1, "-o", "d.mp4", "--tidy", cwd=place)
+    assert not (place / "d.mp4.dream").exists()
+
+
+def test_the_newest_frame_is_at_hand(place, monkeypatch):
+    told(*ZOOM, "--frames", 2, "-o", "a.mp4", cwd=place)
+    folder = place / "a.mp4.dream"
+    assert (folder / "latest.png").read_bytes() == (folder / "frames/000001.png").read_bytes()
+
+    def no_links(*_):
+        raise OSError
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", no_links)
+    told("resume", folder, "--frames", 3, cwd=place)
+    assert (folder / "latest.png").read_bytes() == (folder / "frames/000002.png").read_bytes()

@@ -26,6 +26,7 @@ def zoom(
     out: Path | None,
     job: Path | None,
     overwrite: bool,
+    tidy: bool,
     preview: bool,
     quiet: bool,
 ) -> None:
@@ -35,7 +36,14 @@ def zoom(
     with progress_for(quiet) as progress:
         target = naming().film_name(out, seed, "zoom", overwrite, progress.say)
         made = films.zoom(
-            seed, target, settings, job=job, overwrite=overwrite, preview=preview, progress=progress
+            seed,
+            target,
+            settings,
+            job=job,
+            overwrite=overwrite,
+            tidy=tidy,
+            preview=preview,
+            progress=progress,
         )
     print_path(made)
 
@@ -47,6 +55,7 @@ def video(
     out: Path | None,
     job: Path | None,
     overwrite: bool,
+    tidy: bool,
     quiet: bool,
 ) -> None:
     """Dream over a film; its motion, rate and sound are kept."""
@@ -55,7 +64,7 @@ def video(
     with progress_for(quiet) as progress:
         target = naming().film_name(out, source, "video", overwrite, progress.say)
         made = films.video(
-            source, target, settings, job=job, overwrite=overwrite, progress=progress
+            source, target, settings, job=job, overwrite=overwrite, tidy=tidy, progress=progress
         )
     print_path(made)
 
@@ -74,6 +83,7 @@ def loop(
     out: Path | None,
     job: Path | None,
     overwrite: bool,
+    tidy: bool,
     preview: bool,
     quiet: bool,
 ) -> None:
@@ -83,7 +93,14 @@ def loop(
     with progress_for(quiet) as progress:
         target = naming().film_name(out, seed, "loop", overwrite, progress.say)
         made = films.loop(
-            seed, target, settings, job=job, overwrite=overwrite, preview=preview, progress=progress
+            seed,
+            target,
+            settings,
+            job=job,
+            overwrite=overwrite,
+            tidy=tidy,
+            preview=preview,
+            progress=progress,
         )
     print_path(made)
 
@@ -126,7 +143,9 @@ def image(
 
 
 @command("dreamvid resume seed-zoom.mp4.dream --frames 600")
-def resume(job: JobFolder, asked: Asked, out: Path | None, overwrite: bool, quiet: bool) -> None:
+def resume(
+    job: JobFolder, asked: Asked, out: Path | None, overwrite: bool, tidy: bool, quiet: bool
+) -> None:
     """Go on where a job stopped, or make its film longer."""
     from dreamvid.settings import settled
 
@@ -140,6 +159,7 @@ def resume(job: JobFolder, asked: Asked, out: Path | None, overwrite: bool, quie
             frames=frames,
             min_free=asked.flags.get("machine", {}).get("min_free"),
             overwrite=overwrite,
+            tidy=tidy,
             progress=progress,
         )
     print_path(made)

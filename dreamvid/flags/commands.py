@@ -30,6 +30,7 @@ OWN: dict[str, Flag] = {
     "resume.out": FLAGS["out"]._replace(unset="where the job's film is"),
     "resume.min_free": FLAGS["min_free"]._replace(unset="the job's"),
     "encode.out": FLAGS["out"]._replace(unset="where the job's film is"),
+    "clean.yes": Flag("Ask nothing.", kind="switch", names=("-y", "--yes")),
     "sheet.out": FLAGS["out"]._replace(help="Where to write the sheet.", unset="SEED-sheet.png"),
     "sheet.size": FLAGS["size"]._replace(
         help="Size of each cell: WxH, or the longer side.", unset="{CELL_SIDE}"
@@ -155,14 +156,17 @@ _LENGTH = "frames seconds fps size"
 _DREAM = (
     "preset layer octaves iterations network weights config assign plugins seed device precision"
 )
-_RUN = "min_free job overwrite quiet"
+_RUN = "min_free job overwrite tidy quiet"
 COMMANDS: dict[str, str] = {
     "zoom": f"out {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
     "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
     "loop": f"out {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
     "image": f"out size mask keep_color {_DREAM} depth batch log overwrite quiet",
-    "resume": "out frames seconds min_free overwrite quiet",
+    "resume": "out frames seconds min_free overwrite tidy quiet",
     "encode": "out assign overwrite quiet",
+    "jobs": "",
+    "clean": "yes",
+    "info": "",
     "list": "weights plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "
     "weights config assign plugins seed device precision overwrite quiet",

@@ -142,6 +142,7 @@ FLAGS: dict[str, Flag] = {
     ),
     "job": Flag("The job folder.", "DIR", kind="file", unset="OUT.dream"),
     "overwrite": Flag("Replace what is there.", kind="switch"),
+    "tidy": Flag("Remove the job once the film is whole.", kind="switch"),
     "quiet": Flag(
         "Print only errors, and where the result is.", kind="switch", names=("-q", "--quiet")
     ),

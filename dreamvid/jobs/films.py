@@ -97,6 +97,7 @@ def zoom(
     *,
     job: Path | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     progress: Progress | None = None,
     dreamer: Dreamer | None = None,
@@ -126,6 +127,7 @@ def zoom(
             start=quantised(covered(picture, size), settings.film.depth),
             job=job,
             overwrite=overwrite,
+            tidy=tidy,
             preview=preview,
             progress=progress,
         )
@@ -139,6 +141,7 @@ def loop(
     *,
     job: Path | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     progress: Progress | None = None,
 ) -> Path:
@@ -175,6 +178,7 @@ def loop(
             start=quantised(start, settings.film.depth),
             job=job,
             overwrite=overwrite,
+            tidy=tidy,
             preview=preview,
             progress=progress,
         )
@@ -197,6 +201,7 @@ def video(
     *,
     job: Path | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Dream over a film, its motion, rate and sound kept, and return where the new film is.
@@ -230,6 +235,7 @@ def video(
             source=known,
             job=job,
             overwrite=overwrite,
+            tidy=tidy,
             progress=progress,
         )
     )

@@ -23,6 +23,7 @@ def resume(
     frames: int | Duration | None = None,
     min_free: int | str | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Go on with a job, to another length if one is given; return where its film is.
@@ -51,7 +52,11 @@ def resume(
     if not overwrite and frames_of_job(out, manifest) == settings.film.length:
         progress.say(f"nothing left to do: the film of {settings.film.length} frames is there")
         return out
-    return Run(job, out, settings, overwrite, progress).finish()
+    made = Run(job, out, settings, overwrite, progress).finish()
+    if tidy:
+        with job.locked():
+            job.remove()
+    return made
 
 
 def encode(

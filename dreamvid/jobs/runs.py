@@ -48,6 +48,8 @@ class Run:
     progress: Progress
     dreamer: Dreamer | None = None
     """Made when it is first needed, where none is given."""
+    room: float = 0.0
+    """What a frame takes of the disk, as was said last, in bytes."""
 
     @property
     def kind(self) -> Kind:
@@ -103,7 +105,7 @@ class Run:
         parts = self.kind.parts(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
         must_have_room(job.folder, least, lambda: self.remedy)
-        taken = self._tell_room(total - done, range(max(0, done - MEASURED), done))
+        self._tell_room(total - done, range(max(0, done - MEASURED), done))
         self.progress.begin(done, total)
         last = last_dream_before(done, film.cadence)
         recurrence = Recurrence(
@@ -136,7 +138,7 @@ class Run:
                 worker(partial(self._kept, index, leaving(frame), tone, report, seconds))
                 if index + 1 - first in TOLD_AGAIN and index + 1 < total:
                     like = range(index + 1 - MEASURED, index + 1)
-                    worker(partial(self._tell_room, total - index - 1, like, taken))
+                    worker(partial(self._tell_room, total - index - 1, like))
                 if index + 1 < total:
                     must_have_room(job.folder, least, lambda: self.remedy)
                     if index == first:
@@ -169,22 +171,22 @@ class Run:
         self.job.write(index, frame()[0], notes)
         self.progress.frame(index, notes)
 
-    def _tell_room(self, count: int, like: range, before: float = 0.0) -> float:
-        """Say what `count` frames will take of the disk, and return what one of them will.
+    def _tell_room(self, count: int, like: range) -> None:
+        """Say what `count` frames will take of the disk, unless one takes about what was said.
 
-        Frames `like` them are made. Nothing is said where one takes about what it took `before`.
+        Frames `like` them are made.
         """
         film, free = self.settings.film, free_in(self.job.folder)
         size, paths = film.pixels, [self.job.frame_path(index) for index in like]
         taken = frames_take(count, size, film.depth, paths)
-        if before and abs(taken / count / before - 1) < CLOSE:
-            return before
+        if self.room and abs(taken / count / self.room - 1) < CLOSE:
+            return
+        self.room = taken / count
         short = "; that will not be enough" if taken > free else ""
         self.progress.say(
             f"{count} frames of {size} take about {told(taken)} of disk, "
             f"{told(free)} are free{short}"
         )
-        return taken / count
 
     def _tell_time(self, seconds: float, count: int, device: torch.device) -> None:
         """Say what the frames to come will take of time and memory, by the first of this run."""
