@@ -23,6 +23,8 @@ def zoom(
     seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
+    fade_in: str | int | None = None,
+    fade_out: str | int | None = None,
     motion: str | Sequence[str] | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
@@ -56,6 +58,8 @@ def zoom(
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
         size: WxH, or the longer side in pixels. Default: 640.
+        fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
+        fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
@@ -94,6 +98,8 @@ def video(
     seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
+    fade_in: str | int | None = None,
+    fade_out: str | int | None = None,
     carry: str | None = None,
     flow: str | None = None,
     mask: str | PathLike[str] | None = None,
@@ -129,6 +135,8 @@ def video(
         seconds: Length in seconds, instead of --frames. Default: to the film's end.
         fps: Frames per second: 24, 30000/1001. Default: the film's own.
         size: WxH, or the longer side in pixels. Default: the film's own, at most 640.
+        fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
+        fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
         flow: How the motion of a film is found; see `dreamvid list flows`. Default: dis.
         mask: A picture or a film: white dreams, black stays. Default: no mask.

@@ -15,10 +15,13 @@ from dreamvid import media
 from dreamvid.dream.octaves import largest_octaves
 from dreamvid.errors import SettingsError, Stopped
 from dreamvid.film.compositing import luma_of
-from dreamvid.frames import size_of
+from dreamvid.film.fading import eased
+from dreamvid.frames import Clock, size_of
 from dreamvid.jobs.films import settings_for
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.stopping import stoppable
+from dreamvid.motion.motions import composed, flow_of
+from dreamvid.motion.warp import warp
 from dreamvid.registry import Within
 from dreamvid.settings import assigned
 from dreamvid.sizes import Size, parsed_size
@@ -326,3 +329,33 @@ def test_the_newest_frame_is_at_hand(place, monkeypatch):
     monkeypatch.setattr("pathlib.Path.hardlink_to", no_links)
     told("resume", folder, "--frames", 3, cwd=place)
     assert (folder / "latest.png").read_bytes() == (folder / "frames/000002.png").read_bytes()
+
+
+def test_a_film_begins_as_its_picture_and_ends_as_it(place):
+    words = (*ZOOM, "--frames", 9, "--fps", 3, "--motion", "zoom", "--set", "motion.zoom.rate=1.5")
+    told(*words, "-o", "plain.mp4", cwd=place)
+    told(*words, "--fade-in", "1s", "--fade-out", 2, "-o", "a", cwd=place)
+    jobs = [place / "plain.mp4.dream", place / "a.dream"]
+    dreams = frames_of(jobs[0])
+    # Frames on disk, which the next ones start from, are dreams alone.
+    assert all(map(torch.equal, frames_of(jobs[1]), dreams))
+    shown = [media.read_png(path) for path in sorted((place / "a").iterdir())]
+    source = media.read_png(jobs[1] / "source.png")
+    assert torch.equal(shown[0], source)
+    assert torch.equal(shown[8], source)
+    changed = [not torch.equal(*pair) for pair in zip(shown, dreams, strict=True)]
+    assert changed == [True, True, True, False, False, False, False, True, True]
+    # The picture falls with the dream: a third of the way it is magnified, not as it was.
+    share = eased(1 / 3)
+    motion = composed({"zoom": {"rate": 1.5}})
+    fallen = warp(source, flow_of(motion, Clock(1 / 3, 1 / 3), size_of(source)))
+    assert (torch.lerp(fallen, dreams[1], share) - shown[1]).abs().max() < 0.01
+    told("encode", "a.dream", "-o", "b", cwd=place)
+    again = [media.read_png(path) for path in sorted((place / "b").iterdir())]
+    assert all(map(torch.equal, again, shown))
+    assert "do not fit" in told(*words, "--fade-in", "4s", "-o", "c.mp4", cwd=place, status=2)
+    assert "changes nothing" in told("loop", "--set", "film.fade_in=3", cwd=place, status=2)
+    told("video", "plain.mp4", *TINY, "--fade-in", 2, "--frames", 3, "-o", "v", cwd=place)
+    first = next(media.frames_of(place / "plain.mp4"))
+    shown = media.read_png(place / "v" / "000000.png").permute(1, 2, 0).numpy() * 255
+    assert abs(shown - first).max() < 1

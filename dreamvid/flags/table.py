@@ -48,6 +48,18 @@ FLAGS: dict[str, Flag] = {
     "end": Flag(
         "The first frame or time to leave out.", "PLACE", "video.end", unset="the film's end"
     ),
+    "fade_in": Flag(
+        "Begin as the input, which melts into the dream: 3s, or frames.",
+        "TIME",
+        "film.fade_in",
+        "number",
+    ),
+    "fade_out": Flag(
+        "End with the dream melting back into the input: 3s, or frames.",
+        "TIME",
+        "film.fade_out",
+        "number",
+    ),
     # The dream.
     "preset": Flag("A preset, or a .toml file of settings.", "NAME", default="default"),
     "config": Flag(

@@ -282,7 +282,13 @@ def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -
     bytes_from(settings.machine.min_free, "machine.min_free")
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
-    return settings.changed("film", size=size, fps=rate, frames=frames)
+    settings = settings.changed("film", size=size, fps=rate, frames=frames)
+    if sum(settings.film.fades) > frames:
+        raise SettingsError(
+            f"film.fade_in: fades of {settings.film.fades[0]} and {settings.film.fades[1]} frames "
+            f"do not fit into a film of {frames}; give shorter ones"
+        )
+    return settings
 
 
 def _settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings, dict[str, str]]:

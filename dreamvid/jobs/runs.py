@@ -13,6 +13,7 @@ import torch
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Report
 from dreamvid.film.cadence import last_dream_before, strided
+from dreamvid.film.fading import faded
 from dreamvid.film.pipeline import Recurrence
 from dreamvid.film.together import dreamed_together
 from dreamvid.film.tone import tone_of
@@ -71,7 +72,9 @@ class Run:
     def remedy(self) -> str:
         """The command that goes on with just this run."""
         manifest = self.job.manifest
-        if self.out.absolute() != manifest.out or self.settings.encode != manifest.settings.encode:
+        now, begun = self.settings, manifest.settings
+        encoding = (now.encode, now.film.fades) != (begun.encode, begun.film.fades)
+        if self.out.absolute() != manifest.out or encoding:
             return "the same command again"
         words = ["dreamvid", "resume", str(self.job.folder)]
         if self.settings.film.length != manifest.settings.film.length:
@@ -200,8 +203,13 @@ class Run:
         settings = self.settings.changed("film", frames=len(which))
         usual = self.kind.encoding.get(encoders.encoder_for(self.out), {})
         settings = replace(settings, encode={**usual, **settings.encode})
+        frames = (self.job.read(index) for index in which)
+        fades = settings.film.fades
+        if any(fades) and self.kind.undreamed:
+            undreamed = self.kind.undreamed(self.job, self.painting, self.progress.say)
+            frames = faded(frames, len(which), *fades, undreamed)
         encoders.encode_film(
-            (self.job.read(index) for index in which),
+            frames,
             self.out,
             settings.film.rate,
             sound=self.kind.sound(self.job, len(which), self.progress.say),

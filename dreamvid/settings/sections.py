@@ -121,6 +121,10 @@ class FilmSettings:
     """One of every `cadence` frames is dreamed; the frames between are moved and blended."""
     anchor: Fraction01 = 0.3
     """The share of the drift in brightness, contrast and saturation that a second takes back."""
+    fade_in: Duration | Annotated[int, Within(0, 10_000_000)] = 0
+    """How long the input melts into the dream at the film's beginning: 3s, or frames; 0: not."""
+    fade_out: Duration | Annotated[int, Within(0, 10_000_000)] = 0
+    """How long the dream melts back into the input at the film's end."""
 
     @property
     def pixels(self) -> Size:
@@ -135,6 +139,15 @@ class FilmSettings:
         if isinstance(self.frames, Duration):
             return self.frames.frames(self.rate)
         return FRAMES if self.frames is None else self.frames
+
+    @property
+    def fades(self) -> tuple[int, int]:
+        """Of the beginning and of the end, in frames."""
+        begin, end = (
+            each.frames(self.rate) if isinstance(each, Duration) else each
+            for each in (self.fade_in, self.fade_out)
+        )
+        return begin, end
 
     @property
     def rate(self) -> Fraction:
@@ -222,8 +235,12 @@ class Settings:
             del tree["plugins"]
         if isinstance(self.film.size, Size):
             tree["film"]["size"] = str(self.film.size)
-        if isinstance(self.film.frames, Duration):
-            tree["film"]["frames"] = str(self.film.frames)
+        for name in ("frames", "fade_in", "fade_out"):
+            value = getattr(self.film, name)
+            if isinstance(value, Duration):
+                tree["film"][name] = str(value)
+            elif not value and name != "frames":
+                del tree["film"][name]
         return json.loads(json.dumps(tree, default=str))
 
     def changed(self, section: str, **values: Any) -> "Settings":
@@ -247,6 +264,8 @@ PLUGINS = "plugins"
 """The key of a tree that is no section: files that add to what can be chosen."""
 UNPAINTED = (
     "film.frames",
+    "film.fade_in",
+    "film.fade_out",
     "machine.device",
     "machine.threads",
     "machine.tile",
