@@ -32,6 +32,7 @@ def zoom(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
@@ -42,7 +43,14 @@ def zoom(
 
     target = naming.film_name(_path(out), Path(seed), "zoom", overwrite)
     return films.zoom(
-        Path(seed), target, chosen, at=at, job=_path(job), overwrite=overwrite, preview=preview
+        Path(seed),
+        target,
+        chosen,
+        at=at,
+        job=_path(job),
+        overwrite=overwrite,
+        tidy=tidy,
+        preview=preview,
     )
 
 
@@ -54,6 +62,7 @@ def video(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:
@@ -62,7 +71,7 @@ def video(
     from dreamvid.jobs import films, naming
 
     target = naming.film_name(_path(out), Path(source), "video", overwrite)
-    return films.video(Path(source), target, chosen, job=_path(job), overwrite=overwrite)
+    return films.video(Path(source), target, chosen, job=_path(job), overwrite=overwrite, tidy=tidy)
 
 
 def loop(
@@ -70,11 +79,11 @@ def loop(
     out: str | PathLike[str] | None = None,
     *,
     at: int | str | None = None,
-    seconds: float | None = None,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
@@ -86,11 +95,16 @@ def loop(
     chosen = _settings("loop", preset, config, flags, settings)
     from dreamvid.jobs import films, naming
 
-    if seconds is not None:
-        chosen = films.lasting(chosen, seconds, flags.get("frames"))
     target = naming.film_name(_path(out), _path(seed), "loop", overwrite)
     return films.loop(
-        _path(seed), target, chosen, at=at, job=_path(job), overwrite=overwrite, preview=preview
+        _path(seed),
+        target,
+        chosen,
+        at=at,
+        job=_path(job),
+        overwrite=overwrite,
+        tidy=tidy,
+        preview=preview,
     )
 
 

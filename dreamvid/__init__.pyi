@@ -17,11 +17,15 @@ def zoom(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     settings: dict[str, Any] | None = None,
-    frames: int | None = None,
+    frames: str | int | None = None,
+    seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
+    fade_in: str | int | None = None,
+    fade_out: str | int | None = None,
     motion: str | Sequence[str] | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
@@ -49,11 +53,15 @@ def zoom(
             made.
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
+        tidy: Remove the job once the film is whole.
         preview: First show the motion alone, then a film of a quarter of the size.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
-        frames: Length in frames. Default: 300.
+        frames: Length in frames, or as 10s. Default: 300.
+        seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
         size: WxH, or the longer side in pixels. Default: 640.
+        fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
+        fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
@@ -84,12 +92,16 @@ def video(
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     settings: dict[str, Any] | None = None,
     start: int | str | None = None,
     end: int | str | None = None,
-    frames: int | None = None,
+    frames: str | int | None = None,
+    seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
+    fade_in: str | int | None = None,
+    fade_out: str | int | None = None,
     carry: str | None = None,
     flow: str | None = None,
     mask: str | PathLike[str] | None = None,
@@ -117,12 +129,16 @@ def video(
             made.
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
+        tidy: Remove the job once the film is whole.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         start: Where in the film to begin: a frame or a time, 120, 2.5s, 1:02.5. Default: 0.
         end: The first frame or time to leave out. Default: the film's end.
-        frames: Length in frames. Default: to the film's end.
+        frames: Length in frames, or as 10s. Default: to the film's end.
+        seconds: Length in seconds, instead of --frames. Default: to the film's end.
         fps: Frames per second: 24, 30000/1001. Default: the film's own.
         size: WxH, or the longer side in pixels. Default: the film's own, at most 640.
+        fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
+        fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
         flow: How the motion of a film is found; see `dreamvid list flows`. Default: dis.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
@@ -149,14 +165,15 @@ def loop(
     out: str | PathLike[str] | None = None,
     *,
     at: int | str | None = None,
-    seconds: float | None = None,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     settings: dict[str, Any] | None = None,
-    frames: int | None = None,
+    frames: str | int | None = None,
+    seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     motion: str | Sequence[str] | None = None,
@@ -184,15 +201,16 @@ def loop(
         out: Where to write the result; the suffix chooses the format. Default: SEED-loop.mp4, or
             noise-loop.mp4.
         at: Of a film as seed, the frame to begin with: its number or a time, 72, 3s, 1:02.5.
-        seconds: Length in seconds, instead of --frames.
         preset: A preset, or a .toml file of settings. Default: default.
         config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
             made.
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
+        tidy: Remove the job once the film is whole.
         preview: First show the motion alone, then a film of a quarter of the size.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
-        frames: Length in frames. Default: 300.
+        frames: Length in frames, or as 10s. Default: 300.
+        seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
         size: WxH, or the longer side in pixels. Default: 640.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:

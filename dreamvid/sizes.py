@@ -50,6 +50,25 @@ def parsed_size(wanted: Size | int | str, source: Size, block: Size = PIXEL) -> 
     )
 
 
+class Duration(NamedTuple):
+    """A length of a film as people write it in seconds: ``10s``, ``2.5 s``."""
+
+    seconds: Fraction
+
+    def __str__(self) -> str:
+        return f"{float(self.seconds):.9f}".rstrip("0").rstrip(".") + "s"
+
+    @classmethod
+    def from_text(cls, text: str) -> "Duration | None":
+        """The length that ``"10s"`` says; None where the text says anything else."""
+        match = re.fullmatch(r"\s*(\d{1,6}(?:\.\d{1,9})?|\.\d{1,9})\s*s\s*", text)
+        return cls(Fraction(match[1])) if match and Fraction(match[1]) else None
+
+    def frames(self, rate: Fraction) -> int:
+        """The nearest number of frames, one at the least."""
+        return max(1, round(self.seconds * rate))
+
+
 def film_seconds(place: int | str, rate: Fraction, where: str) -> Fraction:
     """The time of a place in a film: a frame's number at `rate`, or a time as 2.5s or 1:02.5.
 

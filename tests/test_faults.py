@@ -613,12 +613,12 @@ def test_the_way_is_told_beforehand(inputs, tmp_path):
     talking = [each for each in KINDS["zoom"] if each != "--quiet"]
     result = call_cli(*talking, "-o", tmp_path / "film.mp4", cwd=inputs)
     lines = result.stderr.splitlines()
-    assert "12 frames of 96x64 take about 99.5 kB of disk, " in lines[0]
+    assert "12 frames of 96x64 take about 155 kB of disk, " in lines[0]
     assert "the first took " in lines[1]
     assert ", 11 more about 0:0" in lines[1]
     assert "memory: " in lines[1]
     taken = sum(map(len, frames_in(tmp_path / "film.mp4.dream").values()))
-    assert 99_500 / 3 < taken < 99_500 * 3
+    assert 0.75 < taken / 155_000 < 1.25
 
 
 def test_a_film_stops_before_the_disk_is_full(inputs, disk, whole):

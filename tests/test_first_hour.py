@@ -1,5 +1,11 @@
 """What a stranger meets in the first hour: second tries, longer films, slips."""
 
+import os
+import re
+import signal
+import time
+from fractions import Fraction
+
 import pytest
 import torch
 from conftest import call_cli
@@ -7,11 +13,16 @@ from conftest import call_cli
 import dreamvid
 from dreamvid import media
 from dreamvid.dream.octaves import largest_octaves
-from dreamvid.errors import SettingsError
+from dreamvid.errors import SettingsError, Stopped
 from dreamvid.film.compositing import luma_of
-from dreamvid.frames import size_of
+from dreamvid.film.fading import eased
+from dreamvid.frames import Clock, size_of
 from dreamvid.jobs.films import settings_for
 from dreamvid.jobs.folder import Job
+from dreamvid.jobs.stopping import stoppable
+from dreamvid.motion.motions import composed, flow_of
+from dreamvid.motion.warp import warp
+from dreamvid.registry import Within
 from dreamvid.settings import assigned
 from dreamvid.sizes import Size, parsed_size
 
@@ -209,3 +220,142 @@ def test_a_config_that_is_a_film_keeps_its_size(place):
     # A picture keeps its own.
     told("image", "seed.png", "--config", "seed-zoom.mp4", cwd=place)
     assert size_of(media.read_picture(place / "seed-dream.png")) == (60, 92)
+
+
+def test_the_room_on_the_disk_is_measured(place, picture):
+    media.write_picture(torch.linspace(0, 1, 92).expand(3, 60, 92), place / "soft.png")
+    words = ("--motion", "hold", "--size", "96x64", "--octaves", 1, "--frames", 13)
+    still = ("--set", "film.anchor=0", "--iterations", 0, "--set", "ascent.later=0")
+    said = told("zoom", "soft.png", *words, *still, "-o", "a.mp4", cwd=place)
+    lines = [line for line in said.splitlines() if "of disk" in line]
+    assert len(lines) == 2
+    told_again = re.match(r"(\d+) frames of 96x64 take about ([\d.]+) kB", lines[1])
+    count, bytes_told = told_again.groups()
+    files = sorted((place / "a.mp4.dream" / "frames").iterdir())
+    assert int(count) == 10
+    assert 0.85 < float(bytes_told) * 1000 / sum(f.stat().st_size for f in files[3:]) < 1.15
+
+
+def test_a_closed_terminal_stops_as_a_signal_does(tmp_path):
+    def hung_up():
+        with stoppable(tmp_path, "`dreamvid resume x`"):
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(5)
+
+    with pytest.raises(Stopped) as stopped:
+        hung_up()
+    assert (stopped.value.signal, stopped.value.remedy) == (signal.SIGHUP, "`dreamvid resume x`")
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    # What nohup begins goes on.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable(tmp_path):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_words(place):
+    alone = call_cli("weights")
+    assert (alone.returncode, alone.stderr) == (0, "")
+    assert "fetch" in alone.stdout
+    assert len(alone.stdout.splitlines()) > 8
+    assert "(carries: " in told("video", "seed.png", "--carry", "x", cwd=place, status=2)
+    said = told(*ZOOM, "--frames", 0, cwd=place, status=2)
+    assert "wanted 1 to 10000000" in said
+    assert str(Within(0.1, 2.5)) == "0.1 to 2.5"
+    assert str(Within(Fraction(1, 10), 1000)) == "0.1 to 1000"
+    assert str(Within(0, above=True)) == "above 0"
+    said = told("zoom", "seed.png", "--network", "vgg", cwd=place, status=2)
+    assert "no network 'vgg'; did you mean one of " in said
+    assert "vgg16" in said
+    assert len(said) < 300
+
+
+def test_lengths_in_seconds(place):
+    told(*ZOOM, "--seconds", 0.5, "--fps", 4, cwd=place)
+    assert length(place / "seed-zoom.mp4") == 2
+    told("resume", "seed-zoom.mp4.dream", "--frames", "1s", cwd=place)
+    assert length(place / "seed-zoom.mp4") == 4
+    told("video", "seed-zoom.mp4", *TINY, "--frames", "0.25s", "-o", "v.mp4", cwd=place)
+    assert length(place / "v.mp4") == 1
+    for command in ("zoom", "loop", "video"):
+        said = told(command, "seed.png", "--seconds", "x", cwd=place, status=2)
+        assert "--seconds: got 'x', wanted seconds such as 10 or 2.5" in said
+
+
+def test_jobs_are_listed_cleaned_and_told(place):
+    told(*ZOOM, "--frames", 2, "-o", "a.mp4", cwd=place)
+    told(*ZOOM, "--frames", 2, "--seed", 3, "-o", "b.mp4", cwd=place)
+    (place / "b.mp4").unlink()
+    lines = call_cli("jobs", cwd=place).stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["a.mp4.dream", "b.mp4.dream"]
+    assert "zoom, 2 frames made, film of 2, " in lines[0]
+    assert [line.rpartition(", ")[2] for line in lines] == ["film is whole", "not finished"]
+    for what in ("a.mp4", "a.mp4.dream"):
+        said = call_cli("info", what, cwd=place).stdout
+        assert f"{what}: zoom by dreamvid " in said
+        assert "2 frames of 64x48, 30 a second" in said
+        assert "octaves.count = 1" in said
+        assert f"--config {what}" in said
+    command = call_cli("info", "a.mp4.dream", cwd=place).stdout.splitlines()[-1]
+    told(*command.partition("made again: dreamvid ")[2].split(), "-o", "c.mp4", cwd=place)
+    frames = [place / f"{name}.mp4.dream/frames/000001.png" for name in "ac"]
+    assert frames[0].read_bytes() == frames[1].read_bytes()
+    assert "holds no dreamvid settings" in told("info", "seed.png", cwd=place, status=2)
+    # Nothing is removed unasked, nor what others put there, nor what is not finished.
+    assert "--yes" in told("clean", cwd=place, status=2)
+    (place / "c.mp4.dream" / "notes.txt").write_text("mine")
+    assert "a.mp4.dream: removed" in call_cli("clean", "--yes", cwd=place).stdout
+    assert not (place / "a.mp4.dream").exists()
+    assert (place / "a.mp4").exists()
+    assert [path.name for path in (place / "c.mp4.dream").iterdir()] == ["notes.txt"]
+    assert (place / "b.mp4.dream" / "frames" / "000001.png").exists()
+    told("resume", "b.mp4.dream", "--tidy", cwd=place)
+    assert (place / "b.mp4").exists()
+    assert not (place / "b.mp4.dream").exists()
+    told(*ZOOM, "--frames", 1, "-o", "d.mp4", "--tidy", cwd=place)
+    assert not (place / "d.mp4.dream").exists()
+
+
+def test_the_newest_frame_is_at_hand(place, monkeypatch):
+    told(*ZOOM, "--frames", 2, "-o", "a.mp4", cwd=place)
+    folder = place / "a.mp4.dream"
+    assert (folder / "latest.png").read_bytes() == (folder / "frames/000001.png").read_bytes()
+
+    def no_links(*_):
+        raise OSError
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", no_links)
+    told("resume", folder, "--frames", 3, cwd=place)
+    assert (folder / "latest.png").read_bytes() == (folder / "frames/000002.png").read_bytes()
+
+
+def test_a_film_begins_as_its_picture_and_ends_as_it(place):
+    words = (*ZOOM, "--frames", 9, "--fps", 3, "--motion", "zoom", "--set", "motion.zoom.rate=1.5")
+    told(*words, "-o", "plain.mp4", cwd=place)
+    told(*words, "--fade-in", "1s", "--fade-out", 2, "-o", "a", cwd=place)
+    jobs = [place / "plain.mp4.dream", place / "a.dream"]
+    dreams = frames_of(jobs[0])
+    # Frames on disk, which the next ones start from, are dreams alone.
+    assert all(map(torch.equal, frames_of(jobs[1]), dreams))
+    shown = [media.read_png(path) for path in sorted((place / "a").iterdir())]
+    source = media.read_png(jobs[1] / "source.png")
+    assert torch.equal(shown[0], source)
+    assert torch.equal(shown[8], source)
+    changed = [not torch.equal(*pair) for pair in zip(shown, dreams, strict=True)]
+    assert changed == [True, True, True, False, False, False, False, True, True]
+    # The picture falls with the dream: a third of the way it is magnified, not as it was.
+    share = eased(1 / 3)
+    motion = composed({"zoom": {"rate": 1.5}})
+    fallen = warp(source, flow_of(motion, Clock(1 / 3, 1 / 3), size_of(source)))
+    assert (torch.lerp(fallen, dreams[1], share) - shown[1]).abs().max() < 0.01
+    told("encode", "a.dream", "-o", "b", cwd=place)
+    again = [media.read_png(path) for path in sorted((place / "b").iterdir())]
+    assert all(map(torch.equal, again, shown))
+    assert "do not fit" in told(*words, "--fade-in", "4s", "-o", "c.mp4", cwd=place, status=2)
+    assert "changes nothing" in told("loop", "--set", "film.fade_in=3", cwd=place, status=2)
+    told("video", "plain.mp4", *TINY, "--fade-in", 2, "--frames", 3, "-o", "v", cwd=place)
+    first = next(media.frames_of(place / "plain.mp4"))
+    shown = media.read_png(place / "v" / "000000.png").permute(1, 2, 0).numpy() * 255
+    assert abs(shown - first).max() < 1

@@ -21,10 +21,11 @@ from dreamvid.film.seams import loop_seam
 from dreamvid.film.sources import Moment
 from dreamvid.film.tone import anchored, share_of, tone_of
 from dreamvid.frames import Clock, Size, noise, size_of
-from dreamvid.jobs.films import lasting, named, settings_for
+from dreamvid.jobs.films import settings_for
+from dreamvid.jobs.naming import film_name
 from dreamvid.motion.motions import composed
 from dreamvid.motion.warp import grid, warp
-from dreamvid.settings import assigned
+from dreamvid.settings import assigned, flagged, settled
 
 SMALL = ("--size", "96x64", "--octaves", "2", "--iterations", "2", "--quiet")
 SIZE = Size(60, 92)
@@ -176,16 +177,19 @@ def test_the_anchor_is_as_strong_at_every_rate(picture):
 
 
 def test_lengths_and_names():
-    settings = settings_for("default", assigned=assigned(["film.fps=12"]))
-    assert lasting(settings, "2.5").film.frames == 30
+    faster = assigned(["film.fps=12"])
+    for given in ({"seconds": "2.5"}, {"seconds": 2.5}, {"frames": "2.5s"}):
+        settings = settings_for("default", None, flagged(given, "loop"), faster)
+        assert settings.film.length == 30
+        assert settled(settings.tree()) == settings
     for bad in ("0", "-1", "nan", "1e9", "x"):
         with pytest.raises(SettingsError, match="--seconds"):
-            lasting(settings, bad)
-    with pytest.raises(SettingsError, match="both"):
-        lasting(settings, "2", "30")
-    assert named(None, "loop") == Path("noise-loop.mp4")
-    assert named(Path("a/seed.jpg"), "loop") == Path("seed-loop.mp4")
-    assert named(Path("a/seed-zoom.mp4.dream"), "loop") == Path("seed-zoom-loop.mp4")
+            flagged({"seconds": bad})
+    with pytest.raises(SettingsError, match="another flag too"):
+        flagged({"seconds": "2", "frames": "30"})
+    assert film_name(None, None, "loop") == Path("noise-loop.mp4")
+    assert film_name(None, Path("a/seed.jpg"), "loop") == Path("seed-loop.mp4")
+    assert film_name(None, Path("a/seed-zoom.mp4.dream"), "loop") == Path("seed-zoom-loop.mp4")
 
 
 LOOP = ("--frames", 8, "--fps", 4, *SMALL)
@@ -306,7 +310,7 @@ def test_previews_come_first_and_leave_nothing_else(tmp_path, picture):
         (["--frames", 2], "film.frames"),
         (["--frames", 10, "--cadence", 4], "film.cadence"),
         (["--seconds", "soon"], "--seconds"),
-        (["--seconds", 2, "--frames", 9], "both"),
+        (["--seconds", 2, "--frames", 9], "another flag too"),
         (["--set", "loop.closing='glue'"], "planting or relaxation"),
         (["--anchor", 2], "film.anchor"),
         (["nowhere.png"], "nowhere.png"),

@@ -4,11 +4,11 @@ import os
 import signal
 import sys
 
-from dreamvid.cli import bench, films, studying, training, weights
+from dreamvid.cli import bench, films, jobs, studying, training, weights
 from dreamvid.cli.app import app, fail
 from dreamvid.errors import DreamvidError, Stopped, StorageError
 
-__all__ = ["app", "bench", "films", "main", "studying", "training", "weights"]
+__all__ = ["app", "bench", "films", "jobs", "main", "studying", "training", "weights"]
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from dreamvid.cli.progress import Bar
 
 PANELS = {
-    "Films and pictures": ("zoom", "video", "loop", "image", "resume", "encode"),
-    "Choosing and understanding": ("list", "sheet", "explain", "measure"),
+    "Films and pictures": ("zoom", "video", "loop", "image", "resume", "encode", "jobs", "clean"),
+    "Choosing and understanding": ("list", "info", "sheet", "explain", "measure"),
     "Networks and speed": ("weights", "bench", "distil", "train"),
 }
 """The commands in the order people need them."""

@@ -27,6 +27,7 @@ def zoom(
     at: str | None,
     job: Path | None,
     overwrite: bool,
+    tidy: bool,
     preview: bool,
     quiet: bool,
 ) -> None:
@@ -42,6 +43,7 @@ def zoom(
             at=at,
             job=job,
             overwrite=overwrite,
+            tidy=tidy,
             preview=preview,
             progress=progress,
         )
@@ -55,6 +57,7 @@ def video(
     out: Path | None,
     job: Path | None,
     overwrite: bool,
+    tidy: bool,
     quiet: bool,
 ) -> None:
     """Dream over a film; its motion, rate and sound are kept."""
@@ -63,7 +66,7 @@ def video(
     with progress_for(quiet) as progress:
         target = naming().film_name(out, source, "video", overwrite, progress.say)
         made = films.video(
-            source, target, settings, job=job, overwrite=overwrite, progress=progress
+            source, target, settings, job=job, overwrite=overwrite, tidy=tidy, progress=progress
         )
     print_path(made)
 
@@ -81,17 +84,15 @@ def loop(
     asked: Asked,
     out: Path | None,
     at: str | None,
-    seconds: str | None,
     job: Path | None,
     overwrite: bool,
+    tidy: bool,
     preview: bool,
     quiet: bool,
 ) -> None:
     """Make a film whose last frame flows into its first."""
     settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
-    if seconds is not None:
-        settings = films.lasting(settings, seconds, asked.flags.get("film", {}).get("frames"))
     with progress_for(quiet) as progress:
         target = naming().film_name(out, seed, "loop", overwrite, progress.say)
         made = films.loop(
@@ -101,6 +102,7 @@ def loop(
             at=at,
             job=job,
             overwrite=overwrite,
+            tidy=tidy,
             preview=preview,
             progress=progress,
         )
@@ -155,6 +157,7 @@ def resume(
     out: Path | None,
     source: Path | None,
     overwrite: bool,
+    tidy: bool,
     quiet: bool,
 ) -> None:
     """Go on where a job stopped, or make its film longer."""
@@ -171,6 +174,7 @@ def resume(
             min_free=asked.flags.get("machine", {}).get("min_free"),
             source=source,
             overwrite=overwrite,
+            tidy=tidy,
             progress=progress,
         )
     print_path(made)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from dreamvid.cli.command import default_of
 from dreamvid.flags import FLAGS, Flag, flags_of
 from dreamvid.settings import SECTIONS
-from dreamvid.sizes import Size
+from dreamvid.sizes import Duration, Size
 
 HEAD = '''"""Written by `python -m dreamvid.cli.stub` from the table of flags."""
 
@@ -39,6 +39,7 @@ WORDS = {
     Path: "str | PathLike[str]",
     Fraction: "Fraction | float | str",
     Size: "str",
+    Duration: "str",
     type(None): "None",
 }
 WIDTH = 99
@@ -98,6 +99,8 @@ def _kinds(name: str, flag: Flag) -> list[str]:
     if flag.kind == "list":
         each = "str | PathLike[str]" if name in ("weights", "plugins") else "str"
         return [*each.split(" | "), f"Sequence[{each}]"]
+    if flag.kind == "seconds":
+        return ["float", "str"]
     section, _, key = flag.sets.partition(".")
     if section not in SECTIONS:
         return ["str"]

@@ -12,7 +12,7 @@ commands = typer.Typer(
     cls=Group,
     help="Fetch, check and find the weights of networks.",
     epilog="Example: dreamvid weights fetch googlenet",
-    no_args_is_help=True,
+    invoke_without_command=True,
 )
 app.add_typer(commands, name="weights")
 
@@ -22,6 +22,12 @@ Network = Annotated[
 OneOrAll = Annotated[
     str | None, typer.Argument(metavar="NETWORK", help="A network. [default: all of them]")
 ]
+
+
+@commands.callback()
+def _alone(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        tell(context.get_help() + "\n")
 
 
 @command("dreamvid weights list", name="list", group=commands, within="weights")

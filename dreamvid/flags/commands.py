@@ -6,6 +6,7 @@ OWN: dict[str, Flag] = {
     "zoom.out": FLAGS["out"]._replace(unset="SEED-zoom.mp4"),
     "video.out": FLAGS["out"]._replace(unset="INPUT-video.mp4"),
     "video.frames": FLAGS["frames"]._replace(unset="to the film's end"),
+    "video.seconds": FLAGS["seconds"]._replace(unset="to the film's end"),
     "video.fps": FLAGS["fps"]._replace(unset="the film's own"),
     "video.size": FLAGS["size"]._replace(unset="the film's own, at most {FILM_SIDE}"),
     "video.preset": FLAGS["preset"]._replace(default="video"),
@@ -22,7 +23,10 @@ OWN: dict[str, Flag] = {
         least=0,
     ),
     "image.log": Flag("Write the objective at every step, as CSV and as a plot.", kind="switch"),
-    "resume.frames": FLAGS["frames"]._replace(help="A new length in frames.", unset="the job's"),
+    "resume.frames": FLAGS["frames"]._replace(
+        help="A new length in frames, or as 10s.", unset="the job's"
+    ),
+    "resume.seconds": FLAGS["seconds"]._replace(unset="the job's"),
     "resume.out": FLAGS["out"]._replace(unset="where the job's film is"),
     "resume.min_free": FLAGS["min_free"]._replace(unset="the job's"),
     "resume.source": Flag(
@@ -46,6 +50,7 @@ OWN: dict[str, Flag] = {
     "encode.audio": Flag(
         "Lay the sound of this file under the film.", "FILE", kind="file", unset="the input's"
     ),
+    "clean.yes": Flag("Ask nothing.", kind="switch", names=("-y", "--yes")),
     "sheet.out": FLAGS["out"]._replace(help="Where to write the sheet.", unset="SEED-sheet.png"),
     "sheet.size": FLAGS["size"]._replace(
         help="Size of each cell: WxH, or the longer side.", unset="{CELL_SIDE}"
@@ -167,19 +172,23 @@ OWN: dict[str, Flag] = {
 }
 """Flags that mean something else, or are there only, in one command: by command and name."""
 
-_LENGTH = "frames fps size"
+_LENGTH = "frames seconds fps size"
 _DREAM = (
     "preset layer octaves iterations network weights config assign plugins seed device precision"
 )
-_RUN = "min_free job overwrite quiet"
+_RUN = "min_free job overwrite tidy quiet"
 COMMANDS: dict[str, str] = {
-    "zoom": f"out at {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
-    "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
-    "loop": f"out at seconds {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor "
-    f"preview {_RUN}",
+    "zoom": f"out at {_LENGTH} fade_in fade_out motion mask keep_color {_DREAM} depth cadence "
+    f"anchor preview {_RUN}",
+    "video": f"out start end {_LENGTH} fade_in fade_out carry flow mask keep_color strict {_DREAM} "
+    f"depth {_RUN}",
+    "loop": f"out at {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
     "image": f"out at size mask keep_color {_DREAM} depth batch log overwrite quiet",
-    "resume": "out frames source min_free overwrite quiet",
+    "resume": "out frames seconds source min_free overwrite tidy quiet",
     "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
+    "jobs": "",
+    "clean": "yes",
+    "info": "",
     "list": "weights plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "
     "weights config assign plugins seed device precision overwrite quiet",

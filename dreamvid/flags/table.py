@@ -2,9 +2,9 @@
 
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["text", "number", "list", "file", "switch", "whole"]
+Kind = Literal["text", "number", "list", "file", "switch", "whole", "seconds"]
 """Text as it is; TOML, for a setting that is no text; comma-separated texts; a path; yes or no;
-a whole number of a flag that is no setting."""
+a whole number of a flag that is no setting; a duration."""
 
 
 class Flag(NamedTuple):
@@ -35,8 +35,10 @@ FLAGS: dict[str, Flag] = {
         kind="file",
         names=("-o", "--out"),
     ),
-    "frames": Flag("Length in frames.", "N", "film.frames", "number", "{FRAMES}"),
-    "seconds": Flag("Length in seconds, instead of --frames.", "S"),
+    "frames": Flag("Length in frames, or as 10s.", "N", "film.frames", "number", "{FRAMES}"),
+    "seconds": Flag(
+        "Length in seconds, instead of --frames.", "S", "film.frames", "seconds", "{FRAMES} frames"
+    ),
     "fps": Flag("Frames per second: 24, 30000/1001.", "RATE", "film.fps", "number", "{FPS}"),
     "size": Flag("WxH, or the longer side in pixels.", "SIZE", "film.size", unset="{FILM_SIDE}"),
     "depth": Flag("Bits per channel of frames on disk: 8 or 16.", "BITS", "film.depth", "number"),
@@ -49,6 +51,18 @@ FLAGS: dict[str, Flag] = {
     ),
     "end": Flag(
         "The first frame or time to leave out.", "PLACE", "video.end", unset="the film's end"
+    ),
+    "fade_in": Flag(
+        "Begin as the input, which melts into the dream: 3s, or frames.",
+        "TIME",
+        "film.fade_in",
+        "number",
+    ),
+    "fade_out": Flag(
+        "End with the dream melting back into the input: 3s, or frames.",
+        "TIME",
+        "film.fade_out",
+        "number",
     ),
     # The dream.
     "preset": Flag("A preset, or a .toml file of settings.", "NAME", default="default"),
@@ -144,6 +158,9 @@ FLAGS: dict[str, Flag] = {
     ),
     "job": Flag("The job folder.", "DIR", kind="file", unset="OUT.dream"),
     "overwrite": Flag("Replace what is there.", kind="switch"),
-    "quiet": Flag("Print nothing but errors.", kind="switch", names=("-q", "--quiet")),
+    "tidy": Flag("Remove the job once the film is whole.", kind="switch"),
+    "quiet": Flag(
+        "Print only errors, and where the result is.", kind="switch", names=("-q", "--quiet")
+    ),
 }
 """The flags that several commands share."""

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
 
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, fitted
@@ -28,9 +27,8 @@ from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import method_for
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
-from dreamvid.registry import Within, checked_value
 from dreamvid.settings import FILM_SIDE, Settings, Tree, presets
-from dreamvid.sizes import film_seconds, parsed_size
+from dreamvid.sizes import Duration, film_seconds, parsed_size
 
 DEFAULT_MOTION: Tree = {"zoom": {}}
 SQUARE = Size(1, 1)
@@ -102,6 +100,7 @@ def zoom(
     at: int | str | None = None,
     job: Path | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     progress: Progress | None = None,
     dreamer: Dreamer | None = None,
@@ -132,6 +131,7 @@ def zoom(
             start=quantised(covered(picture, size), settings.film.depth),
             job=job,
             overwrite=overwrite,
+            tidy=tidy,
             preview=preview,
             progress=progress,
         )
@@ -146,6 +146,7 @@ def loop(
     at: int | str | None = None,
     job: Path | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     preview: bool = False,
     progress: Progress | None = None,
 ) -> Path:
@@ -184,18 +185,11 @@ def loop(
             start=quantised(start, settings.film.depth),
             job=job,
             overwrite=overwrite,
+            tidy=tidy,
             preview=preview,
             progress=progress,
         )
     )
-
-
-def lasting(settings: Settings, seconds: Any, frames: Any = None) -> Settings:
-    """`settings` for a film of so many seconds, to the nearest frame."""
-    if frames is not None:
-        raise SettingsError("--seconds and --frames: got both, wanted one of them")
-    number = checked_value(seconds, Annotated[Fraction, Within(0, 10**6, above=True)], "--seconds")
-    return settings.changed("film", frames=max(1, round(number * settings.film.rate)))
 
 
 def video(
@@ -205,6 +199,7 @@ def video(
     *,
     job: Path | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Dream over a film, its motion, rate and sound kept, and return where the new film is.
@@ -238,6 +233,7 @@ def video(
             source=known,
             job=job,
             overwrite=overwrite,
+            tidy=tidy,
             progress=progress,
         )
     )
@@ -257,6 +253,8 @@ def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, i
             f"({video.end if last < length else f'the film has {film.frames} frames'})"
         )
     asked = settings.film.frames
+    if isinstance(asked, Duration):
+        asked = asked.frames(rate)
     return first, last - first if asked is None else min(asked, last - first)
 
 
@@ -282,7 +280,13 @@ def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -
     bytes_from(settings.machine.min_free, "machine.min_free")
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
-    return settings.changed("film", size=size, fps=rate, frames=frames)
+    settings = settings.changed("film", size=size, fps=rate, frames=frames)
+    if sum(settings.film.fades) > frames:
+        raise SettingsError(
+            f"film.fade_in: fades of {settings.film.fades[0]} and {settings.film.fades[1]} frames "
+            f"do not fit into a film of {frames}; give shorter ones"
+        )
+    return settings
 
 
 def _settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings, dict[str, str]]:

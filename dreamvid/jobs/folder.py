@@ -6,12 +6,14 @@
       job.json            the manifest: settings, source, weights, versions; never edited
       lock                held by the one run that works here
       source.png          the seed, at the film's size
+      latest.png          the newest frame
       frames/000123.png   written under another name, synced, renamed
       journal.jsonl       a line for each finished frame; a torn last line is ignored
 
 A frame counts when the journal holds the hash of its file, and so do all frames before it.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -94,6 +96,7 @@ class Job:
         self.frames = folder / "frames"
         self.journal = Journal(folder / "journal.jsonl", "index", int)
         self.source = folder / "source.png"
+        self.latest = folder / "latest.png"
         self.needs: tuple[str, ...] = ()
         """Flags that `dreamvid resume` needs to go on with it where it lies now."""
 
@@ -143,6 +146,7 @@ class Job:
                 shutil.rmtree(job.frames, ignore_errors=True)
                 job.frames.mkdir()
                 job.source.unlink(missing_ok=True)
+                job.latest.unlink(missing_ok=True)
                 if source is not None:
                     write_picture(source, job.source, manifest.settings.film.depth)
                 with atomic_write(folder / "job.json") as part:
@@ -228,6 +232,32 @@ class Job:
         path = self.frame_path(index)
         write_picture(frame, path, self.manifest.settings.film.depth)
         self.journal.add({"index": index, "sha256": _hash(path), **notes})
+        self._show(path)
+
+    def _show(self, frame: Path) -> None:
+        """Make ``latest.png`` this frame, whole at every moment."""
+        part = self.latest.with_name(f".{self.latest.name}.part")
+        with storage_checked(self.folder):
+            part.unlink(missing_ok=True)
+            try:
+                part.hardlink_to(frame)
+            except OSError:
+                # Not every disk has hard links.
+                shutil.copyfile(frame, part)
+            part.replace(self.latest)
+
+    def remove(self) -> None:
+        """Remove the job; what others have put into its folder stays, and then so does that."""
+        with storage_checked(self.folder):
+            (self.folder / "job.json").unlink(missing_ok=True)
+            for path in self.frames.glob("*.png"):
+                if re.fullmatch(r"\d{6,}\.png", path.name):
+                    path.unlink()
+            for path in (self.journal.path, self.source, self.latest, self.folder / LOCK):
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.frames.rmdir()
+            self.folder.rmdir()
 
     def read_source(self) -> Frame:
         """The seed as the film begins with it."""

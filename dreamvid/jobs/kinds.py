@@ -22,6 +22,7 @@ from dreamvid.film.carries import (
     refreshing,
     traced_back,
 )
+from dreamvid.film.fading import Undreamed, falling
 from dreamvid.film.finishing import (
     MaskedSource,
     check_picture_mask,
@@ -33,7 +34,7 @@ from dreamvid.film.footage import film_frames, is_picture, masks_of
 from dreamvid.film.pipeline import Finish
 from dreamvid.film.seams import CLOSED, Seam, loop_seam
 from dreamvid.film.sources import FilmSource, FrameSource, StillSource
-from dreamvid.frames import Flow, Frame, size_of
+from dreamvid.frames import Flow, Frame, from_pixels, size_of
 from dreamvid.jobs.folder import Job
 from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
@@ -83,6 +84,8 @@ class Kind:
     film, and how many must be finished for a whole one."""
     sound: Callable[[Job, int, Say], media.Sound | None] = _no_sound
     """What sound belongs to the first so many frames of the film."""
+    undreamed: Callable[[Job, Settings, Say], Undreamed] | None = None
+    """The frames without a dream, for fades; None where there are none."""
     encoding: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of encoders, by name, where none are given."""
     length_is_fixed: bool = False
@@ -112,6 +115,23 @@ def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
         finish,
         finished_between(fill, finish, source, film.cadence),
     )
+
+
+def _still_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
+    return falling(job.read_source(), Timeline(settings).motion, settings.film.rate)
+
+
+def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
+    source, film = job.manifest.source, settings.film
+    path, first = Path(source["path"]), int(source["first"])
+    _must_be_what_it_was(path, source["sha256"])
+    known = media.probe(path)
+
+    def undreamed(start: int, ending: bool) -> Iterator[Frame]:
+        frames = film_frames(path, known, film.pixels, film.rate, first + start, say=say)
+        return (from_pixels(pixels, torch.device("cpu")) for pixels in frames)
+
+    return undreamed
 
 
 def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
@@ -269,7 +289,7 @@ def _input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
 
 
 KINDS = {
-    "zoom": Kind(_zoom, check=_check_zoom),
+    "zoom": Kind(_zoom, check=_check_zoom, undreamed=_still_undreamed),
     "loop": Kind(
         _loop,
         check=_check_loop,
@@ -278,5 +298,5 @@ KINDS = {
         encoding=encoders.LOOPED,
         length_is_fixed=True,
     ),
-    "video": Kind(_video, check=_check_video, sound=_input_sound),
+    "video": Kind(_video, check=_check_video, sound=_input_sound, undreamed=_film_undreamed),
 }

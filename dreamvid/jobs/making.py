@@ -37,6 +37,8 @@ class Request:
     """Its folder; None: beside the film."""
     overwrite: bool = False
     preview: bool = False
+    tidy: bool = False
+    """Whether the job is removed once its film is whole."""
     progress: Progress = field(default_factory=Silence)
 
     @property
@@ -76,7 +78,10 @@ def made(asked: Request) -> Path:
             job = Job.create(folder, manifest, asked.start)
         run = Run(job, asked.out, asked.settings, overwrite, asked.progress, asked.dreamer)
         try:
-            return run.finish_locked()
+            made = run.finish_locked()
+            if asked.tidy:
+                job.remove()
+            return made
         except MediaError:
             # An input that gives not one frame leaves no job either.
             if not any(job.frames.glob("*")):

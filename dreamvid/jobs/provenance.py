@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,15 @@ def described(kind: str, settings: Settings) -> str:
     return json.dumps(about, separators=(",", ":"))
 
 
+def told_of(words: Mapping[str, str]) -> tuple[str, Settings, str]:
+    """The kind, settings and version of dreamvid that a film's metadata tell.
+
+    Raises `ValueError`, `KeyError`, `TypeError` or `SettingsError` where they tell none.
+    """
+    about = json.loads(words["comment"])
+    return str(about["kind"]), settled(about["settings"]), str(about.get("dreamvid", ""))
+
+
 def frames_of_job(film: Path, manifest: Manifest) -> int | None:
     """How many frames the job's own film says it has; None where another film, or none, is there.
 
@@ -33,10 +42,9 @@ def frames_of_job(film: Path, manifest: Manifest) -> int | None:
         return None
     try:
         told = film / "000000.png" if film.is_dir() else film
-        about = json.loads(media.read_metadata(told)["comment"])
-        settings = settled(about["settings"])
-        frames = int(about["settings"]["film"]["frames"])
-        ours = about["kind"] == manifest.kind and not changes(
+        kind, settings, _ = told_of(media.read_metadata(told))
+        frames = settings.film.length
+        ours = kind == manifest.kind and not changes(
             settings, manifest.settings.changed("film", frames=frames)
         )
     except (MediaError, SettingsError, ValueError, KeyError, TypeError, AttributeError):

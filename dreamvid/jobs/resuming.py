@@ -14,16 +14,18 @@ from dreamvid.jobs.runs import Run
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media import encoders
 from dreamvid.settings import Tree
+from dreamvid.sizes import Duration
 
 
 def resume(
     job: Job,
     out: Path | None = None,
     *,
-    frames: int | None = None,
+    frames: int | Duration | None = None,
     min_free: int | str | None = None,
     source: Path | None = None,
     overwrite: bool = False,
+    tidy: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Go on with a job, to another length if one is given; return where its film is.
@@ -36,6 +38,8 @@ def resume(
     job = at_home(job, progress.say, source)
     manifest = job.manifest
     settings = manifest.settings
+    if isinstance(frames, Duration):
+        frames = frames.frames(settings.film.rate)
     if frames and frames != settings.film.length and kind_of(manifest.kind).length_is_fixed:
         raise SettingsError(
             f"frames: got {frames}, the {manifest.kind} was begun with {settings.film.length}; "
@@ -51,7 +55,11 @@ def resume(
     if not overwrite and frames_of_job(out, manifest) == settings.film.length:
         progress.say(f"nothing left to do: the film of {settings.film.length} frames is there")
         return out
-    return Run(job, out, settings, overwrite, progress).finish()
+    made = Run(job, out, settings, overwrite, progress).finish()
+    if tidy:
+        with job.locked():
+            job.remove()
+    return made
 
 
 def encode(

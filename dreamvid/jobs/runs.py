@@ -13,10 +13,11 @@ import torch
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Report
 from dreamvid.film.cadence import last_dream_before, strided
+from dreamvid.film.fading import faded
 from dreamvid.film.pipeline import Recurrence
 from dreamvid.film.together import dreamed_together
 from dreamvid.film.tone import tone_of
-from dreamvid.frames import Frame, Size
+from dreamvid.frames import Frame
 from dreamvid.jobs.disk import bytes_from, clock, frames_take, free_in, must_have_room, told
 from dreamvid.jobs.estimates import TimeLeft, work_by_frame
 from dreamvid.jobs.folder import Job
@@ -28,6 +29,13 @@ from dreamvid.machine.devices import free_memory, leaving, peak_memory, synchron
 from dreamvid.machine.worker import Worker
 from dreamvid.media import encoders
 from dreamvid.settings import Settings
+
+MEASURED = 3
+"""The frames by which the room on the disk is estimated."""
+TOLD_AGAIN = (3, 10, 30)
+"""After so many frames of a run it is estimated again."""
+CLOSE = 0.05
+"""An estimate that differs by less is not told again."""
 
 
 @dataclass
@@ -42,6 +50,8 @@ class Run:
     progress: Progress
     dreamer: Dreamer | None = None
     """Made when it is first needed, where none is given."""
+    room: float = 0.0
+    """What a frame takes of the disk, as was said last, in bytes."""
 
     @property
     def kind(self) -> Kind:
@@ -63,7 +73,9 @@ class Run:
     def remedy(self) -> str:
         """The command that goes on with just this run."""
         manifest = self.job.manifest
-        if self.out.absolute() != manifest.out or self.settings.encode != manifest.settings.encode:
+        now, begun = self.settings, manifest.settings
+        encoding = (now.encode, now.film.fades) != (begun.encode, begun.film.fades)
+        if self.out.absolute() != manifest.out or encoding:
             return "the same command again"
         words = ["dreamvid", "resume", str(self.job.folder), *self.job.needs]
         if self.settings.film.length != manifest.settings.film.length:
@@ -97,7 +109,7 @@ class Run:
         parts = self.kind.parts(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
         must_have_room(job.folder, least, lambda: self.remedy)
-        self._tell_room(total - done, film.pixels)
+        self._tell_room(total - done, range(max(0, done - MEASURED), done))
         self.progress.begin(done, total)
         last = last_dream_before(done, film.cadence)
         recurrence = Recurrence(
@@ -131,6 +143,9 @@ class Run:
                 # already exactly what the file will hold.
                 spent = (seconds, left.seconds)
                 worker(partial(self._kept, index, leaving(frame), tone, report, *spent))
+                if index + 1 - first in TOLD_AGAIN and index + 1 < total:
+                    like = range(index + 1 - MEASURED, index + 1)
+                    worker(partial(self._tell_room, total - index - 1, like))
                 if index + 1 < total:
                     must_have_room(job.folder, least, lambda: self.remedy)
                     if index == first:
@@ -164,10 +179,17 @@ class Run:
         self.job.write(index, frame()[0], notes)
         self.progress.frame(index, {**notes, "left": left})
 
-    def _tell_room(self, count: int, size: Size) -> None:
-        """Say what the frames to come will take of the disk."""
-        free = free_in(self.job.folder)
-        taken = frames_take(count, size, self.settings.film.depth)
+    def _tell_room(self, count: int, like: range) -> None:
+        """Say what `count` frames will take of the disk, unless one takes about what was said.
+
+        Frames `like` them are made.
+        """
+        film, free = self.settings.film, free_in(self.job.folder)
+        size, paths = film.pixels, [self.job.frame_path(index) for index in like]
+        taken = frames_take(count, size, film.depth, paths)
+        if self.room and abs(taken / count / self.room - 1) < CLOSE:
+            return
+        self.room = taken / count
         short = "; that will not be enough" if taken > free else ""
         self.progress.say(
             f"{count} frames of {size} take about {told(taken)} of disk, "
@@ -201,8 +223,13 @@ class Run:
         settings = self.settings.changed("film", frames=len(which))
         usual = self.kind.encoding.get(encoders.encoder_for(self.out), {})
         settings = replace(settings, encode={**usual, **settings.encode})
+        frames = (self.job.read(index) for index in which)
+        fades = settings.film.fades
+        if any(fades) and self.kind.undreamed:
+            undreamed = self.kind.undreamed(self.job, self.painting, self.progress.say)
+            frames = faded(frames, len(which), *fades, undreamed)
         encoders.encode_film(
-            (self.job.read(index) for index in which),
+            frames,
             self.out,
             settings.film.rate,
             sound=self.kind.sound(self.job, len(which), self.progress.say),

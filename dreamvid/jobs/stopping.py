@@ -11,7 +11,9 @@ from dreamvid.errors import Stopped
 
 @contextmanager
 def stoppable(folder: Path, remedy: str | None = None) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into `Stopped`; a second one leaves at once.
+    """Turn the first SIGINT, SIGTERM or SIGHUP into `Stopped`; a second one leaves at once.
+
+    A SIGHUP that is ignored, as `nohup` has it, stays ignored.
 
     Outside the main thread, where Python allows no signal handlers, nothing changes.
     """
@@ -21,7 +23,11 @@ def stoppable(folder: Path, remedy: str | None = None) -> Iterator[None]:
             signal.signal(each, signal.SIG_DFL)
         raise Stopped(number, folder, remedy)
 
-    handled = (signal.SIGINT, signal.SIGTERM)
+    handled = [signal.SIGINT, signal.SIGTERM]
+    # Windows has no SIGHUP.
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        handled.append(hangup)
     before: dict[int, Any] = {}
     try:
         for each in handled:

@@ -120,9 +120,11 @@ class Networks(Registry):
             if name in known:
                 return library.entry(name)
             everything += known
+        alike = [each for each in everything if str(name) and str(name).lower() in each]
+        hint = f"; did you mean one of {', '.join(alike)}?" if len(alike) > 1 else ""
         raise SettingsError(
-            f"no network {name!r}{did_you_mean(name, everything)} (networks: "
-            f"{', '.join(everything)})"
+            f"no network {name!r}{hint or did_you_mean(name, everything)} "
+            "(`dreamvid list networks` shows all)"
         )
 
     def __getitem__(self, name: str) -> Builder:

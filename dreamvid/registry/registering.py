@@ -132,12 +132,17 @@ class Registry:
         """What can be set of a registered function."""
         return parameters(self[name])
 
+    @property
+    def plural(self) -> str:
+        """What several of the kind are called."""
+        return f"{self.kind[:-1]}ies" if self.kind.endswith("y") else f"{self.kind}s"
+
     def __getitem__(self, name: str) -> Callable[..., Any]:
         if isinstance(name, str) and name in self.functions:
             return self.functions[name]
         raise SettingsError(
             f"no {self.kind} {name!r}{did_you_mean(name, self.functions)} "
-            f"({self.kind}s: {', '.join(self.functions)})"
+            f"({self.plural}: {', '.join(self.functions)})"
         )
 
     def summary(self, name: str) -> str:

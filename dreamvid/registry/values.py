@@ -38,9 +38,15 @@ class Within:
         return (self.low < value if self.above else self.low <= value) and value <= self.high
 
     def __str__(self) -> str:
+        low, high = _written(self.low), _written(self.high)
         if self.high == math.inf:
-            return f"above {float(self.low):g}" if self.above else f"{float(self.low):g} or more"
-        return f"{'above ' if self.above else ''}{float(self.low):g} to {float(self.high):g}"
+            return f"above {low}" if self.above else f"{low} or more"
+        return f"{'above ' if self.above else ''}{low} to {high}"
+
+
+def _written(number: float | Fraction) -> str:
+    """A bound as people write it: 10000000, not 1e+07."""
+    return str(int(number)) if math.isfinite(number) and number % 1 == 0 else f"{float(number):g}"
 
 
 RATE = re.compile(r"\d{1,12}(\.\d{0,30})?(/\d{1,12})?|\.\d{1,30}")

@@ -12,6 +12,8 @@ BELONGING: dict[str, tuple[str, ...]] = {
     "motion": ("zoom", "loop"),
     "film.anchor": ("zoom", "loop"),
     "film.cadence": FILMS,
+    "film.fade_in": ("zoom", "video"),
+    "film.fade_out": ("zoom", "video"),
     "carry": ("video",),
     "flow": ("video",),
     "video": ("video",),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from dreamvid.errors import SettingsError
 from dreamvid.registry import Fraction01, Within
-from dreamvid.sizes import Size
+from dreamvid.sizes import Duration, Size
 
 Tree = dict[str, Any]
 
@@ -108,8 +108,8 @@ class AscentSettings:
 class FilmSettings:
     """The film as a whole."""
 
-    frames: Annotated[int, Within(1, 10_000_000)] | None = None
-    """None: 300, or as many as the input film has."""
+    frames: Duration | Annotated[int, Within(1, 10_000_000)] | None = None
+    """A number, or a length such as 10s; none: 300, or as many as the input film has."""
     fps: Annotated[Fraction, Within(Fraction(1, 10), 1000)] | None = None
     """None: 30, or the input film's own."""
     size: Size | int | str | None = None
@@ -121,6 +121,10 @@ class FilmSettings:
     """One of every `cadence` frames is dreamed; the frames between are moved and blended."""
     anchor: Fraction01 = 0.3
     """The share of the drift in brightness, contrast and saturation that a second takes back."""
+    fade_in: Duration | Annotated[int, Within(0, 10_000_000)] = 0
+    """How long the input melts into the dream at the film's beginning: 3s, or frames; 0: not."""
+    fade_out: Duration | Annotated[int, Within(0, 10_000_000)] = 0
+    """How long the dream melts back into the input at the film's end."""
 
     @property
     def pixels(self) -> Size:
@@ -132,7 +136,18 @@ class FilmSettings:
     @property
     def length(self) -> int:
         """In frames."""
+        if isinstance(self.frames, Duration):
+            return self.frames.frames(self.rate)
         return FRAMES if self.frames is None else self.frames
+
+    @property
+    def fades(self) -> tuple[int, int]:
+        """Of the beginning and of the end, in frames."""
+        begin, end = (
+            each.frames(self.rate) if isinstance(each, Duration) else each
+            for each in (self.fade_in, self.fade_out)
+        )
+        return begin, end
 
     @property
     def rate(self) -> Fraction:
@@ -220,6 +235,12 @@ class Settings:
             del tree["plugins"]
         if isinstance(self.film.size, Size):
             tree["film"]["size"] = str(self.film.size)
+        for name in ("frames", "fade_in", "fade_out"):
+            value = getattr(self.film, name)
+            if isinstance(value, Duration):
+                tree["film"][name] = str(value)
+            elif not value and name != "frames":
+                del tree["film"][name]
         return json.loads(json.dumps(tree, default=str))
 
     def changed(self, section: str, **values: Any) -> "Settings":
@@ -243,6 +264,8 @@ PLUGINS = "plugins"
 """The key of a tree that is no section: files that add to what can be chosen."""
 UNPAINTED = (
     "film.frames",
+    "film.fade_in",
+    "film.fade_out",
     "machine.device",
     "machine.threads",
     "machine.tile",

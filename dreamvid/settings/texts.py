@@ -11,6 +11,7 @@ from dreamvid.errors import SettingsError
 from dreamvid.flags import COMMAND_LINE, FLAGS, Flag, flags_of
 from dreamvid.registry import did_you_mean
 from dreamvid.settings.sections import PLUGINS, Tree
+from dreamvid.sizes import Duration
 
 _KEY = re.compile(r"\s*(\d+(\.\d*)?|\.\d+)\s*s?\s*:")
 _CHANNELS = re.compile(r"\s*\d+\s*(\.\.\s*\d+\s*)?(=.*)?")
@@ -34,6 +35,8 @@ def flagged(given: Mapping[str, Any], command: str = "") -> Tree:
         if value is None:
             continue
         section, _, key = flags[name].sets.partition(".")
+        if key in tree.get(section, {}):
+            raise SettingsError(f"--{name}: its setting is given by another flag too; leave it out")
         value = _read(name, flags[name], value)
         if key:
             tree.setdefault(section, {})[key] = value
@@ -48,6 +51,11 @@ def _read(name: str, flag: Flag, value: Any) -> Any:
         return _toml_value(value)
     if flag.kind == "file":
         return str(value)
+    if flag.kind == "seconds":
+        text = str(value).strip()
+        if isinstance(value, bool) or Duration.from_text(f"{text.removesuffix('s')}s") is None:
+            raise SettingsError(f"--{name}: got {value!r}, wanted seconds such as 10 or 2.5")
+        return f"{text.removesuffix('s')}s"
     if name == PLUGINS:
         paths = [value] if isinstance(value, str | Path) else value
         return [str(Path(path).absolute()) for path in paths]
