@@ -22,8 +22,9 @@ from dreamvid.jobs.folder import Job
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.motion.motions import composed, flow_of
 from dreamvid.motion.warp import warp
-from dreamvid.registry import Within
-from dreamvid.settings import assigned
+from dreamvid.registry import Within, parameters
+from dreamvid.settings import SECTIONS, assigned
+from dreamvid.settings.docs import sayings
 from dreamvid.sizes import Size, parsed_size
 
 TINY = ("--size", "64x48", "--octaves", "1", "--iterations", "1")
@@ -359,3 +360,39 @@ def test_a_film_begins_as_its_picture_and_ends_as_it(place):
     first = next(media.frames_of(place / "plain.mp4"))
     shown = media.read_png(place / "v" / "000000.png").permute(1, 2, 0).numpy() * 255
     assert abs(shown - first).max() < 1
+
+
+def test_every_setting_says_what_it_does():
+    for section, schema in SECTIONS.items():
+        for name in parameters(schema):
+            assert len(sayings(schema).get(name, "")) > 10, f"{section}.{name}"
+    listed = call_cli("list", "settings").stdout
+    assert "ascent.later" in listed
+    shown = call_cli("show", "setting", "octaves.enlarge").stdout
+    assert shown.startswith("octaves.enlarge = detail (detail, whole, merged)\n  What is enlarged")
+    assert "rate" in call_cli("show", "motion", "spin").stdout
+    assert "the preset default runs" in call_cli("show", "motion", "zoom").stdout
+    assert "octaves." in call_cli("show", "preset", "google-2015").stdout
+    assert "did you mean 'film.seed'" in call_cli("show", "setting", "film.sed").stderr
+    assert "did you mean 'motion'" in call_cli("show", "motions", "zoom").stderr
+
+
+def test_weights_are_a_line_each():
+    lines = call_cli("weights", "list").stdout.splitlines()
+    heads = [line[:8] for line in lines]
+    assert set(heads) <= {"here    ", "not here"}
+    assert heads == sorted(heads)
+    assert len({line.partition(":")[0] for line in lines}) == len(lines)
+    assert "https://" in call_cli("weights", "list", "googlenet").stdout
+
+
+def test_rates_say_what_they_mean(place):
+    said = told(*ZOOM, "--set", "motion.zoom.rate=-1.2", cwd=place, status=2)
+    assert "wanted 0.001 to 1000; 1.25 grows by a quarter a second, and below 1" in said
+    words = (*ZOOM, "--frames", 3, "--fps", 2, "--motion", "zoom,spin")
+    each = ("--set", "motion.zoom.rate=1.1/frame", "--set", "motion.spin.rate=4/frame")
+    told(*words, *each, "-o", "a.mp4", cwd=place)
+    whole = ("--set", "motion.zoom.rate=1.21", "--set", "motion.spin.rate=8")
+    told(*words, *whole, "-o", "b.mp4", cwd=place)
+    for one, other in zip(*(frames_of(place / f"{name}.mp4.dream") for name in "ab"), strict=True):
+        assert (one - other).abs().max() < 0.02

@@ -170,6 +170,7 @@ COMMANDS: dict[str, str] = {
     "clean": "yes",
     "info": "",
     "list": "weights plugins",
+    "show": "plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "
     "weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",

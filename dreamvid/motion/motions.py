@@ -23,9 +23,18 @@ from dreamvid.registry import Registry, Within, checked_options
 motions = Registry("motion", positional=("points", "clock", "size"))
 Motion = Callable[[Tensor, Clock, Size], Tensor]
 Place = Annotated[float, Within(-10, 11, scheduled=True)]
-Slide = Annotated[float, Within(-100, 100, scheduled=True)]
-Turn = Annotated[float, Within(-36000, 36000, scheduled=True)]
-Growth = Annotated[float, Within(1e-3, 1e3, scheduled=True)]
+Slide = Annotated[float, Within(-100, 100, scheduled=True, rate="adds")]
+Turn = Annotated[float, Within(-36000, 36000, scheduled=True, rate="adds")]
+Growth = Annotated[
+    float,
+    Within(
+        1e-3,
+        1e3,
+        scheduled=True,
+        rate="multiplies",
+        note="1.25 grows by a quarter a second, and below 1 the film zooms out",
+    ),
+]
 Length = Annotated[float, Within(0.01, 10, scheduled=True)]
 NEWTON = 12
 FAINTEST = 0.05

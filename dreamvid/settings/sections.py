@@ -44,7 +44,9 @@ class OctaveSettings:
     """The pyramid of sizes that a frame is dreamed at, smallest first."""
 
     count: Annotated[int, Within(1, 20)] = 4
+    """How many sizes; more of them give larger shapes."""
     scale: Annotated[float, Within(1.01, 8)] = 1.4
+    """How much larger each size is than the one before; more gives larger shapes, fewer between."""
     sizes: Literal["cascaded", "rounded", "truncated"] = "cascaded"
     """Each size from the next larger, rounded; all from the largest; from the next, cut off."""
     enlarge: Literal["detail", "whole", "merged"] = "detail"
@@ -75,17 +77,19 @@ class AscentSettings:
         tuple[Annotated[int, Within(0, 10000)], ...]
         | Annotated[int, Within(0, 10000, scheduled=True)]
     ) = 10
+    """Gradient steps at each octave; more of them dream more strongly, and take longer."""
     later: Annotated[int, Within(0, 10000, scheduled=True)] | None = None
-    """Iterations on frames that start from a dream; as many as on the first when unset."""
+    """Iterations on frames that start from a dream, which is how fast a film changes; as many as on
+    the first when unset."""
     step_size: (
         tuple[Annotated[float, Within(-1000, 1000)], ...]
         | Annotated[float, Within(-1000, 1000, scheduled=True)]
     ) = 1.5
-    """In 8-bit levels, whatever the network's own units are."""
+    """How far a step goes, in 8-bit levels; larger is stronger and coarser, below 0 undoes."""
     later_step_size: Annotated[float, Within(-1000, 1000, scheduled=True)] | None = None
     """On frames that start from a dream; as on the first when unset."""
     jitter: Annotated[int, Within(0, 1024, scheduled=True)] = 32
-    """Largest roll before each step, in pixels."""
+    """Largest roll before each step, in pixels; larger hides seams and grids better."""
     smoothing: Annotated[float, Within(0, 64, scheduled=True)] = 0.0
     """Cascade Gaussian smoothing of the gradient: the cascade's first width; 0 is none."""
     gaussian: Annotated[float, Within(0, 64)] = 0.0
@@ -117,6 +121,7 @@ class FilmSettings:
     depth: Literal[8, 16] = 8
     """Bits a channel of the frames on disk."""
     seed: Annotated[int, Within(0, 2**63 - 1)] = 0
+    """Another number gives another dream."""
     cadence: Annotated[int, Within(1, 1000)] = 1
     """One of every `cadence` frames is dreamed; the frames between are moved and blended."""
     anchor: Fraction01 = 0.3
@@ -178,6 +183,7 @@ class VideoSettings:
     strict: bool = False
     """Refuse a damaged film instead of dreaming over the frames that can be read."""
     sound: bool = True
+    """Keep the film's sound."""
     mask: Path | None = None
     """A picture or a film: white dreams, black stays."""
     mask_follows: bool = True
@@ -191,6 +197,7 @@ class MachineSettings:
     """Where and how precisely the dream is computed."""
 
     device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps; auto is a GPU where there is one."""
     precision: Literal["auto", "fp64", "fp32", "bf16"] = "auto"
     """Of the network: bf16 is fastest where the device has it, fp64 is for comparisons."""
     threads: Annotated[int, Within(0, 1024)] = 0
