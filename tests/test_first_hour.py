@@ -6,6 +6,7 @@ import signal
 import time
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from conftest import call_cli
@@ -23,6 +24,7 @@ from dreamvid.jobs.stopping import stoppable
 from dreamvid.motion.motions import composed, flow_of
 from dreamvid.motion.warp import warp
 from dreamvid.registry import Within, parameters
+from dreamvid.schedules import Schedule, Span
 from dreamvid.settings import SECTIONS, assigned
 from dreamvid.settings.docs import sayings
 from dreamvid.sizes import Size, parsed_size
@@ -396,3 +398,39 @@ def test_rates_say_what_they_mean(place):
     told(*words, *whole, "-o", "b.mp4", cwd=place)
     for one, other in zip(*(frames_of(place / f"{name}.mp4.dream") for name in "ab"), strict=True):
         assert (one - other).abs().max() < 0.02
+
+
+def over(text, seed=0, frames=40):
+    return Schedule(text, "x").over(Span(frames, Fraction(10), seed))
+
+
+def test_chance_in_schedules_is_keyed_by_the_seed():
+    values = over("random(frame)")
+    assert ((values >= 0) & (values < 1)).all()
+    assert len(set(values)) == 40
+    assert np.array_equal(values, over("random(frame)", frames=90)[:40])
+    assert not np.array_equal(values, over("random(frame)", seed=1))
+    assert 0.4 < over("random(frame)", frames=4000).mean() < 0.6
+    smooth = over("noise(t)", frames=4000)
+    assert abs(smooth).max() <= 1
+    assert abs(np.diff(smooth)).max() < 0.31
+    assert smooth.std() > 0.3
+    assert not np.array_equal(over("noise(t)"), over("noise(t)", seed=1))
+
+
+def test_a_shake_sways_about_its_place_by_the_film_s_seed(place):
+    size = Size(60, 92)
+    flows = [
+        flow_of(composed({"shake": {"strength": 0.1, "seed": 4}}), Clock(n / 10, 1 / 10), size)
+        for n in range(1, 400)
+    ]
+    where = torch.stack([flow[:, 5, 7] for flow in flows]).cumsum(0)
+    assert where.abs().max() < 2 * 0.1 * 92
+    assert where.std(0).min() > 1
+    assert not torch.equal(where[:, 0], where[:, 1])
+    still = ("--iterations", 0, "--set", "ascent.later=0", "--frames", 3, "--motion", "shake")
+    for seed in (1, 1, 2):
+        told("zoom", "seed.png", "--size", "64x48", *still, "--seed", seed, cwd=place)
+    one, same, other = (frames_of(place / f"seed-zoom{n}.mp4.dream")[2] for n in ("", "-2", "-3"))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
