@@ -434,3 +434,24 @@ def test_a_shake_sways_about_its_place_by_the_film_s_seed(place):
     one, same, other = (frames_of(place / f"seed-zoom{n}.mp4.dream")[2] for n in ("", "-2", "-3"))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+def test_strength_and_speed_are_plain_knobs(place):
+    def made(name, *words):
+        told(*ZOOM, "--frames", 3, "--fps", 2, *words, "-o", f"{name}.mp4", cwd=place)
+        return frames_of(place / f"{name}.mp4.dream")
+
+    plain = made("plain")
+    assert '"strength"' not in (place / "plain.mp4.dream" / "job.json").read_text()
+    source = media.read_png(place / "plain.mp4.dream" / "source.png")
+    weak, strong = (made(name, "--strength", name) for name in ("0.5", "2"))
+    amounts = [(film[0] - source).abs().mean().item() for film in (weak, plain, strong)]
+    assert amounts[0] < 0.7 * amounts[1]
+    assert amounts[1] < 0.7 * amounts[2]
+    still = ("--motion", "zoom", "--iterations", 0, "--set", "ascent.later=0")
+    fast = made("fast", *still, "--speed", 2, "--set", "motion.zoom.rate=1.2")
+    rate = made("rate", *still, "--set", "motion.zoom.rate=1.44")
+    assert all((one - other).abs().max() < 0.01 for one, other in zip(fast, rate, strict=True))
+    assert "film.speed: changes nothing" in told(
+        "video", "x.mp4", "--set", "film.speed=2", cwd=place, status=2
+    )

@@ -68,8 +68,10 @@ class Timeline:
 
         Between two frames, an option is the mean of its values at both.
         """
+        speed = self.settings.film.speed
         for step, motion in reversed(list(self._steps(clock))):
-            points = motion(points, step, size)
+            # Every motion is the flow of a velocity, so another speed is another clock.
+            points = motion(points, Clock(*(each * speed for each in step)), size)
         return points
 
     def _steps(self, clock: Clock) -> Iterator[tuple[Clock, Motion]]:

@@ -154,15 +154,17 @@ OWN: dict[str, Flag] = {
 
 _LENGTH = "frames seconds fps size"
 _DREAM = (
-    "preset layer octaves iterations network weights config assign plugins seed device precision"
+    "preset strength layer octaves iterations network weights config assign plugins seed device "
+    "precision"
 )
 _RUN = "min_free job overwrite tidy quiet"
 COMMANDS: dict[str, str] = {
-    "zoom": f"out {_LENGTH} fade_in fade_out motion mask keep_color {_DREAM} depth cadence anchor "
-    f"preview {_RUN}",
+    "zoom": f"out {_LENGTH} fade_in fade_out motion speed mask keep_color {_DREAM} depth "
+    f"cadence anchor preview {_RUN}",
     "video": f"out start end {_LENGTH} fade_in fade_out carry flow mask keep_color strict {_DREAM} "
     f"depth {_RUN}",
-    "loop": f"out {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
+    "loop": f"out {_LENGTH} motion speed mask keep_color {_DREAM} depth cadence anchor preview "
+    f"{_RUN}",
     "image": f"out size mask keep_color {_DREAM} depth batch log overwrite quiet",
     "resume": "out frames seconds min_free overwrite tidy quiet",
     "encode": "out assign overwrite quiet",

@@ -88,6 +88,8 @@ class AscentSettings:
     """How far a step goes, in 8-bit levels; larger is stronger and coarser, below 0 undoes."""
     later_step_size: Annotated[float, Within(-1000, 1000, scheduled=True)] | None = None
     """On frames that start from a dream; as on the first when unset."""
+    strength: Annotated[float, Within(0, 100, scheduled=True)] = 1.0
+    """A factor of all step sizes, whatever the preset; more is more dream."""
     jitter: Annotated[int, Within(0, 1024, scheduled=True)] = 32
     """Largest roll before each step, in pixels; larger hides seams and grids better."""
     smoothing: Annotated[float, Within(0, 64, scheduled=True)] = 0.0
@@ -126,6 +128,8 @@ class FilmSettings:
     """One of every `cadence` frames is dreamed; the frames between are moved and blended."""
     anchor: Fraction01 = 0.3
     """The share of the drift in brightness, contrast and saturation that a second takes back."""
+    speed: Annotated[float, Within(-100, 100)] = 1.0
+    """A factor of all rates of the motions, whatever the preset; below 0 they run backward."""
     fade_in: Duration | Annotated[int, Within(0, 10_000_000)] = 0
     """How long the input melts into the dream at the film's beginning: 3s, or frames; 0: not."""
     fade_out: Duration | Annotated[int, Within(0, 10_000_000)] = 0
@@ -242,6 +246,10 @@ class Settings:
             del tree["plugins"]
         if isinstance(self.film.size, Size):
             tree["film"]["size"] = str(self.film.size)
+        if self.ascent.strength == 1:
+            del tree["ascent"]["strength"]
+        if self.film.speed == 1:
+            del tree["film"]["speed"]
         for name in ("frames", "fade_in", "fade_out"):
             value = getattr(self.film, name)
             if isinstance(value, Duration):
