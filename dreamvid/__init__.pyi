@@ -27,8 +27,10 @@ def zoom(
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
     motion: str | Sequence[str] | None = None,
+    speed: float | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
+    strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -64,8 +66,10 @@ def zoom(
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
+        speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -107,6 +111,7 @@ def video(
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
     strict: bool | None = None,
+    strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -144,6 +149,7 @@ def video(
         mask: A picture or a film: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
         strict: Refuse a damaged film.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -177,8 +183,10 @@ def loop(
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     motion: str | Sequence[str] | None = None,
+    speed: float | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
+    strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -215,8 +223,10 @@ def loop(
         size: WxH, or the longer side in pixels. Default: 640.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
+        speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -249,6 +259,7 @@ def image(
     size: str | int | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
+    strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -277,6 +288,7 @@ def image(
         size: WxH, or the longer side in pixels. Default: the picture's own.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.

@@ -6,6 +6,7 @@ import signal
 import time
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from conftest import call_cli
@@ -22,8 +23,10 @@ from dreamvid.jobs.folder import Job
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.motion.motions import composed, flow_of
 from dreamvid.motion.warp import warp
-from dreamvid.registry import Within
-from dreamvid.settings import assigned
+from dreamvid.registry import Within, parameters
+from dreamvid.schedules import Schedule, Span
+from dreamvid.settings import SECTIONS, assigned
+from dreamvid.settings.docs import sayings
 from dreamvid.sizes import Size, parsed_size
 
 TINY = ("--size", "64x48", "--octaves", "1", "--iterations", "1")
@@ -359,3 +362,96 @@ def test_a_film_begins_as_its_picture_and_ends_as_it(place):
     first = next(media.frames_of(place / "plain.mp4"))
     shown = media.read_png(place / "v" / "000000.png").permute(1, 2, 0).numpy() * 255
     assert abs(shown - first).max() < 1
+
+
+def test_every_setting_says_what_it_does():
+    for section, schema in SECTIONS.items():
+        for name in parameters(schema):
+            assert len(sayings(schema).get(name, "")) > 10, f"{section}.{name}"
+    listed = call_cli("list", "settings").stdout
+    assert "ascent.later" in listed
+    shown = call_cli("show", "setting", "octaves.enlarge").stdout
+    assert shown.startswith("octaves.enlarge = detail (detail, whole, merged)\n  What is enlarged")
+    assert "rate" in call_cli("show", "motion", "spin").stdout
+    assert "the preset default runs" in call_cli("show", "motion", "zoom").stdout
+    assert "octaves." in call_cli("show", "preset", "google-2015").stdout
+    assert "did you mean 'film.seed'" in call_cli("show", "setting", "film.sed").stderr
+    assert "did you mean 'motion'" in call_cli("show", "motions", "zoom").stderr
+
+
+def test_weights_are_a_line_each():
+    lines = call_cli("weights", "list").stdout.splitlines()
+    heads = [line[:8] for line in lines]
+    assert set(heads) <= {"here    ", "not here"}
+    assert heads == sorted(heads)
+    assert len({line.partition(":")[0] for line in lines}) == len(lines)
+    assert "https://" in call_cli("weights", "list", "googlenet").stdout
+
+
+def test_rates_say_what_they_mean(place):
+    said = told(*ZOOM, "--set", "motion.zoom.rate=-1.2", cwd=place, status=2)
+    assert "wanted 0.001 to 1000; 1.25 grows by a quarter a second, and below 1" in said
+    words = (*ZOOM, "--frames", 3, "--fps", 2, "--motion", "zoom,spin")
+    each = ("--set", "motion.zoom.rate=1.1/frame", "--set", "motion.spin.rate=4/frame")
+    told(*words, *each, "-o", "a.mp4", cwd=place)
+    whole = ("--set", "motion.zoom.rate=1.21", "--set", "motion.spin.rate=8")
+    told(*words, *whole, "-o", "b.mp4", cwd=place)
+    for one, other in zip(*(frames_of(place / f"{name}.mp4.dream") for name in "ab"), strict=True):
+        assert (one - other).abs().max() < 0.02
+
+
+def over(text, seed=0, frames=40):
+    return Schedule(text, "x").over(Span(frames, Fraction(10), seed))
+
+
+def test_chance_in_schedules_is_keyed_by_the_seed():
+    values = over("random(frame)")
+    assert ((values >= 0) & (values < 1)).all()
+    assert len(set(values)) == 40
+    assert np.array_equal(values, over("random(frame)", frames=90)[:40])
+    assert not np.array_equal(values, over("random(frame)", seed=1))
+    assert 0.4 < over("random(frame)", frames=4000).mean() < 0.6
+    smooth = over("noise(t)", frames=4000)
+    assert abs(smooth).max() <= 1
+    assert abs(np.diff(smooth)).max() < 0.31
+    assert smooth.std() > 0.3
+    assert not np.array_equal(over("noise(t)"), over("noise(t)", seed=1))
+
+
+def test_a_shake_sways_about_its_place_by_the_film_s_seed(place):
+    size = Size(60, 92)
+    flows = [
+        flow_of(composed({"shake": {"strength": 0.1, "seed": 4}}), Clock(n / 10, 1 / 10), size)
+        for n in range(1, 400)
+    ]
+    where = torch.stack([flow[:, 5, 7] for flow in flows]).cumsum(0)
+    assert where.abs().max() < 2 * 0.1 * 92
+    assert where.std(0).min() > 1
+    assert not torch.equal(where[:, 0], where[:, 1])
+    still = ("--iterations", 0, "--set", "ascent.later=0", "--frames", 3, "--motion", "shake")
+    for seed in (1, 1, 2):
+        told("zoom", "seed.png", "--size", "64x48", *still, "--seed", seed, cwd=place)
+    one, same, other = (frames_of(place / f"seed-zoom{n}.mp4.dream")[2] for n in ("", "-2", "-3"))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_strength_and_speed_are_plain_knobs(place):
+    def made(name, *words):
+        told(*ZOOM, "--frames", 3, "--fps", 2, *words, "-o", f"{name}.mp4", cwd=place)
+        return frames_of(place / f"{name}.mp4.dream")
+
+    plain = made("plain")
+    assert '"strength"' not in (place / "plain.mp4.dream" / "job.json").read_text()
+    source = media.read_png(place / "plain.mp4.dream" / "source.png")
+    weak, strong = (made(name, "--strength", name) for name in ("0.5", "2"))
+    amounts = [(film[0] - source).abs().mean().item() for film in (weak, plain, strong)]
+    assert amounts[0] < 0.7 * amounts[1]
+    assert amounts[1] < 0.7 * amounts[2]
+    still = ("--motion", "zoom", "--iterations", 0, "--set", "ascent.later=0")
+    fast = made("fast", *still, "--speed", 2, "--set", "motion.zoom.rate=1.2")
+    rate = made("rate", *still, "--set", "motion.zoom.rate=1.44")
+    assert all((one - other).abs().max() < 0.01 for one, other in zip(fast, rate, strict=True))
+    assert "film.speed: changes nothing" in told(
+        "video", "x.mp4", "--set", "film.speed=2", cwd=place, status=2
+    )

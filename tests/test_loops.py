@@ -206,7 +206,7 @@ def made(tmp_path_factory):
 
 def test_a_loop_is_closed_and_repeats_for_ever(made):
     out, told = made
-    assert "closed in 2 turns" in told
+    assert "closes well, after 2 turns" in told
     assert len(list(media.frames_of(out))) == 8
     assert b"NETSCAPE2.0\x03\x01\x00\x00\x00" in out.read_bytes()
     frames = Path(f"{out}.dream/frames")

@@ -19,6 +19,7 @@ from dreamvid.networks import Network, network, networks, published, sketch
 from dreamvid.objectives import objectives
 from dreamvid.registry import Registry, Within, did_you_mean, parameters
 from dreamvid.settings import SECTIONS, presets
+from dreamvid.settings.docs import sayings
 
 REGISTRIES: dict[str, Registry] = {
     "networks": networks,
@@ -45,10 +46,11 @@ def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
         name = name or "pocket"
         _add_layers(table, network(name, weights=weights) if weights else sketch(name))
     elif kind == "settings":
-        table.add_column("section")
-        table.add_column("settings")
-        for section, schema in SECTIONS.items():
-            table.add_row(section, options_of(parameters(schema)))
+        for column in ("setting", "default", "does"):
+            table.add_column(column)
+        for name in setting_names():
+            shown, said = told_setting(name)
+            table.add_row(name, shown, said)
     elif kind == "presets":
         table.add_column("preset")
         table.add_column("for")
@@ -66,13 +68,76 @@ def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
     _console(soft_wrap=kind == "layers").print(table)
 
 
-def print_weights() -> None:
-    """Print every published weights file: whose it is, what is known of it and what is here."""
+def print_weights(name: str | None = None) -> None:
+    """Print a line for each network that has published weights, those that are here first.
+
+    With `name`, all that is known of that network's files.
+    """
     console = _console(soft_wrap=True)
-    for entry in published.table():
+    if name is None:
+        entries = {entry.network: entry for entry in sorted(published.table(), key=_is_here)}
+        for entry in sorted(entries.values(), key=lambda entry: -_is_here(entry)):
+            here = "here    " if entry.path else "not here"
+            console.print(f"{here}  {entry.network}: {entry.source.licence}", markup=False)
+        return
+    for entry in published.table(name):
         here = f"here, {entry.path}" if entry.path else "not here"
         console.print(f"{entry.network}: {here}\n  {entry.source.url}", markup=False)
         console.print(f"  {entry.source.licence}; {entry.known}", markup=False)
+
+
+def _is_here(entry: published.Entry) -> bool:
+    return entry.path is not None
+
+
+def setting_names() -> list[str]:
+    """Every setting of a section that has a schema, dotted."""
+    return [
+        f"{section}.{key}" for section, schema in SECTIONS.items() for key in parameters(schema)
+    ]
+
+
+def told_setting(name: str) -> tuple[str, str]:
+    """A setting's default with its range or choices, and what is said of it."""
+    section, _, key = name.partition(".")
+    parameter = parameters(SECTIONS[section])[key]
+    choices = [
+        str(choice)
+        for part in (parameter.annotation, *typing.get_args(parameter.annotation))
+        if typing.get_origin(part) is typing.Literal
+        for choice in typing.get_args(part)
+    ]
+    shown = options_of({key: parameter}).partition("=")[2]
+    return shown + (f" ({', '.join(choices)})" if choices else ""), sayings(SECTIONS[section])[key]
+
+
+def print_shown(kind: str, name: str) -> None:
+    """Print all that is to know of one preset, motion or setting."""
+    console = _console(soft_wrap=True)
+    if kind == "preset":
+        console.print(f"{name}: {presets.about(name)}", markup=False)
+        for section, values in presets.load(name).items():
+            for key, value in values.items() if isinstance(values, Mapping) else ():
+                console.print(f"  {section}.{key} = {value!r}", markup=False)
+    elif kind == "motion":
+        console.print(f"{name}: {inspect.getdoc(motions[name])}", markup=False)
+        console.print(f"  options: {options_of(motions.options(name))}", markup=False)
+        for preset in presets.names():
+            if options := presets.load(preset).get("motion", {}).get(name):
+                console.print(f"  the preset {preset} runs {options}", markup=False)
+    elif kind == "setting":
+        if name not in setting_names():
+            raise SettingsError(
+                f"no setting {name!r}{did_you_mean(name, setting_names())} (see `dreamvid list "
+                "settings`)"
+            )
+        shown, said = told_setting(name)
+        console.print(f"{name} = {shown}\n  {said}", markup=False)
+    else:
+        kinds = ("preset", "motion", "setting")
+        raise SettingsError(
+            f"show: no kind {kind!r}{did_you_mean(kind, kinds)} ({', '.join(kinds)})"
+        )
 
 
 def _add_layers(table: Table, net: Network) -> None:

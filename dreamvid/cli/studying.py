@@ -31,6 +31,20 @@ def list_(
     import_module("dreamvid.cli.listing").print_list(kind, name, weights or ())
 
 
+@command("dreamvid show setting ascent.later")
+def show(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="preset|motion|setting.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
+    *,
+    plugins: list[str] | None,
+) -> None:
+    """Show one preset, motion or setting: what it does, its options, and what it is now."""
+    loading = import_module("dreamvid.settings.plugin_loading")
+    loading.load_installed()
+    loading.load(plugins or ())
+    import_module("dreamvid.cli.listing").print_shown(kind, name)
+
+
 @command("dreamvid sheet seed.jpg --layer '4*' --iterations 5,10,20")
 def sheet(
     seed: Seed,

@@ -31,9 +31,9 @@ def _alone(context: typer.Context) -> None:
 
 
 @command("dreamvid weights list", name="list", group=commands, within="weights")
-def list_() -> None:
-    """List where each network's weights come from, their licence and what is here."""
-    import_module("dreamvid.cli.listing").print_weights()
+def list_(network: OneOrAll = None) -> None:
+    """List the networks with weights and what is here; of one network, where each file is from."""
+    import_module("dreamvid.cli.listing").print_weights(network)
 
 
 @command("dreamvid weights fetch googlenet", group=commands, within="weights")

@@ -86,7 +86,7 @@ class Plan:
         if later and ascent.later_step_size is not None:
             sizes = [ascent.later_step_size] * octaves.count
         choices = self._choices(index, now)
-        level = self.network.preprocessing.level
+        level = self.network.preprocessing.level * ascent.strength
         return FramePlan(
             index,
             octaves,

@@ -32,7 +32,7 @@ class Timeline:
     def __init__(self, settings: Settings) -> None:
         """Compute every schedule; raise `SettingsError` for the first value that is not allowed."""
         self.settings = settings
-        self.film = Span(settings.film.length, settings.film.rate)
+        self.film = Span(settings.film.length, settings.film.rate, settings.film.seed)
         self.values: dict[str, np.ndarray] = {}
         """The values at every frame, for each scheduled setting, by its name."""
         self.selectors = [Selector.read(text) for text in settings.network.layers]
@@ -68,14 +68,16 @@ class Timeline:
 
         Between two frames, an option is the mean of its values at both.
         """
+        speed = self.settings.film.speed
         for step, motion in reversed(list(self._steps(clock))):
-            points = motion(points, step, size)
+            # Every motion is the flow of a velocity, so another speed is another clock.
+            points = motion(points, Clock(*(each * speed for each in step)), size)
         return points
 
     def _steps(self, clock: Clock) -> Iterator[tuple[Clock, Motion]]:
         """The time step of `clock`, cut at the frames inside it, and the motion in each piece."""
         if not any(name.startswith("motion.") for name in self.values):
-            yield clock, composed(self.settings.motion)
+            yield clock, composed(self._seeded())
             return
         fps, last = float(self.film.fps), self.film.frames - 1
         # Rounded, for a frame's time in seconds is seldom exact.
@@ -105,6 +107,14 @@ class Timeline:
     def _motions(self, evaluate: Evaluate) -> dict[str, Any]:
         return {
             name: checked_options(motions[name], options, f"motion.{name}", evaluate)
+            for name, options in self._seeded().items()
+        }
+
+    def _seeded(self) -> dict[str, dict[str, Any]]:
+        """The settings' motions; one that is left to chance has the film's seed, if none."""
+        seed = {"seed": self.settings.film.seed}
+        return {
+            name: {**(seed if "seed" in motions.options(name) else {}), **options}
             for name, options in self.settings.motion.items()
         }
 

@@ -174,15 +174,17 @@ OWN: dict[str, Flag] = {
 
 _LENGTH = "frames seconds fps size"
 _DREAM = (
-    "preset layer octaves iterations network weights config assign plugins seed device precision"
+    "preset strength layer octaves iterations network weights config assign plugins seed device "
+    "precision"
 )
 _RUN = "min_free job overwrite tidy quiet"
 COMMANDS: dict[str, str] = {
-    "zoom": f"out at {_LENGTH} fade_in fade_out motion mask keep_color {_DREAM} depth cadence "
-    f"anchor preview {_RUN}",
+    "zoom": f"out at {_LENGTH} fade_in fade_out motion speed mask keep_color {_DREAM} depth "
+    f"cadence anchor preview {_RUN}",
     "video": f"out start end {_LENGTH} fade_in fade_out carry flow mask keep_color strict {_DREAM} "
     f"depth {_RUN}",
-    "loop": f"out at {_LENGTH} motion mask keep_color {_DREAM} depth cadence anchor preview {_RUN}",
+    "loop": f"out at {_LENGTH} motion speed mask keep_color {_DREAM} depth cadence anchor preview "
+    f"{_RUN}",
     "image": f"out at size mask keep_color {_DREAM} depth batch log overwrite quiet",
     "resume": "out frames seconds source min_free overwrite tidy quiet",
     "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
@@ -190,6 +192,7 @@ COMMANDS: dict[str, str] = {
     "clean": "yes",
     "info": "",
     "list": "weights plugins",
+    "show": "plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "
     "weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",

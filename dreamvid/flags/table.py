@@ -101,6 +101,18 @@ FLAGS: dict[str, Flag] = {
         unset="the network's favourite",
         several=True,
     ),
+    "strength": Flag(
+        "How strong the dream is, in any preset: 0.5 half as much, 2 twice.",
+        "X",
+        "ascent.strength",
+        "number",
+    ),
+    "speed": Flag(
+        "How fast the film moves, in any preset: 0.5 half as fast, 2 twice.",
+        "X",
+        "film.speed",
+        "number",
+    ),
     "octaves": Flag("Number of sizes a frame is dreamed at.", "N", "octaves.count", "number"),
     "iterations": Flag("Gradient steps at each octave.", "N", "ascent.iterations", "number"),
     "network": Flag(

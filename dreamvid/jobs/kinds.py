@@ -183,12 +183,13 @@ def _until_closed(job: Job, settings: Settings, dream: Dream, say: Say) -> range
         dream(turn.stop)
         seam = seam_of(job, turn)
         if seam.ratio <= CLOSED:
-            say(f"closed in {number} turns: {seam}")
+            say(f"the loop closes well, after {number} turns: no jump from its end to its start")
             return turn
         if number >= most:
             say(
-                f"not closed in {number} turns, wanted a ratio of {CLOSED} at most: {seam}; "
-                f"the same command with --set loop.turns={number + 2} goes on"
+                f"the loop does not close well after {number} turns: a jump may show where it "
+                f"starts again (`dreamvid measure --loop` gives figures); the same command with "
+                f"--set loop.turns={number + 2} goes on"
             )
             return turn
         number += 1

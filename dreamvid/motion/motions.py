@@ -13,21 +13,34 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dreamvid.frames import Clock, Flow, Size, constant
 from dreamvid.motion.warp import grid
 from dreamvid.registry import Registry, Within, checked_options
+from dreamvid.schedules import random
 
 motions = Registry("motion", positional=("points", "clock", "size"))
 Motion = Callable[[Tensor, Clock, Size], Tensor]
 Place = Annotated[float, Within(-10, 11, scheduled=True)]
-Slide = Annotated[float, Within(-100, 100, scheduled=True)]
-Turn = Annotated[float, Within(-36000, 36000, scheduled=True)]
-Growth = Annotated[float, Within(1e-3, 1e3, scheduled=True)]
+Slide = Annotated[float, Within(-100, 100, scheduled=True, rate="adds")]
+Turn = Annotated[float, Within(-36000, 36000, scheduled=True, rate="adds")]
+Growth = Annotated[
+    float,
+    Within(
+        1e-3,
+        1e3,
+        scheduled=True,
+        rate="multiplies",
+        note="1.25 grows by a quarter a second, and below 1 the film zooms out",
+    ),
+]
 Length = Annotated[float, Within(0.01, 10, scheduled=True)]
 NEWTON = 12
+SWINGS = (1.0, 0.618, 0.382)
+"""How often each part of a `shake` swings, beside its rate."""
 FAINTEST = 0.05
 """How small a `tilt` makes its far side in one step, at the least."""
 
@@ -184,6 +197,33 @@ def ripple(
         rest = rest - (rest + height(rest, after) - now) / slope
     moved = height(rest, before) - height(rest, after)
     return points + offset * (moved / now.clamp_min(1e-9))
+
+
+@motions.register
+def shake(
+    points: Tensor,
+    clock: Clock,
+    size: Size,
+    *,
+    strength: Annotated[float, Within(0, 1, scheduled=True)] = 0.02,
+    rate: Annotated[float, Within(0.01, 100)] = 0.8,
+    seed: Annotated[int, Within(0, 2**63 - 1)] = 0,
+) -> Tensor:
+    """Sway like a camera in the hand, up to `strength` longer sides, about `rate` times a second.
+
+    The way depends on `seed`, which is the film's where none is given. It comes back to its middle
+    again and again.
+    """
+    way = [_swayed(clock.time * rate, seed, axis) for axis in (0, 1)]
+    before = [_swayed((clock.time - clock.step) * rate, seed, axis) for axis in (0, 1)]
+    moved = [strength * max(size) * (now - then) for now, then in zip(way, before, strict=True)]
+    return points - constant((moved[0], moved[1]), points.device)[:, None, None]
+
+
+def _swayed(turns: float, seed: int, axis: int) -> float:
+    """Where something that sways is, -1 to 1: three swings that never come together again."""
+    phases = random(seed, np.arange(3) + 3 * axis)
+    return float(np.sin(math.tau * (turns * np.array(SWINGS) + phases)).mean())
 
 
 @motions.register

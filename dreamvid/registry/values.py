@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from dreamvid.errors import SettingsError
 from dreamvid.schedules import Schedule
@@ -26,13 +26,16 @@ class Within:
     """The closed range a number lies in; with `above`, the lower end itself is shut out.
 
     With `scheduled`, a setting may follow a schedule through the film, whose every value lies in
-    that range.
+    that range. A `rate` is per second; as text it may be per frame, ``1.04/frame``: one that adds
+    up, or one that multiplies. The `note` is added where a value is refused.
     """
 
     low: float | Fraction = -math.inf
     high: float | Fraction = math.inf
     above: bool = False
     scheduled: bool = False
+    rate: Literal["adds", "multiplies"] | None = None
+    note: str = ""
 
     def __contains__(self, value: float | Fraction) -> bool:
         return (self.low < value if self.above else self.low <= value) and value <= self.high
@@ -133,6 +136,8 @@ def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | 
         return dict(value)
     if origin is tuple:
         return _checked_tuple(value, typing.get_args(annotation), where, evaluate)
+    if bounds and bounds.rate and isinstance(value, str):
+        value = _per_second(value, bounds.rate)
     if bounds and bounds.scheduled and isinstance(value, str | list | tuple):
         if evaluate is None:
             Schedule(value, where)
@@ -153,8 +158,17 @@ def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | 
     if isinstance(value, float) and not math.isfinite(value):
         raise SettingsError(f"{where}: got {value!r}, wanted a finite number")
     if bounds is not None and value not in bounds:
-        raise SettingsError(f"{where}: got {value!r}, wanted {bounds}")
+        note = f"; {bounds.note}" if bounds.note else ""
+        raise SettingsError(f"{where}: got {value!r}, wanted {bounds}{note}")
     return value
+
+
+def _per_second(text: str, rate: str) -> str:
+    """A rate such as ``1.04/frame`` as a schedule of the same rate per second; others unchanged."""
+    match = re.fullmatch(r"\s*(-?(?:\d+\.?\d*|\.\d+))\s*/\s*frame\s*", text)
+    if match is None:
+        return text
+    return f"({match[1]})**fps" if rate == "multiplies" else f"({match[1]})*fps"
 
 
 def _parsed(value: Any, parse: Callable[[str], Any]) -> Any:

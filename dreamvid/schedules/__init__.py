@@ -11,7 +11,8 @@ holds before it, and the last key's after it. A list is handier in TOML:
 ``[[0, 1.0], ["2s", 1.3, "smooth"]]`` or ``[{at = "2s", value = 1.3, easing = "smooth"}]``.
 """
 
+from dreamvid.schedules.chance import noise, random
 from dreamvid.schedules.expressions import FUNCTIONS, NAMES
 from dreamvid.schedules.schedule import EASINGS, Schedule, Span
 
-__all__ = ["EASINGS", "FUNCTIONS", "NAMES", "Schedule", "Span"]
+__all__ = ["EASINGS", "FUNCTIONS", "NAMES", "Schedule", "Span", "noise", "random"]

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from dreamvid.schedules.chance import noise, random
+
 LONGEST = 500
 """The most characters an expression may have."""
 DEEPEST = 20
@@ -37,8 +39,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
     "max": (lambda *values: reduce(np.maximum, values), 0),
     "clamp": (lambda value, low, high: np.minimum(np.maximum(value, low), high), 3),
     "where": (lambda condition, yes, no: np.where(np.not_equal(condition, 0), yes, no), 3),
+    "random": (random, 1),
+    "noise": (noise, 1),
 }
 """The functions and how many values each takes; 0 means one or more."""
+SEEDED = ("random", "noise")
+"""Those that are given the film's seed first."""
 
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: np.add,
@@ -184,7 +190,8 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     parts = [_value(part, values) * 1.0 for part in _parts(node)]
     if isinstance(node, ast.Call):
         assert isinstance(node.func, ast.Name)
-        return FUNCTIONS[node.func.id][0](*parts)
+        seed = [values.get("seed", 0)] if node.func.id in SEEDED else []
+        return FUNCTIONS[node.func.id][0](*seed, *parts)
     if isinstance(node, ast.IfExp):
         # In the order of the grammar: the condition comes first among a node's fields.
         return FUNCTIONS["where"][0](*parts)

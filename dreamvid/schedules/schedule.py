@@ -31,6 +31,7 @@ class Span(NamedTuple):
 
     frames: int
     fps: Fraction
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Schedule:
 def _names(frames: Any, film: Span) -> Mapping[str, Any]:
     fps = np.float64(float(film.fps))
     varying = dict(zip(VARYING, (frames / fps, frames), strict=True))
-    return {**varying, "frames": np.float64(film.frames), "fps": fps}
+    return {**varying, "frames": np.float64(film.frames), "fps": fps, "seed": film.seed}
 
 
 def _read_text(text: str) -> Iterator[Keyframe]:

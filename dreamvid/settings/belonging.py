@@ -11,6 +11,7 @@ DREAMS = (*FILMS, "image", "sheet", "explain")
 BELONGING: dict[str, tuple[str, ...]] = {
     "motion": ("zoom", "loop"),
     "film.anchor": ("zoom", "loop"),
+    "film.speed": ("zoom", "loop"),
     "film.cadence": FILMS,
     "film.fade_in": ("zoom", "video"),
     "film.fade_out": ("zoom", "video"),

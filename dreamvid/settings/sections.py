@@ -44,7 +44,9 @@ class OctaveSettings:
     """The pyramid of sizes that a frame is dreamed at, smallest first."""
 
     count: Annotated[int, Within(1, 20)] = 4
+    """How many sizes; more of them give larger shapes."""
     scale: Annotated[float, Within(1.01, 8)] = 1.4
+    """How much larger each size is than the one before; more gives larger shapes, fewer between."""
     sizes: Literal["cascaded", "rounded", "truncated"] = "cascaded"
     """Each size from the next larger, rounded; all from the largest; from the next, cut off."""
     enlarge: Literal["detail", "whole", "merged"] = "detail"
@@ -75,17 +77,21 @@ class AscentSettings:
         tuple[Annotated[int, Within(0, 10000)], ...]
         | Annotated[int, Within(0, 10000, scheduled=True)]
     ) = 10
+    """Gradient steps at each octave; more of them dream more strongly, and take longer."""
     later: Annotated[int, Within(0, 10000, scheduled=True)] | None = None
-    """Iterations on frames that start from a dream; as many as on the first when unset."""
+    """Iterations on frames that start from a dream, which is how fast a film changes; as many as on
+    the first when unset."""
     step_size: (
         tuple[Annotated[float, Within(-1000, 1000)], ...]
         | Annotated[float, Within(-1000, 1000, scheduled=True)]
     ) = 1.5
-    """In 8-bit levels, whatever the network's own units are."""
+    """How far a step goes, in 8-bit levels; larger is stronger and coarser, below 0 undoes."""
     later_step_size: Annotated[float, Within(-1000, 1000, scheduled=True)] | None = None
     """On frames that start from a dream; as on the first when unset."""
+    strength: Annotated[float, Within(0, 100, scheduled=True)] = 1.0
+    """A factor of all step sizes, whatever the preset; more is more dream."""
     jitter: Annotated[int, Within(0, 1024, scheduled=True)] = 32
-    """Largest roll before each step, in pixels."""
+    """Largest roll before each step, in pixels; larger hides seams and grids better."""
     smoothing: Annotated[float, Within(0, 64, scheduled=True)] = 0.0
     """Cascade Gaussian smoothing of the gradient: the cascade's first width; 0 is none."""
     gaussian: Annotated[float, Within(0, 64)] = 0.0
@@ -117,10 +123,13 @@ class FilmSettings:
     depth: Literal[8, 16] = 8
     """Bits a channel of the frames on disk."""
     seed: Annotated[int, Within(0, 2**63 - 1)] = 0
+    """Another number gives another dream."""
     cadence: Annotated[int, Within(1, 1000)] = 1
     """One of every `cadence` frames is dreamed; the frames between are moved and blended."""
     anchor: Fraction01 = 0.3
     """The share of the drift in brightness, contrast and saturation that a second takes back."""
+    speed: Annotated[float, Within(-100, 100)] = 1.0
+    """A factor of all rates of the motions, whatever the preset; below 0 they run backward."""
     fade_in: Duration | Annotated[int, Within(0, 10_000_000)] = 0
     """How long the input melts into the dream at the film's beginning: 3s, or frames; 0: not."""
     fade_out: Duration | Annotated[int, Within(0, 10_000_000)] = 0
@@ -178,6 +187,7 @@ class VideoSettings:
     strict: bool = False
     """Refuse a damaged film instead of dreaming over the frames that can be read."""
     sound: bool = True
+    """Keep the film's sound."""
     mask: Path | None = None
     """A picture or a film: white dreams, black stays."""
     mask_follows: bool = True
@@ -191,6 +201,7 @@ class MachineSettings:
     """Where and how precisely the dream is computed."""
 
     device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps; auto is a GPU where there is one."""
     precision: Literal["auto", "fp64", "fp32", "bf16"] = "auto"
     """Of the network: bf16 is fastest where the device has it, fp64 is for comparisons."""
     threads: Annotated[int, Within(0, 1024)] = 0
@@ -235,6 +246,10 @@ class Settings:
             del tree["plugins"]
         if isinstance(self.film.size, Size):
             tree["film"]["size"] = str(self.film.size)
+        if self.ascent.strength == 1:
+            del tree["ascent"]["strength"]
+        if self.film.speed == 1:
+            del tree["film"]["speed"]
         for name in ("frames", "fade_in", "fade_out"):
             value = getattr(self.film, name)
             if isinstance(value, Duration):
