@@ -22,6 +22,7 @@ def zoom(
     frames: int | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
+    fit: Literal["crop", "pad", "stretch"] | None = None,
     motion: str | Sequence[str] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -51,7 +52,9 @@ def zoom(
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames. Default: 300.
         fps: Frames per second: 24, 30000/1001. Default: 30.
-        size: WxH, or the longer side in pixels. Default: 640.
+        size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
+        fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
+            stretch it. Default: crop.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
@@ -86,6 +89,7 @@ def video(
     frames: int | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
+    fit: Literal["crop", "pad", "stretch"] | None = None,
     carry: str | None = None,
     flow: str | None = None,
     mask: str | PathLike[str] | None = None,
@@ -118,7 +122,10 @@ def video(
         end: The first frame or time to leave out. Default: the film's end.
         frames: Length in frames. Default: to the film's end.
         fps: Frames per second: 24, 30000/1001. Default: the film's own.
-        size: WxH, or the longer side in pixels. Default: the film's own, at most 640.
+        size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: the film's own,
+            at most 640.
+        fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
+            stretch it. Default: crop.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
         flow: How the motion of a film is found; see `dreamvid list flows`. Default: dis.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
@@ -155,6 +162,7 @@ def loop(
     frames: int | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
+    fit: Literal["crop", "pad", "stretch"] | None = None,
     motion: str | Sequence[str] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -188,7 +196,9 @@ def loop(
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames. Default: 300.
         fps: Frames per second: 24, 30000/1001. Default: 30.
-        size: WxH, or the longer side in pixels. Default: 640.
+        size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
+        fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
+            stretch it. Default: crop.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
@@ -221,6 +231,7 @@ def image(
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
     size: str | int | None = None,
+    fit: Literal["crop", "pad", "stretch"] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -246,7 +257,10 @@ def image(
         log: Write the objective at every step, as CSV and as a plot.
         overwrite: Replace what is there.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
-        size: WxH, or the longer side in pixels. Default: the picture's own.
+        size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: the picture's
+            own.
+        fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
+            stretch it. Default: crop.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.

@@ -27,7 +27,9 @@ class Size(NamedTuple):
 
 
 def parsed_size(wanted: Size | int | str, source: Size) -> Size:
-    """The size that ``"WxH"`` or ``"LONGER"`` asks for; the latter keeps the source's shape.
+    """The size that ``"WxH"``, ``"LONGER"``, ``"Wx"`` or ``"xH"`` asks for.
+
+    All but the first keep the source's shape.
 
     Raises `SettingsError` unless every side is a whole number from 1 to `LARGEST_SIDE`.
     """
@@ -36,11 +38,15 @@ def parsed_size(wanted: Size | int | str, source: Size) -> Size:
     if re.fullmatch(r"\d{1,9}", text):
         scale = int(text) / max(source)
         size = Size(*(max(min(1, int(text)), round(side * scale)) for side in source))
+    if side := re.fullmatch(r"(\d{1,9})[xX]|[xX](\d{1,9})", text):
+        given = int(side[1] or side[2])
+        scale = Fraction(given, source.width if side[1] else source.height)
+        size = Size(*(max(min(1, given), round(each * scale)) for each in source))
     if size and min(size) >= 1 and max(size) <= LARGEST_SIDE:
         return size
     raise SettingsError(
-        f"size: got {str(wanted)!r}, wanted WxH or the longer side in pixels, "
-        f"1 to {LARGEST_SIDE}, such as 640 or 640x360"
+        f"size: got {str(wanted)!r}, wanted WxH, the longer side or one side in pixels, "
+        f"1 to {LARGEST_SIDE}, such as 640x360, 640 or x360"
     )
 
 

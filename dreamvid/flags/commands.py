@@ -164,7 +164,7 @@ OWN: dict[str, Flag] = {
 }
 """Flags that mean something else, or are there only, in one command: by command and name."""
 
-_LENGTH = "frames fps size"
+_LENGTH = "frames fps size fit"
 _DREAM = (
     "preset layer octaves iterations network weights config assign plugins seed device precision"
 )
@@ -173,7 +173,7 @@ COMMANDS: dict[str, str] = {
     "zoom": f"out at {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
     "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
     "loop": f"out at seconds {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
-    "image": f"out at size {_DREAM} depth batch log overwrite quiet",
+    "image": f"out at size fit {_DREAM} depth batch log overwrite quiet",
     "resume": "frames source min_free overwrite quiet",
     "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
     "list": "weights plugins",

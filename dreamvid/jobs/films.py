@@ -12,7 +12,7 @@ from dreamvid.errors import MediaError, SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
 from dreamvid.film.footage import masks_of
-from dreamvid.frames import Size, covered, quantised, size_of
+from dreamvid.frames import Frame, Size, fitted, quantised, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.disk import bytes_from
@@ -75,7 +75,7 @@ def image(
         dreamer = dreamer_for(settings)
         dreamer.check(size or size_of(picture), seed=size_of(picture))
         if size:
-            picture = covered(picture, size)
+            picture = _fitted(picture, size, settings)
         progress.begin(0, dreamer.total_steps)
         dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
         frame = dreamer.still(picture)
@@ -120,7 +120,7 @@ def zoom(
             settings=settings,
             dreamer=dreamer,
             source=source,
-            start=quantised(covered(picture, size), settings.film.depth),
+            start=quantised(_fitted(picture, size, settings), settings.film.depth),
             job=job,
             overwrite=overwrite,
             preview=preview,
@@ -162,7 +162,7 @@ def loop(
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
     else:
-        start = covered(picture, size)
+        start = _fitted(picture, size, settings)
     return made(
         Request(
             kind="loop",
@@ -227,7 +227,7 @@ def video(
     if settings.video.mask:
         mask = settings.video.mask.absolute()
         settings = settings.changed("video", mask=mask)
-        masks_of(mask, size, rate, first)
+        masks_of(mask, size, rate, first, settings.film.fit)
     carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)
     dreamer = dreamer_for(settings)
@@ -290,6 +290,10 @@ def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     return settings.changed("film", size=size, fps=rate, frames=frames)
+
+
+def _fitted(picture: Frame, size: Size, settings: Settings) -> Frame:
+    return fitted(picture, size, settings.film.fit, settings.film.padding)
 
 
 def _must_differ(seed: Path, out: Path) -> None:

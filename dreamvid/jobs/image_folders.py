@@ -24,7 +24,7 @@ from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Noted
 from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
-from dreamvid.frames import Frame, Size, covered, size_of
+from dreamvid.frames import Frame, Size, fitted, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.journal import Journal
 from dreamvid.jobs.progress import Progress, Silence
@@ -192,7 +192,8 @@ class _Work:
                 picture = media.read_picture(path)
                 seed = size_of(picture)
                 if film.size:
-                    picture = covered(picture, parsed_size(film.size, seed))
+                    size = parsed_size(film.size, seed)
+                    picture = fitted(picture, size, film.fit, film.padding)
                 self.dreamer.check(size_of(picture), seed=seed)
                 yield Wanted(name, path, input_hash(path)), picture
             except (MediaError, SettingsError) as error:
