@@ -254,7 +254,7 @@ def video(
 def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, int]:
     """The first frame to dream over, counted at `rate`, and how many."""
     video = settings.video
-    length = max(1, round(film.frames / film.rate * rate))
+    length = film.frames_at(rate)
     first = round(film_seconds(video.start, film.rate, "video.start") * rate)
     last = length
     if video.end is not None:
