@@ -24,6 +24,7 @@ def zoom(
     seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
+    fit: Literal["crop", "pad", "stretch"] | None = None,
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
     motion: str | Sequence[str] | None = None,
@@ -61,7 +62,9 @@ def zoom(
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
-        size: WxH, or the longer side in pixels. Default: 640.
+        size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
+        fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
+            stretch it. Default: crop.
         fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
@@ -104,6 +107,7 @@ def video(
     seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
+    fit: Literal["crop", "pad", "stretch"] | None = None,
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
     carry: str | None = None,
@@ -141,7 +145,10 @@ def video(
         frames: Length in frames, or as 10s. Default: to the film's end.
         seconds: Length in seconds, instead of --frames. Default: to the film's end.
         fps: Frames per second: 24, 30000/1001. Default: the film's own.
-        size: WxH, or the longer side in pixels. Default: the film's own, at most 640.
+        size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: the film's own,
+            at most 640.
+        fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
+            stretch it. Default: crop.
         fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
@@ -182,6 +189,7 @@ def loop(
     seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
+    fit: Literal["crop", "pad", "stretch"] | None = None,
     motion: str | Sequence[str] | None = None,
     speed: float | None = None,
     mask: str | PathLike[str] | None = None,
@@ -220,7 +228,9 @@ def loop(
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
-        size: WxH, or the longer side in pixels. Default: 640.
+        size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
+        fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
+            stretch it. Default: crop.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
@@ -257,6 +267,7 @@ def image(
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
     size: str | int | None = None,
+    fit: Literal["crop", "pad", "stretch"] | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
     strength: float | str | Sequence[Any] | None = None,
@@ -285,7 +296,10 @@ def image(
         log: Write the objective at every step, as CSV and as a plot.
         overwrite: Replace what is there.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
-        size: WxH, or the longer side in pixels. Default: the picture's own.
+        size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: the picture's
+            own.
+        fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
+            stretch it. Default: crop.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.

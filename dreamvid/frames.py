@@ -18,6 +18,8 @@ from dreamvid.sizes import Size
 
 Frame = Tensor
 Flow = Tensor
+BLURRED = 16
+"""Pixels of a film that one pixel of its blurred padding covers."""
 Key = tuple[int, ...]
 Offsets = tuple[int, int] | Tensor
 """How far a picture is rolled, down and to the right, in pixels."""
@@ -102,6 +104,43 @@ def covered(image: Tensor, size: Size) -> Tensor:
     columns = min(width, max(1, round(size.width / scale)))
     top, left = (height - rows) // 2, (width - columns) // 2
     return photographic(image[:, top : top + rows, left : left + columns], size)
+
+
+def fitted(image: Tensor, size: Size, fit: str = "crop", padding: str = "blurred") -> Tensor:
+    """`image` (3, H, W) brought to `size`, where their shapes differ by `fit`.
+
+    Args:
+        image: within [0, 1].
+        size: of the result.
+        fit: crop, to show its middle; pad, to show all of it with something around it; stretch.
+        padding: what is around it: blurred, which is the image itself, enlarged; or black.
+    """
+    if fit == "crop":
+        return covered(image, size)
+    if fit == "stretch":
+        return photographic(image, size)
+    return padded(photographic(image, inside(size_of(image), size)), size, padding)
+
+
+def inside(shape: Size, size: Size) -> Size:
+    """The largest size of that shape that fits into `size`."""
+    scale = min(size.height / shape.height, size.width / shape.width)
+    return Size(*(min(a, max(1, round(b * scale))) for a, b in zip(size, shape, strict=True)))
+
+
+def padded(image: Tensor, size: Size, padding: str) -> Tensor:
+    """`image` (3, H, W) in the middle of a picture of `size`, which is no smaller."""
+    if size_of(image) == size:
+        return image
+    if padding == "black":
+        result = image.new_zeros(3, *size)
+    else:
+        coarse = Size(*(max(2, round(side / BLURRED)) for side in size))
+        result = photographic(covered(image, coarse), size)
+    height, width = size_of(image)
+    top, left = (size.height - height) // 2, (size.width - width) // 2
+    result[:, top : top + height, left : left + width] = image
+    return result
 
 
 def drawn(key: Key, low: int, high: int) -> int:

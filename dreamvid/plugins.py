@@ -33,7 +33,7 @@ from dreamvid.motion.motions import motions
 from dreamvid.motion.optical_flow import flows
 from dreamvid.networks import Network, Preprocessing, networks
 from dreamvid.networks.weights import Source
-from dreamvid.objectives import ClassLabel, Picture, PictureSide, objectives
+from dreamvid.objectives import ClassLabel, Picture, PictureSide, PictureStay, objectives
 from dreamvid.registry import Within
 from dreamvid.settings.plugin_loading import add_presets as presets
 
@@ -46,6 +46,7 @@ __all__ = [
     "Network",
     "Picture",
     "PictureSide",
+    "PictureStay",
     "Preprocessing",
     "Situation",
     "Size",

@@ -30,9 +30,11 @@ PIXEL = Size(1, 1)
 
 
 def parsed_size(wanted: Size | int | str, source: Size, block: Size = PIXEL) -> Size:
-    """The size that ``"WxH"`` or ``"LONGER"`` asks for; the latter keeps the source's shape.
+    """The size that ``"WxH"``, ``"LONGER"``, ``"Wx"`` or ``"xH"`` asks for.
 
-    Sides that follow from the latter are multiples of `block`, for codecs that need even ones.
+    All but the first keep the source's shape.
+
+    Sides that follow from the shape are multiples of `block`, for codecs that need even ones.
 
     Raises `SettingsError` unless every side is a whole number from 1 to `LARGEST_SIDE`.
     """
@@ -42,11 +44,16 @@ def parsed_size(wanted: Size | int | str, source: Size, block: Size = PIXEL) -> 
         scale = int(text) / max(source)
         sides = zip(source, block, strict=True)
         size = Size(*(max(min(b, int(text)), b * round(side * scale / b)) for side, b in sides))
+    if side := re.fullmatch(r"(\d{1,9})[xX]|[xX](\d{1,9})", text):
+        given = int(side[1] or side[2])
+        scale = Fraction(given, source.width if side[1] else source.height)
+        sides = zip(source, block, strict=True)
+        size = Size(*(max(min(b, given), b * round(each * scale / b)) for each, b in sides))
     if size and min(size) >= 1 and max(size) <= LARGEST_SIDE:
         return size
     raise SettingsError(
-        f"size: got {str(wanted)!r}, wanted WxH or the longer side in pixels, "
-        f"1 to {LARGEST_SIDE}, such as 640 or 640x360"
+        f"size: got {str(wanted)!r}, wanted WxH, the longer side or one side in pixels, "
+        f"1 to {LARGEST_SIDE}, such as 640x360, 640 or x360"
     )
 
 

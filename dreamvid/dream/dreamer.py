@@ -40,7 +40,8 @@ class Dreamer:
         self.choices = tuple(choices)
         self.settings = settings
         self.plan = Plan(network, choices, settings)
-        self.goal = Goal(network, settings.objective, self.plan.timeline.options)
+        options = self.plan.timeline.options
+        self.goal = Goal(network, settings.objective, options, settings.film.rate)
         for each in self.plan.everything:
             self.goal.check(each)
         self.report = Report()
@@ -126,7 +127,7 @@ class Dreamer:
 
     def together(self, size: Size) -> int:
         """How many pictures of that size are best dreamed at once, where they are independent."""
-        if self.plan.changes:
+        if self.plan.changes or self.goal.moves:
             return 1
         pixels = TOGETHER.get(self._device.type, TOGETHER["cuda"])
         if self._device.type == "cuda":
@@ -197,7 +198,8 @@ class Dreamer:
 
     def _recorded(self, hill: Hill, key: tuple[int, ...], step: Step) -> Step:
         """The step that is recorded for `key`; `step` itself if it changes or needs tiles."""
-        if self._recordings is None or self.plan.changes or not hill.rollable:
+        changes = self.plan.changes or self.goal.moves
+        if self._recordings is None or changes or not hill.rollable:
             return step
         if hill.local and not self._tilers[hill.layers].takes_whole(Size(*key[-2:])):
             return step
@@ -212,7 +214,9 @@ def _with_fresh(here: OctavePlan, fresh: Tensor | None, image: Tensor) -> Number
     return here.step_size + (here.first_step_size - here.step_size) * share
 
 
-def fitted(dreamer: Dreamer, size: Size, seed: Size | None, say: Callable[[str], None]) -> Dreamer:
+def with_fitting_octaves(
+    dreamer: Dreamer, size: Size, seed: Size | None, say: Callable[[str], None]
+) -> Dreamer:
     """`dreamer`, without the octaves that are too small to dream; `say` is told of them.
 
     Raises `SettingsError` if not even the largest can be dreamed, or the seed cannot.

@@ -10,20 +10,34 @@ import numpy as np
 
 from dreamvid import media
 from dreamvid.film.sources import Opened
-from dreamvid.frames import Size, covered, to_pixels
+from dreamvid.frames import Size, fitted, from_pixels, inside, padded, to_pixels
 
 
 def film_frames(
-    path: Path, film: media.Film, size: Size, rate: Fraction, start: int, **options: Any
+    path: Path,
+    film: media.Film,
+    size: Size,
+    rate: Fraction,
+    start: int,
+    *,
+    fit: str = "crop",
+    padding: str = "blurred",
+    **options: Any,
 ) -> Generator[np.ndarray]:
-    """A film's frames from `start` on, filling `size`: their middle, where the shapes differ."""
+    """A film's frames from `start` on, brought to `size` as `frames.fitted` does."""
     scale = max(size.height / film.size.height, size.width / film.size.width)
-    covering = Size(*(max(a, round(b * scale)) for a, b in zip(size, film.size, strict=True)))
-    top, left = (covering.height - size.height) // 2, (covering.width - size.width) // 2
-    decoded = media.decoded(path, film, size=covering, rate=rate, start=start, **options)
+    decoding = Size(*(max(a, round(b * scale)) for a, b in zip(size, film.size, strict=True)))
+    if fit != "crop":
+        decoding = size if fit == "stretch" else inside(film.size, size)
+    top, left = ((a - b) // 2 for a, b in zip(decoding, size, strict=True))
+    decoded = media.decoded(path, film, size=decoding, rate=rate, start=start, **options)
     with closing(decoded):
         for pixels in decoded:
-            yield pixels[top : top + size.height, left : left + size.width]
+            if fit == "pad" and decoding != size:
+                depth = 8 * pixels.dtype.itemsize
+                yield to_pixels(padded(from_pixels(pixels), size, padding), depth)
+            else:
+                yield pixels[top : top + size.height, left : left + size.width]
 
 
 def is_picture(path: Path) -> bool:
@@ -31,14 +45,18 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in media.READ_SUFFIXES
 
 
-def masks_of(path: Path, size: Size, rate: Fraction, first: int) -> Opened:
+def masks_of(path: Path, size: Size, rate: Fraction, first: int, fit: str = "crop") -> Opened:
     """A mask's pictures, frame by frame; those of a film keep time with the film dreamed over.
+
+    Where the film is padded, so is the mask, with black: the padding stays as it is.
 
     Raises:
         MediaError: it cannot be read.
     """
     if is_picture(path):
-        picture = to_pixels(covered(media.read_picture(path), size), depth=16)
+        picture = to_pixels(fitted(media.read_picture(path), size, fit, "black"), depth=16)
         return lambda start: iter([picture])
     film = media.probe(path)
-    return lambda start: film_frames(path, film, size, rate, first + start)
+    return lambda start: film_frames(
+        path, film, size, rate, first + start, fit=fit, padding="black"
+    )

@@ -172,7 +172,7 @@ OWN: dict[str, Flag] = {
 }
 """Flags that mean something else, or are there only, in one command: by command and name."""
 
-_LENGTH = "frames seconds fps size"
+_LENGTH = "frames seconds fps size fit"
 _DREAM = (
     "preset strength layer octaves iterations network weights config assign plugins seed device "
     "precision"
@@ -185,7 +185,7 @@ COMMANDS: dict[str, str] = {
     f"depth {_RUN}",
     "loop": f"out at {_LENGTH} motion speed mask keep_color {_DREAM} depth cadence anchor preview "
     f"{_RUN}",
-    "image": f"out at size mask keep_color {_DREAM} depth batch log overwrite quiet",
+    "image": f"out at size fit mask keep_color {_DREAM} depth batch log overwrite quiet",
     "resume": "out frames seconds source min_free overwrite tidy quiet",
     "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
     "jobs": "",

@@ -40,7 +40,18 @@ FLAGS: dict[str, Flag] = {
         "Length in seconds, instead of --frames.", "S", "film.frames", "seconds", "{FRAMES} frames"
     ),
     "fps": Flag("Frames per second: 24, 30000/1001.", "RATE", "film.fps", "number", "{FPS}"),
-    "size": Flag("WxH, or the longer side in pixels.", "SIZE", "film.size", unset="{FILM_SIDE}"),
+    "size": Flag(
+        "WxH, the longer side in pixels, or one side: 1920x, x1080.",
+        "SIZE",
+        "film.size",
+        unset="{FILM_SIDE}",
+    ),
+    "fit": Flag(
+        "Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or "
+        "stretch it.",
+        "HOW",
+        "film.fit",
+    ),
     "depth": Flag("Bits per channel of frames on disk: 8 or 16.", "BITS", "film.depth", "number"),
     "start": Flag(
         "Where in the film to begin: a frame or a time, 120, 2.5s, 1:02.5.", "PLACE", "video.start"

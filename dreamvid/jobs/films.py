@@ -5,14 +5,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer, dreamer_for, fitted
+from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.dream.timeline import Timeline, check_schedules
 from dreamvid.errors import MediaError, SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
 from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.film.footage import masks_of
-from dreamvid.frames import Size, covered, quantised, size_of
+from dreamvid.frames import Frame, Size, fitted, quantised, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.disk import bytes_from
@@ -76,10 +76,10 @@ def image(
     progress = progress or Silence()
     with stoppable(out.parent, "the same command again"):
         whole, seed_size = size or size_of(picture), size_of(picture)
-        dreamer = fitted(dreamer_for(settings), whole, seed_size, progress.say)
+        dreamer = with_fitting_octaves(dreamer_for(settings), whole, seed_size, progress.say)
         settings = dreamer.settings
         if size:
-            picture = covered(picture, size)
+            picture = _fitted(picture, size, settings)
         progress.begin(0, dreamer.total_steps)
         dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
         frame = finished_picture(settings, picture, dreamer.still(picture))
@@ -120,7 +120,9 @@ def zoom(
     source = {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
     settings, source = _settled_mask(settings, source)
     progress = progress or Silence()
-    dreamer = fitted(dreamer or dreamer_for(settings), size, size_of(picture), progress.say)
+    dreamer = with_fitting_octaves(
+        dreamer or dreamer_for(settings), size, size_of(picture), progress.say
+    )
     return made(
         Request(
             kind="zoom",
@@ -128,7 +130,7 @@ def zoom(
             settings=dreamer.settings,
             dreamer=dreamer,
             source=source,
-            start=quantised(covered(picture, size), settings.film.depth),
+            start=quantised(_fitted(picture, size, settings), settings.film.depth),
             job=job,
             overwrite=overwrite,
             tidy=tidy,
@@ -166,7 +168,7 @@ def loop(
     size = settings.film.pixels
     progress = progress or Silence()
     shape = None if picture is None else size_of(picture)
-    dreamer = fitted(dreamer_for(settings), size, shape, progress.say)
+    dreamer = with_fitting_octaves(dreamer_for(settings), size, shape, progress.say)
     source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
     if seed is not None:
         source |= {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
@@ -174,7 +176,7 @@ def loop(
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
     else:
-        start = covered(picture, size)
+        start = _fitted(picture, size, settings)
     return made(
         Request(
             kind="loop",
@@ -221,7 +223,7 @@ def video(
     carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)
     progress = progress or Silence()
-    dreamer = fitted(dreamer_for(settings), size, None, progress.say)
+    dreamer = with_fitting_octaves(dreamer_for(settings), size, None, progress.say)
     if settings.video.strict:
         media.check_whole(source, film)
     return made(
@@ -242,7 +244,7 @@ def video(
 def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, int]:
     """The first frame to dream over, counted at `rate`, and how many."""
     video = settings.video
-    length = max(1, round(film.frames / film.rate * rate))
+    length = film.frames_at(rate)
     first = round(film_seconds(video.start, film.rate, "video.start") * rate)
     last = length
     if video.end is not None:
@@ -295,9 +297,13 @@ def _settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings,
     if mask is None:
         return settings, source
     mask, film = mask.absolute(), settings.film
-    masks_of(mask, film.pixels, film.rate, int(source.get("first", 0)))
+    masks_of(mask, film.pixels, film.rate, int(source.get("first", 0)), film.fit)
     source = {**source, "mask_sha256": input_hash(mask)}
     return settings.changed("video", mask=mask), source
+
+
+def _fitted(picture: Frame, size: Size, settings: Settings) -> Frame:
+    return fitted(picture, size, settings.film.fit, settings.film.padding)
 
 
 def _must_differ(seed: Path, out: Path) -> None:

@@ -20,12 +20,12 @@ from typing import Any
 import torch
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer, dreamer_for, fitted
+from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.dream.report import Noted
 from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.film.finishing import check_picture_mask, finished_picture
-from dreamvid.frames import Frame, Size, covered, size_of
+from dreamvid.frames import Frame, Size, fitted, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.journal import Journal
 from dreamvid.jobs.progress import Progress, Silence
@@ -200,7 +200,8 @@ class _Work:
                 picture = media.read_picture(path)
                 seed = size_of(picture)
                 if film.size:
-                    picture = covered(picture, parsed_size(film.size, seed))
+                    size = parsed_size(film.size, seed)
+                    picture = fitted(picture, size, film.fit, film.padding)
                 self._dreamer(size_of(picture), seed)
                 yield Wanted(name, path, input_hash(path)), picture
             except (MediaError, SettingsError) as error:
@@ -222,7 +223,7 @@ class _Work:
     def _dreamer(self, size: Size, seed: Size | None = None) -> Dreamer:
         """What dreams pictures of that size, with as many octaves as fit."""
         if size not in self.by_size:
-            self.by_size[size] = fitted(self.dreamer, size, seed, self.progress.say)
+            self.by_size[size] = with_fitting_octaves(self.dreamer, size, seed, self.progress.say)
         elif seed:
             self.by_size[size].check(size, seed)
         return self.by_size[size]

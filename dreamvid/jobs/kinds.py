@@ -229,11 +229,20 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     first = int(source["first"])
 
     def opened(start: int) -> Iterator[np.ndarray]:
-        strict = settings.video.strict
-        return film_frames(path, film, size, rate, first + start, strict=strict, say=say)
+        return film_frames(
+            path,
+            film,
+            size,
+            rate,
+            first + start,
+            fit=settings.film.fit,
+            padding=settings.film.padding,
+            strict=settings.video.strict,
+            say=say,
+        )
 
     mask = settings.video.mask
-    masks = None if mask is None else masks_of(mask, size, rate, first)
+    masks = None if mask is None else masks_of(mask, size, rate, first, settings.film.fit)
     follows = mask is not None and settings.video.mask_follows and is_picture(mask)
     needed = carries.needs_flow(settings.carry) or follows
     frames = FilmSource(

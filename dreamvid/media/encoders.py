@@ -23,8 +23,9 @@ from dreamvid.media.atomic import atomic_write
 from dreamvid.media.encoding import encode
 from dreamvid.media.ffmpeg import check_ffmpeg, lacking
 from dreamvid.media.sound import Sound, SoundFormat
+from dreamvid.media.suffixes import film_hint, picture_hint
 from dreamvid.media.writing import WRITE_FORMATS, write_picture
-from dreamvid.registry import Registry, Within, checked_options, did_you_mean
+from dreamvid.registry import Registry, Within, checked_options
 
 encoders = Registry("encoder")
 
@@ -172,7 +173,7 @@ def encoder_for(path: str | Path) -> str:
         return suffix[1:]
     raise MediaError(
         f"{path}: no encoder for {suffix or name!r}"
-        f"{did_you_mean(suffix[1:], films)} (wanted {', '.join('.' + name for name in films)}, "
+        f"{film_hint(suffix, films)} (wanted {', '.join('.' + name for name in films)}, "
         "or a name without a suffix for a folder of PNG)"
     )
 
@@ -206,8 +207,9 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
 def check_picture(path: Path, overwrite: bool, depth: int = 8) -> None:
     """`check_output` for one picture of `depth` bits a channel."""
     if path.suffix.lower() not in WRITE_FORMATS:
+        hint = picture_hint(path.suffix.lower(), encoders.names())
         raise MediaError(
-            f"{path}: no picture format {path.suffix!r}, wanted {', '.join(WRITE_FORMATS)}"
+            f"{path}: no picture format {path.suffix!r}{hint}, wanted {', '.join(WRITE_FORMATS)}"
         )
     if depth != 8 and path.suffix.lower() != ".png":
         raise MediaError(f"{path}: only PNG has {depth} bits a channel; write a .png")

@@ -2,7 +2,7 @@
 
 from dreamvid.objectives import gains
 from dreamvid.objectives.goal import Goal, Hill
-from dreamvid.objectives.registered import ClassLabel, Picture, PictureSide, objectives
+from dreamvid.objectives.registered import ClassLabel, Picture, PictureSide, PictureStay, objectives
 from dreamvid.objectives.terms import absolute, moved_pictures
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Hill",
     "Picture",
     "PictureSide",
+    "PictureStay",
     "absolute",
     "gains",
     "moved_pictures",

@@ -12,7 +12,13 @@ from torch import Tensor
 
 from dreamvid.errors import SettingsError
 from dreamvid.frames import constant
-from dreamvid.objectives.registered import ClassLabel, Picture, PictureSide, objectives
+from dreamvid.objectives.registered import (
+    ClassLabel,
+    Picture,
+    PictureSide,
+    PictureStay,
+    objectives,
+)
 from dreamvid.registry import Within
 
 Place = Annotated[float, Within(0, 1, scheduled=True)]
@@ -78,10 +84,12 @@ def guide(
     *,
     picture: Picture,
     side: PictureSide = 224,
+    stay: PictureStay = 2.0,
     match: Literal["best", "mean"] = "best",
 ) -> Tensor:
     """What the layer sees in another picture, whose longer side is brought to `side` (0: as is).
 
+    The picture may be a film, or a folder whose pictures stay for `stay` seconds each, in turn.
     ``best`` raises each position along the guide's vector that is nearest to it already
     (Mordvintsev et al. 2015), ``mean`` all of them along the guide's mean vector.
     """
@@ -104,9 +112,13 @@ def caricature(
     aligned: Tensor,
     *,
     picture: Picture,
+    stay: PictureStay = 2.0,
     cosine_power: Annotated[float, Within(0, 16)] = 1.0,
 ) -> Tensor:
-    """More of what the layer sees at the same place of another picture (lucid's caricatures)."""
+    """More of what the layer sees at the same place of another picture (lucid's caricatures).
+
+    The picture may be a film, or a folder whose pictures stay for `stay` seconds each, in turn.
+    """
     return _likeness(placed, aligned, cosine_power).mean((1, 2))
 
 

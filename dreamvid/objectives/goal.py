@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from torch import Tensor
 from dreamvid import media
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Offsets, Size, constant, photographic, size_of
-from dreamvid.machine.hashing import file_hash
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
+from dreamvid.objectives.guides import guide_at, guide_hash
 from dreamvid.objectives.registered import (
     OF_LAYERS,
     OF_PICTURES,
@@ -25,7 +26,6 @@ from dreamvid.objectives.registered import (
     options_of_role,
 )
 from dreamvid.objectives.terms import (
-    MASK,
     Evolving,
     Follow,
     Term,
@@ -35,6 +35,10 @@ from dreamvid.objectives.terms import (
     terms,
 )
 from dreamvid.registry import did_you_mean, parameters
+from dreamvid.settings import FPS
+
+STAY = 2.0
+"""Seconds that each picture of a folder stays, where an objective does not say."""
 
 
 @dataclass
@@ -65,6 +69,8 @@ class _Part:
     """The option that is a picture to look at."""
     side: str | None
     """The option that says at what longer side `reference` is."""
+    stay: float
+    """Seconds that each picture of a folder stays."""
 
     @property
     def layered(self) -> bool:
@@ -79,16 +85,34 @@ class Goal:
     each size.
     """
 
-    def __init__(self, network: Network, tree: Mapping[str, Any], follow: Follow = steady) -> None:
-        """`follow` gives the options of an objective at each frame, where they have schedules."""
+    def __init__(
+        self,
+        network: Network,
+        tree: Mapping[str, Any],
+        follow: Follow = steady,
+        rate: Fraction = FPS,
+    ) -> None:
+        """`follow` gives the options of an objective at each frame, where they have schedules.
+
+        `rate` is that of the film, for pictures that change in its course.
+        """
         self.network = network
         self._follow = follow
         self._parts = [self._part(where, options) for where, options in terms(tree)]
         paths = located(tree)
-        self._frames = {where: media.read_picture(path) for where, path in paths}
-        self.pictures = {where: file_hash(path) for where, path in paths}
+        stays = {f"{each.where}.{each.picture}": each.stay for each in self._parts}
+        self._masks = {
+            path: media.read_picture(path) for where, path in paths if where not in stays
+        }
+        guides = {
+            where: guide_at(path, rate, stays[where]) for where, path in paths if where in stays
+        }
+        self._guides = {where: guide for where, (guide, _) in guides.items()}
+        self.moves = any(moves for _, moves in guides.values())
+        """Whether a picture that is looked at changes in the course of the film."""
+        self.pictures = {where: guide_hash(path) for where, path in paths}
         """The SHA-256 of every picture and mask, by its setting."""
-        self._seen: dict[Any, dict[str, Tensor]] = {}
+        self._seen: dict[Any, tuple[int, dict[str, Tensor]]] = {}
         for part in self._parts:
             self._check_channels(part.choices or ())
 
@@ -144,7 +168,7 @@ class Goal:
             if need == "scores" or choice is None:
                 return found[self.network.head or ""].float()
             if need in OF_PICTURES:
-                seen = self._looked_at(part, need, size_of(inputs), choices, options)
+                seen = self._looked_at(part, need, size_of(inputs), choices, index)
                 return picked(seen[choice.layer], choice)
             activation = picked(found[choice.layer], choice)
             if need == "placed":
@@ -166,22 +190,24 @@ class Goal:
         need: str,
         size: Size,
         choices: Sequence[Choice],
-        options: Mapping[str, Any],
+        index: int,
     ) -> dict[str, Tensor]:
-        """What the network sees in a term's picture."""
+        """What the network sees in a term's picture, as it is at a frame."""
         layers = frozenset(self._layers(part, choices)) - {self.network.head or ""}
-        frame = self._frames[f"{part.where}.{part.picture}"]
+        number, frame = self._guides[f"{part.where}.{part.picture}"](index)
+        options = part.options(index)
         if need == "reference":
             size = size_of(frame)
             if side := options[part.side] if part.side else 0:
                 scale = side / max(size)
                 size = Size(*(max(self.network.smallest_side, round(s * scale)) for s in size))
         key = (part.where, size, layers)
-        if key not in self._seen:
+        if key not in self._seen or self._seen[key][0] != number:
             picture = photographic(frame, size)[None].to(self.network.device)
             with torch.no_grad():
-                self._seen[key] = self.network(self.network.preprocessing.to_input(picture), layers)
-        return self._seen[key]
+                inputs = self.network.preprocessing.to_input(picture)
+                self._seen[key] = number, self.network(inputs, layers)
+        return self._seen[key][1]
 
     def _layers(self, part: _Part, choices: Sequence[Choice]) -> list[str]:
         """The layers that a term looks at."""
@@ -192,7 +218,7 @@ class Goal:
         """The mask (1, H, W) of a part; everywhere where it has none."""
         if part.term.mask is None:
             return torch.ones(1, *size, device=self.network.device)
-        frame = photographic(self._frames[f"{part.where}.{MASK}"], size)
+        frame = photographic(self._masks[part.term.mask], size)
         return frame.mean(0, keepdim=True).to(self.network.device)
 
     def _part(self, where: str, tree: Mapping[str, Any]) -> _Part:
@@ -208,11 +234,13 @@ class Goal:
         for name in options_of_role(function, Role.LABEL):
             label = self._class(options(0)[name], f"{where}.{name}")
             options = _replaced(options, name, label)
-        picture, side = (
-            next(iter(options_of_role(function, role)), None) for role in (Role.PICTURE, Role.SIDE)
+        picture, side, stay = (
+            next(iter(options_of_role(function, role)), None)
+            for role in (Role.PICTURE, Role.SIDE, Role.STAY)
         )
+        seconds = options(0)[stay] if stay else STAY
         choices = self.network.choices(term.layers) if term.layers else None
-        return _Part(where, term, options, choices, needs, picture, side)
+        return _Part(where, term, options, choices, needs, picture, side, seconds)
 
     def _class(self, label: int | str, where: str) -> int:
         """The number of a class of the network's head."""

@@ -32,12 +32,16 @@ class Role(Enum):
     PICTURE = "picture"
     SIDE = "side"
     LABEL = "label"
+    STAY = "stay"
 
 
 Picture = Annotated[Path, Role.PICTURE]
-"""A picture that the network looks at: ``reference`` or ``aligned``. Its file hash is recorded."""
+"""A picture that the network looks at: ``reference`` or ``aligned``. Its file hash is recorded.
+It may be a film, which keeps time with the dream, or a folder of pictures that come in turn."""
 PictureSide = Annotated[int, Within(0, 4096), Role.SIDE]
 """The longer side in pixels at which ``reference`` is looked at; 0 is the picture's own."""
+PictureStay = Annotated[float, Within(0.001, 1e6), Role.STAY]
+"""Seconds that each picture of a folder stays, where the option that is a `Picture` is one."""
 ClassLabel = Annotated[int | str, Role.LABEL]
 """A class of the network's head, by name or by number from 0; it arrives as the number."""
 

@@ -119,7 +119,13 @@ class FilmSettings:
     fps: Annotated[Fraction, Within(Fraction(1, 10), 1000)] | None = None
     """None: 30, or the input film's own."""
     size: Size | int | str | None = None
-    """WxH, or the longer side in pixels; none: 640 for a film, a picture's own for a picture."""
+    """WxH, the longer side in pixels, or one side as 1920x or x1080; none: 640 for a film, a
+    picture's own for a picture."""
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    """Where the input has another shape: its edges are cut off, more is put around it, or it is
+    stretched."""
+    padding: Literal["blurred", "black"] = "blurred"
+    """What `pad` puts around the input: the input itself, enlarged and blurred, or black."""
     depth: Literal[8, 16] = 8
     """Bits a channel of the frames on disk."""
     seed: Annotated[int, Within(0, 2**63 - 1)] = 0
@@ -244,6 +250,9 @@ class Settings:
             del tree["network"]["options"]
         if not self.plugins:
             del tree["plugins"]
+        for name in ("fit", "padding"):
+            if tree["film"][name] == getattr(FilmSettings, name):
+                del tree["film"][name]
         if isinstance(self.film.size, Size):
             tree["film"]["size"] = str(self.film.size)
         if self.ascent.strength == 1:
