@@ -148,10 +148,11 @@ _LENGTH = "frames fps size"
 _DREAM = "preset layer octaves iterations network weights config assign seed device precision"
 _RUN = "min_free job overwrite quiet"
 COMMANDS: dict[str, str] = {
-    "zoom": f"out {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
-    "video": f"out start end {_LENGTH} carry flow mask keep_color strict {_DREAM} depth {_RUN}",
-    "loop": f"out seconds {_LENGTH} motion {_DREAM} depth cadence anchor preview {_RUN}",
-    "image": f"out size {_DREAM} depth batch log overwrite quiet",
+    "zoom": f"out {_LENGTH} motion {_DREAM} background depth cadence anchor preview {_RUN}",
+    "video": f"out start end {_LENGTH} carry flow mask keep_color strict "
+    f"sound_track {_DREAM} background depth {_RUN}",
+    "loop": f"out seconds {_LENGTH} motion {_DREAM} background depth cadence anchor preview {_RUN}",
+    "image": f"out size {_DREAM} background keep_alpha depth batch log overwrite quiet",
     "resume": "frames min_free overwrite quiet",
     "encode": "out assign overwrite quiet",
     "list": "weights",

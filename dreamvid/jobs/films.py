@@ -97,9 +97,13 @@ def image(
         logs.check_log(out, overwrite)
     _must_differ(seed, out)
     check_schedules(settings)
-    picture = media.read_picture(seed)
-    size = parsed_size(str(settings.film.size), size_of(picture)) if settings.film.size else None
     progress = progress or Silence()
+    picture = _read(seed, settings, progress)
+    size = parsed_size(str(settings.film.size), size_of(picture)) if settings.film.size else None
+    alpha = None
+    if settings.picture.keep_alpha:
+        encoders.check_alpha(out)
+        alpha = media.read_alpha(seed, size or size_of(picture))
     words = {"comment": described("image", settings)}
     with stoppable(out.parent, "the same command again"):
         dreamer = dreamer_for(settings)
@@ -111,7 +115,7 @@ def image(
         frame = dreamer.still(picture)
         if skipped := dreamer.report.skipped:
             progress.say(f"{skipped} steps skipped, gradient not finite")
-        media.write_picture(frame, out, settings.film.depth, words)
+        media.write_picture(frame, out, settings.film.depth, words, alpha)
         if log:
             logs.write_log({out.name: dreamer.report.noted()}, out)
     return out
@@ -135,7 +139,7 @@ def zoom(
     one for just these settings, where there is one already.
     """
     _check_out(seed, out, settings, overwrite)
-    picture = media.read_picture(seed)
+    picture = _read(seed, settings, progress)
     settings = _settled_motion(settings, size_of(picture))
     size = parsed_size(str(settings.film.size), size_of(picture))
     dreamer = dreamer or dreamer_for(settings)
@@ -164,7 +168,7 @@ def loop(
         seed = _last_frame(seed)
     _check_out(seed, out, settings, overwrite)
     loops.check(settings)
-    picture = None if seed is None else media.read_picture(seed)
+    picture = None if seed is None else _read(seed, settings, progress)
     settings = _settled_motion(settings, SQUARE if picture is None else size_of(picture))
     size = parsed_size(str(settings.film.size), SQUARE)
     dreamer = dreamer_for(settings)
@@ -232,7 +236,12 @@ def video(
             f"film.cadence: got {settings.film.cadence}, dreams over films follow every frame; "
             "leave it at 1"
         )
-    film = media.probe(source)
+    film, progress = media.probe(source), progress or Silence()
+    for line in film.remarks:
+        progress.say(line)
+    line = media.heard(source, film.tracks, settings.video.sound_track)
+    if settings.video.sound and line:
+        progress.say(line)
     rate = settings.film.fps or film.rate
     first, frames = _range(film, rate, settings)
     longer = min(int(FILM_SIDE), max(film.size))
@@ -257,7 +266,7 @@ def video(
 def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, int]:
     """The first frame to dream over, counted at `rate`, and how many."""
     video = settings.video
-    length = max(1, round(film.frames / film.rate * rate))
+    length = film.frames_at(rate)
     first = round(film_seconds(video.start, film.rate, "video.start") * rate)
     last = length
     if video.end is not None:
@@ -290,6 +299,11 @@ def _settled_motion(settings: Settings, shape: Size) -> Settings:
 def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
     """Settings in which nothing is left to the input or the place where a command was given."""
     bytes_from(settings.machine.min_free, "machine.min_free")
+    if settings.picture.keep_alpha:
+        raise SettingsError(
+            "picture.keep_alpha: films are made without transparency, only `dreamvid image` keeps "
+            "it; leave it out"
+        )
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     return settings.changed("film", size=str(size), fps=rate, frames=frames)
@@ -336,6 +350,13 @@ def _made(
             if not any(made.frames.glob("*")):
                 shutil.rmtree(folder)
             raise
+
+
+def _read(seed: Path, settings: Settings, progress: Progress | None) -> Frame:
+    """The picture to begin with; what becomes of its transparency is said."""
+    background = media.colour_of(settings.picture.background)
+    say = (progress or Silence()).say
+    return media.read_picture(seed, background=background, say=say)
 
 
 def _must_differ(seed: Path, out: Path) -> None:

@@ -95,14 +95,12 @@ def video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
                 f"{file}: is not what the job began with; put it back, or start anew "
                 "with --overwrite"
             )
-    film = media.probe(path)
+    film, background = media.probe(path), media.colour_of(settings.picture.background)
     first = int(source["first"])
 
     def opened(start: int) -> Iterator[np.ndarray]:
-        strict = settings.video.strict
-        return film_frames(
-            path, film, size, settings.film.rate, first + start, strict=strict, say=say
-        )
+        options = {"strict": settings.video.strict, "background": background, "say": say}
+        return film_frames(path, film, size, settings.film.rate, first + start, **options)
 
     mask = settings.video.mask
     masks = None if mask is None else masks_of(mask, size, settings.film.rate, first)
@@ -141,7 +139,8 @@ def sound_of(job: Job, frames: int, say: Say) -> media.Sound | None:
     except MediaError as error:
         say(f"no sound: {error}")
         return None
-    return media.Sound(path, int(source["first"]) / rate, frames / rate)
+    track = settings.video.sound_track
+    return media.Sound(path, int(source["first"]) / rate, frames / rate, track)
 
 
 def film_frames(
@@ -158,8 +157,8 @@ def film_frames(
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a mask is one picture rather than a film, by its suffix."""
-    return path.suffix.lower() in media.READ_SUFFIXES
+    """Whether a mask is one picture rather than a film."""
+    return media.is_still(path)
 
 
 def masks_of(path: Path, size: Size, rate: Fraction, first: int) -> Opened:
@@ -169,8 +168,9 @@ def masks_of(path: Path, size: Size, rate: Fraction, first: int) -> Opened:
         MediaError: it cannot be read.
     """
     if is_picture(path):
-        picture = to_pixels(covered(media.read_picture(path), size), depth=16)
-        return lambda start: iter([picture])
+        picture = media.read_picture(path, background=media.BLACK)
+        pixels = to_pixels(covered(picture, size), depth=16)
+        return lambda start: iter([pixels])
     film = media.probe(path)
     return lambda start: film_frames(path, film, size, rate, first + start)
 
