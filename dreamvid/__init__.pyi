@@ -20,13 +20,14 @@ def zoom(
     settings: dict[str, Any] | None = None,
     frames: int | None = None,
     fps: Fraction | float | str | None = None,
-    size: int | str | None = None,
+    size: str | int | None = None,
     motion: str | Sequence[str] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     network: str | Sequence[str] | None = None,
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
     background: str | None = None,
@@ -59,6 +60,7 @@ def zoom(
         network: The network that dreams; several dream together. Default: pocket.
         weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
             networks, NAME=FILE for each. Default: the network's own.
+        plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
         background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
@@ -84,7 +86,7 @@ def video(
     end: int | str | None = None,
     frames: int | None = None,
     fps: Fraction | float | str | None = None,
-    size: int | str | None = None,
+    size: str | int | None = None,
     carry: str | None = None,
     flow: str | None = None,
     mask: str | PathLike[str] | None = None,
@@ -96,6 +98,7 @@ def video(
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     network: str | Sequence[str] | None = None,
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     seed: int | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
@@ -133,6 +136,7 @@ def video(
         network: The network that dreams; several dream together. Default: pocket.
         weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
             networks, NAME=FILE for each. Default: the network's own.
+        plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         seed: Random seed; another number gives another dream. Default: 0.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
@@ -156,13 +160,14 @@ def loop(
     settings: dict[str, Any] | None = None,
     frames: int | None = None,
     fps: Fraction | float | str | None = None,
-    size: int | str | None = None,
+    size: str | int | None = None,
     motion: str | Sequence[str] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     network: str | Sequence[str] | None = None,
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
     background: str | None = None,
@@ -199,6 +204,7 @@ def loop(
         network: The network that dreams; several dream together. Default: pocket.
         weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
             networks, NAME=FILE for each. Default: the network's own.
+        plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
         background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
@@ -221,12 +227,13 @@ def image(
     log: bool = False,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
-    size: int | str | None = None,
+    size: str | int | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     network: str | Sequence[str] | None = None,
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
     background: str | None = None,
@@ -255,6 +262,7 @@ def image(
         network: The network that dreams; several dream together. Default: pocket.
         weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
             networks, NAME=FILE for each. Default: the network's own.
+        plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
         background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
@@ -272,12 +280,13 @@ def sheet(
     across: dict[str, str] | None = None,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
-    size: int | str | None = None,
+    size: str | int | None = None,
     layer: str | Sequence[str] | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     octaves: int | None = None,
     network: str | Sequence[str] | None = None,
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
 ) -> Path:
@@ -302,6 +311,7 @@ def sheet(
         network: The network that dreams; several dream together. Default: pocket.
         weights: Weights of the network: .safetensors, .pth, .caffemodel or .pb. With several
             networks, NAME=FILE for each. Default: the network's own.
+        plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
     """

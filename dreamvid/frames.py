@@ -6,8 +6,6 @@
 """
 
 import hashlib
-import re
-from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,25 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamvid.errors import SettingsError
+from dreamvid.sizes import Size
 
 Frame = Tensor
 Flow = Tensor
 Key = tuple[int, ...]
 Offsets = tuple[int, int] | Tensor
 """How far a picture is rolled, down and to the right, in pixels."""
-
-LARGEST_SIDE = 16384
-
-
-class Size(NamedTuple):
-    """Height and width in pixels, in the order of a tensor's last two axes."""
-
-    height: int
-    width: int
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}"
 
 
 class Clock(NamedTuple):
@@ -47,44 +33,6 @@ class Clock(NamedTuple):
 def size_of(frame: Tensor) -> Size:
     """The size of a frame, a flow or a batch of them."""
     return Size(*frame.shape[-2:])
-
-
-def parsed_size(text: str, source: Size) -> Size:
-    """The size that ``"WxH"`` or ``"LONGER"`` asks for; the latter keeps the source's shape.
-
-    Raises `SettingsError` unless every side is a whole number from 1 to `LARGEST_SIDE`.
-    """
-    match = re.fullmatch(r"\s*(\d{1,9})(?:\s*[xX]\s*(\d{1,9}))?\s*", str(text))
-    if match:
-        first, second = match.groups()
-        if second:
-            size = Size(int(second), int(first))
-        else:
-            scale = int(first) / max(source)
-            size = Size(*(max(min(1, int(first)), round(side * scale)) for side in source))
-        if min(size) >= 1 and max(size) <= LARGEST_SIDE:
-            return size
-    raise SettingsError(
-        f"size: got {str(text)!r}, wanted WxH or the longer side in pixels, "
-        f"1 to {LARGEST_SIDE}, such as 640 or 640x360"
-    )
-
-
-def film_seconds(place: int | str, rate: Fraction, where: str) -> Fraction:
-    """The time of a place in a film: a frame's number at `rate`, or a time as 2.5s or 1:02.5.
-
-    Raises `SettingsError`, which names `where`, for anything else.
-    """
-    text = str(place).strip()
-    if re.fullmatch(r"\d{1,9}", text):
-        return int(text) / rate
-    match = re.fullmatch(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,9}(?:\.\d{1,9})?)(s?)", text)
-    if match and (match[2] or match[4]):
-        hours, minutes = (int(part or 0) for part in match.groups()[:2])
-        return 3600 * hours + 60 * minutes + Fraction(match[3])
-    raise SettingsError(
-        f"{where}: got {place!r}, wanted a frame's number or a time, such as 120, 2.5s or 1:02.5"
-    )
 
 
 @lru_cache(maxsize=2**16)

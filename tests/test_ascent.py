@@ -115,7 +115,7 @@ def test_octave_sizes_are_those_of_the_notebook():
     assert sizes == [Size(210, 373), Size(294, 522), Size(411, 731), Size(575, 1024)]
 
 
-def test_only_detail_is_carried_up(picture):
+def test_only_detail_is_enlarged(picture):
     """A dream that adds a constant adds it once an octave; nothing of the original is lost."""
     batch = picture[None]
     settings = OctaveSettings(count=3, scale=1.5)
@@ -125,8 +125,8 @@ def test_only_detail_is_carried_up(picture):
     torch.testing.assert_close(more, batch + 111, atol=1e-4, rtol=0)
 
 
-def test_the_whole_picture_is_carried_up(picture):
-    settings = OctaveSettings(count=2, scale=2, carry="whole")
+def test_the_whole_picture_is_enlarged(picture):
+    settings = OctaveSettings(count=2, scale=2, enlarge="whole")
     after = climbed(picture[None], lambda x, octave: x, settings)
     assert (after - picture[None]).abs().mean() > 0.01
 
@@ -231,7 +231,7 @@ def test_sizes_by_each_rule():
 
 
 def test_the_enlarged_dream_is_merged_with_the_original(picture):
-    settings = OctaveSettings(count=2, scale=1.5, carry="merged", alpha=0.2)
+    settings = OctaveSettings(count=2, scale=1.5, enlarge="merged", alpha=0.2)
     flat = torch.full_like(picture[None], 0.25)
     after = climbed(flat, lambda x, octave: x + (1 if octave == 0 else 0), settings)
     torch.testing.assert_close(after, flat + 0.8)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import run_cli
 
-from dreamvid.bench import measured, plain
+from dreamvid.bench import benchmark, plain
 from dreamvid.bench.measuring import counted
 from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.errors import SettingsError
@@ -35,7 +35,7 @@ def test_bench_tells_its_figures_as_a_table():
 
 def test_an_unknown_comparison():
     with pytest.raises(SettingsError, match="no 'plane'; did you mean 'plain'"):
-        measured(settled({}), Size(64, 96), comparisons=["plane"])
+        benchmark(settled({}), Size(64, 96), comparisons=["plane"])
 
 
 def test_work_is_counted_by_hand():

@@ -1,5 +1,6 @@
 from fractions import Fraction
 
+import laws
 import pytest
 import torch
 from conftest import shared
@@ -9,8 +10,9 @@ from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.errors import SettingsError
 from dreamvid.film.carries import Situation, Start, by_motion, carries, carry_for
 from dreamvid.film.compositing import keeping_colour, luma_of, masked
-from dreamvid.film.pipeline import dreamed
+from dreamvid.film.pipeline import Recurrence, dreamed
 from dreamvid.film.sources import FilmSource, Moment, StillSource, ahead
+from dreamvid.film.together import dreamed_together
 from dreamvid.frames import Size, from_pixels, to_pixels
 from dreamvid.motion.motions import composed
 from dreamvid.motion.optical_flow import Correspondence, correspondence, method_for
@@ -39,11 +41,16 @@ def test_a_still_starts_where_it_was_moved_to(picture):
     assert torch.allclose(start.frame[:, :, 3:], picture[:, :, :-3], atol=1e-4)
 
 
-def test_the_first_frame_is_the_source_s(picture):
-    for name in carries.names():
-        start = carry_for({"name": name})(Situation(0, Moment(picture), None))
-        assert start.frame is picture
-        assert not start.later
+@pytest.mark.parametrize("name", carries.names())
+def test_every_carry_is_what_it_says(name, picture):
+    laws.carries_as_it_says(name, picture)
+
+
+def test_what_carries_declare():
+    assert [name for name in carries.names() if carries.needs_flow({"name": name})] == ["flow"]
+    assert carries.independent({"name": "none"})
+    assert not carries.independent({"name": "none", "jitter": "free"})
+    assert not carries.independent({"name": "blend"})
 
 
 def test_flow_carries_the_detail_and_nothing_else():
@@ -214,11 +221,11 @@ def settings(**carry):
     )
 
 
-def dream_over(clip, carry, precision="auto", **options):
+def dream_over(clip, carry, precision="auto", made_by=dreamed, **options):
     chosen = settings(**carry).changed("machine", precision=precision)
     dreamer = dreamer_for(chosen)
     source = film(clip, method=method_for({}))
-    made = dreamed(source, carry_for(chosen.carry), dreamer, seed=1, depth=8, **options)
+    made = made_by(Recurrence(source, carry_for(chosen.carry), dreamer, 1, 8), **options)
     return [frame for _, frame in made], dreamer
 
 
@@ -243,21 +250,22 @@ def test_a_dream_resumed_from_disk_goes_on_the_same(clip):
 
 
 def test_frames_dreamed_together_are_those_dreamed_alone(clip):
-    options = {"precision": "fp64", "stop": len(clip)}
-    alone, _ = dream_over(clip, {"name": "none"}, **options)
-    together, dreamer = dream_over(clip, {"name": "none"}, together=3, **options)
+    alone, _ = dream_over(clip, {"name": "none"}, "fp64")
+    three = {"made_by": dreamed_together, "count": 3, "stop": len(clip)}
+    together, dreamer = dream_over(clip, {"name": "none"}, "fp64", start=0, **three)
     assert len(together) == len(alone) > 4
     worst = max((a - b).abs().max() for a, b in zip(alone, together, strict=True))
     assert worst < 2 / 255, "but for rounding"
     # Begun amidst frames dreamed together, it makes the same.
-    rest, _ = dream_over(clip, {"name": "none"}, together=3, start=4, **options)
+    rest, _ = dream_over(clip, {"name": "none"}, "fp64", start=4, **three)
     assert all(map(torch.equal, together[4:], rest))
     assert len(rest) == len(clip) - 4
     assert dreamer.together(Size(60, 92)) > 1
 
 
 def test_a_film_dreamed_together_is_dreamed_no_further_than_asked(clip):
-    made, dreamer = dream_over(clip, {"name": "none"}, together=4, stop=3)
+    four = {"made_by": dreamed_together, "count": 4, "start": 0, "stop": 3}
+    made, dreamer = dream_over(clip, {"name": "none"}, **four)
     assert len(made) == 3
     assert len(dreamer.report.noted()) > 0
     with pytest.raises(IndexError):
@@ -265,13 +273,13 @@ def test_a_film_dreamed_together_is_dreamed_no_further_than_asked(clip):
 
 
 def test_the_carried_dream_boils_less_than_frames_for_themselves(clip):
-    from dreamvid.studies.measure import measured
+    from dreamvid.studies.measure import measures_of
 
     frames = [from_pixels(each) for each in clip]
     errors = {}
-    for name in carries.names():
+    for name in ("flow", "blend", "none"):
         made, _ = dream_over(clip, {"name": name})
-        figures = list(measured(frames, made, method_for({}), lambda frame: 1.0))
+        figures = list(measures_of(frames, made, method_for({}), lambda frame: 1.0))
         errors[name] = sum(each.warping_error for each in figures[1:])
     assert errors["flow"] < 0.5 * errors["none"]
     assert errors["flow"] < 0.5 * errors["blend"]

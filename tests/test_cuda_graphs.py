@@ -1,5 +1,6 @@
 import pytest
 import torch
+from laws import objective_section
 from safetensors.torch import save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -9,7 +10,6 @@ from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.dream.report import Report
 from dreamvid.frames import Size, noise
 from dreamvid.machine import devices
-from dreamvid.media import write_picture
 from dreamvid.networks.googlenet import GoogLeNet
 from dreamvid.networks.pocket import STAGES
 from dreamvid.objectives import objectives
@@ -80,11 +80,7 @@ STEPS = {
 }
 
 
-OPTIONS = {
-    "direction": {"vector": [1.0] * next(s.channels for s in STAGES if s.name == "4c")},
-    "guide": {"picture": ""},
-    "caricature": {"picture": ""},
-}
+CHANNELS = next(stage.channels for stage in STAGES if stage.name == "4c")
 # No class head is at hand, and what it judges is never recorded.
 ASKED = [name for name in objectives.names() if name != "class_score"]
 
@@ -93,17 +89,17 @@ ASKED = [name for name in objectives.names() if name != "class_score"]
     "tree",
     [
         *STEPS.values(),
-        *({"objective": {"name": name, **OPTIONS.get(name, {})}} for name in ASKED),
+        *({"objective": name} for name in ASKED),
     ],
     ids=[*STEPS, *ASKED],
 )
 def test_a_recorded_step_waits_for_nothing(tree, tmp_path):
     """What is recorded on a GPU must not look at its own numbers, nor bring new ones there."""
     tree = {**tree, "octaves": {"count": 1}, "machine": {"precision": "fp32", "threads": 1}}
-    if "picture" in tree.get("objective", {}):
-        picture = tmp_path / "guide.png"
-        write_picture(noise(Size(64, 80), (3,)), picture)
-        tree["objective"] = {**tree["objective"], "picture": str(picture)}
+    if "objective" in tree:
+        looked_at, channels = noise(Size(64, 80), (3,)), CHANNELS
+        name = tree["objective"]
+        tree["objective"] = objective_section(name, tmp_path, looked_at, channels=channels)
     if tree.get("network", {}).get("name") == "googlenet":
         weights = tmp_path / "random.safetensors"
         state = GoogLeNet().state_dict()

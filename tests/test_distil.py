@@ -18,7 +18,7 @@ from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise, quantised
-from dreamvid.jobs.runs import Silence
+from dreamvid.jobs.progress import Silence
 from dreamvid.networks import network
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.googlenet import GoogLeNet
@@ -26,14 +26,14 @@ from dreamvid.networks.layers import Choice
 from dreamvid.networks.pocket import STAGES, Pocket
 from dreamvid.settings import OctaveSettings, Settings
 from dreamvid.training import distil
-from dreamvid.training.distil.making import training_folder
+from dreamvid.training.distil.checkpoints import read_checkpoint
+from dreamvid.training.distil.folder import training_folder
 from dreamvid.training.distil.student import (
     GOOGLENET_LAYERS,
     check_size,
     stages_for,
     teacher_layers,
 )
-from dreamvid.training.distil.training import read_checkpoint
 
 MEAN, STD = (0.5, 0.45, 0.4), (0.2, 0.25, 0.3)
 SMALL = {"steps": 12, "batch": 4, "side": 40, "pool": 16, "learning_rate": 1e-2}

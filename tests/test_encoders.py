@@ -5,13 +5,15 @@ import os
 import weakref
 from fractions import Fraction
 
+import laws
 import pytest
 import torch
+from laws import dreamlike, place, read_back
 from PIL import Image
 
 from dreamvid import media
 from dreamvid.errors import DreamvidError, EncodeError, MediaError, SettingsError, StorageError
-from dreamvid.frames import Size, noise, quantised, resized
+from dreamvid.frames import Size, noise, quantised
 from dreamvid.media.encoders import check_output, encode_film, encoder_for, encoders, encoding_for
 from dreamvid.registry import parameters
 
@@ -21,46 +23,19 @@ COMMENT = json.dumps({"settings": ["a=b; 'c' \"d\" \\ # <&> \n é"] * 300})
 QUICK = {"mp4": {"preset": "ultrafast"}, "webm": {"speed": 5}}
 
 
-def dreamlike(count, size=Size(34, 48)):  # noqa: B008 - a tuple
-    """Smooth colours that drift, each frame its own."""
-    key = resized(noise(Size(3, 4), (3,), contrast=0.25), size)
-    return [quantised(key.roll(index, 2) * (1 - index / 50)) for index in range(count)]
-
-
-def read_back(path):
-    if path.is_dir():
-        return [media.read_png(entry) for entry in sorted(path.iterdir())]
-    return [
-        torch.from_numpy(frame.copy()).permute(2, 0, 1).float() / 255
-        for frame in media.frames_of(path)
-    ]
-
-
-def place(tmp_path, name):
-    return tmp_path / ("film" if name == "frames" else f"film.{name}")
-
-
 @pytest.mark.parametrize("count", [1, 7])
 @pytest.mark.parametrize("size", [Size(34, 48), Size(33, 47)], ids=str)
 @pytest.mark.parametrize("name", encoders.names())
 def test_every_encoder_gives_as_many_frames_as_it_took(tmp_path, name, size, count):
-    path = place(tmp_path, name)
-    frames, said = dreamlike(count, size), []
-    words = {"comment": COMMENT}
-    options = QUICK.get(name, {})
-    done = encode_film(iter(frames), path, NTSC, options=options, metadata=words, say=said.append)
-    assert done == count
-    assert list(tmp_path.iterdir()) == [path]
-    again = read_back(path)
-    assert len(again) == count
-    needs = encoders[name]().block
-    expected = [side + side % block for side, block in zip(size, needs, strict=True)]
-    assert again[0].shape[1:] == tuple(expected)
-    assert len(said) == (expected != list(size))
-    error = (torch.stack(again)[:, :, : size.height, : size.width] - torch.stack(frames)).abs()
-    assert error.mean() <= (12 if name == "gif" else 3) / 255
-    kept = media.read_metadata(path / "000000.png" if name == "frames" else path)
-    assert kept["comment"] == COMMENT
+    laws.gives_back_its_frames(
+        name,
+        tmp_path,
+        size=size,
+        count=count,
+        options=QUICK.get(name),
+        comment=COMMENT,
+        error=12 if name == "gif" else 3,
+    )
 
 
 @pytest.mark.parametrize("name", FILMS)

@@ -67,7 +67,7 @@ def test_help_shows_the_default_of_each_setting(command):
         else:
             preset = flags_of(command)["preset"].default if "preset" in COMMANDS[command] else None
             default = at(settings_for(preset or "default"), flag.sets)
-        if default is None or default == ():
+        if default in (None, (), ""):
             assert bool(flag.unset) == ("[default:" in said), (command, name)
             assert flag.unset or not flag.sets, f"{name}: the help says nothing of its default"
         elif command != "resume":

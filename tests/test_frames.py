@@ -3,17 +3,8 @@ import pytest
 import torch
 
 from dreamvid.errors import SettingsError
-from dreamvid.frames import (
-    Size,
-    checked,
-    drawn,
-    from_pixels,
-    noise,
-    parsed_size,
-    quantised,
-    resized,
-    to_pixels,
-)
+from dreamvid.frames import Size, checked, drawn, from_pixels, noise, quantised, resized, to_pixels
+from dreamvid.sizes import parsed_size
 
 
 @pytest.mark.parametrize("depth", [8, 16])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import DreamvidError
-from dreamvid.frames import Size, film_seconds, parsed_size
+from dreamvid.frames import Size
 from dreamvid.jobs import films
 from dreamvid.jobs.disk import bytes_from
 from dreamvid.jobs.folder import Job, Manifest
@@ -18,6 +18,7 @@ from dreamvid.networks import sketch
 from dreamvid.networks.layers import ever
 from dreamvid.schedules import Schedule, Span
 from dreamvid.settings import Settings, assigned, painted, presets, read_tree, settled, valued
+from dreamvid.sizes import film_seconds, parsed_size
 
 FEW, MANY = 60, 5000
 
@@ -163,16 +164,16 @@ HARM = (st.floats(0, 1), st.binary(max_size=30) | st.just(b'"'), st.integers(0, 
 
 @pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
 def test_journals(job, count):
-    whole = job.journal.read_bytes()
+    whole = job.journal.path.read_bytes()
 
     @quick(count)
     @given(*HARM)
     def check(place, replacement, length):
-        job.journal.write_bytes(harmed(whole, place, replacement, length))
+        job.journal.path.write_bytes(harmed(whole, place, replacement, length))
         with told():
             done = job.finished()
             assert done <= 2
-            job.entries()
+            job.journal.entries()
 
     check()
     lines = st.dictionaries(st.sampled_from(["index", "sha256"]), VALUES).map(json.dumps)
@@ -180,7 +181,7 @@ def test_journals(job, count):
     @quick(count)
     @given(st.lists(lines, max_size=3))
     def check_lines(lines):
-        job.journal.write_text("\n".join(lines))
+        job.journal.path.write_text("\n".join(lines))
         with told():
             assert job.finished() == 0
 

@@ -42,7 +42,7 @@ def test_a_job_comes_back(job, picture):
     job.write(0, picture, {"gain": 1.5})
     assert again.finished() == 1
     assert torch.equal(again.read(0), media.read_png(job.frame_path(0)))
-    assert again.entries()[0]["gain"] == 1.5
+    assert again.journal.entries()[0]["gain"] == 1.5
 
 
 def test_frames_past_the_first_bad_one_are_made_again(job, picture):
@@ -57,7 +57,7 @@ def test_frames_past_the_first_bad_one_are_made_again(job, picture):
     assert sorted(each.name for each in job.frames.iterdir()) == [
         f"{index:06d}.png" for index in range(3)
     ]
-    assert sorted(job.entries()) == [0, 1, 2]
+    assert sorted(job.journal.entries()) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_frames_past_the_first_bad_one_are_made_again(job, picture):
 def test_a_torn_journal_costs_no_more_than_its_torn_lines(job, picture, harm):
     for index in range(2):
         job.write(index, picture, {})
-    job.journal.write_text(harm(job.journal.read_text()))
+    job.journal.path.write_text(harm(job.journal.path.read_text()))
     assert job.finished() >= 1
     job.trim(job.finished())
     job.write(job.finished(), picture, {})

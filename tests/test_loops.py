@@ -135,7 +135,7 @@ def test_the_way_ahead_is_the_way_back_undone():
 
     fill = between(motion, rate, 4)
     assert fill is not None
-    filled = list(fill(Situation(8, Moment(texture), at(4)), at(8)))
+    filled = list(fill(8, at(4), at(8)))
     assert len(filled) == 3
     for index, frame in zip((5, 6, 7), filled, strict=True):
         error = (frame - at(index))[:, 12:-12, 12:-12].abs().mean()

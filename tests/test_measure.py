@@ -7,7 +7,7 @@ from PIL import Image
 from test_flow import texture
 
 from dreamvid.motion.optical_flow import method_for
-from dreamvid.studies.measure import Measures, measured, summary, write_csv, write_plot
+from dreamvid.studies.measure import Measures, measures_of, summary, write_csv, write_plot
 
 DIS = method_for({})
 
@@ -18,7 +18,7 @@ def film():
 
 
 def figures(inputs, dreams):
-    return list(measured(inputs, dreams, DIS, lambda frame: float(frame.mean())))
+    return list(measures_of(inputs, dreams, DIS, lambda frame: float(frame.mean())))
 
 
 def test_a_film_is_as_steady_as_itself(film):

@@ -3,8 +3,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import laws
 import pytest
 import torch
+from laws import pictures
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
@@ -59,14 +61,6 @@ def googlenet(tmp_path_factory):
     return network("googlenet", weights=path, precision="fp32")
 
 
-def pictures(net, height=None, width=None):
-    height = height or max(48, net.smallest_side)
-    width = width or height + 16
-    generator = torch.Generator().manual_seed(5)
-    picture = torch.rand(1, 3, height, width, generator=generator)
-    return net.preprocessing.to_input(picture)
-
-
 def convolutions_run(net, layers) -> list[str]:
     run, hooks = [], []
     for name, module in net.named_modules():
@@ -88,23 +82,12 @@ def test_layers_are_unique_and_ordered(net):
         assert counts == sorted(set(counts))
 
 
-def test_the_favourite_is_a_layer_of_pictures(net):
-    assert net(pictures(net), [net.favourite])[net.favourite].ndim == 4
-
-
 def test_own_layers_are_those_that_are_yielded(googlenet):
     assert tuple(layers_of(googlenet)) == googlenet.layers
 
 
 def test_a_layer_alone_is_the_same_as_among_others(net):
-    inputs = pictures(net)
-    kept = inputs.clone()
-    together = net(inputs, net.layers)
-    for layer in net.layers[:: len(net.layers) // 4]:
-        alone = net(inputs, [layer])
-        assert list(alone) == [layer]
-        torch.testing.assert_close(alone[layer], together[layer], rtol=1e-4, atol=1e-5)
-    assert torch.equal(inputs, kept)
+    laws.layers_alone_are_those_among_others(net)
 
 
 def test_every_activation_before_a_relu_keeps_its_sign(net):
@@ -120,12 +103,7 @@ def test_every_activation_before_a_relu_keeps_its_sign(net):
 
 
 def test_the_gradient_reaches_the_picture(net):
-    inputs = pictures(net).requires_grad_()
-    layer = net.layers[len(net.layers) // 2]
-    net(inputs, [layer])[layer].float().square().mean().backward()
-    assert inputs.grad is not None
-    assert inputs.grad.isfinite().all()
-    assert inputs.grad.abs().max() > 0
+    laws.the_gradient_reaches_the_picture(net)
 
 
 def test_networks_are_frozen_and_laid_out_for_speed(net):
@@ -151,15 +129,11 @@ def test_bfloat16_takes_float32_and_comes_near_it(net):
 
 
 def test_the_smallest_picture_is_taken(net):
-    side = net.smallest_side
-    assert net(pictures(net, side, side + 8), [net.layers[-1]])
-    assert net(pictures(net, side + 8, side), [net.layers[-1]])
+    laws.the_smallest_picture_is_taken(net)
 
 
 def test_preprocessing_is_undone(net):
-    picture = torch.rand(1, 3, 5, 7)
-    undone = net.preprocessing.to_pictures(net.preprocessing.to_input(picture))
-    torch.testing.assert_close(undone, picture)
+    laws.preprocessing_is_undone(net)
 
 
 def test_an_unknown_layer(net):

@@ -2,34 +2,26 @@ import math
 from hashlib import sha256
 from itertools import islice
 
+import laws
 import pytest
 import torch
 from conftest import run_cli
 from tiny import Tiny
 
 from dreamvid import media
-from dreamvid.dream.ascent import Ascent, gain_and_gradients
+from dreamvid.dream.ascent import gain_and_gradients
 from dreamvid.dream.dreamer import Dreamer
-from dreamvid.dream.report import Report
 from dreamvid.errors import DreamvidError, NetworkError, ResumeError
 from dreamvid.film.carries import carry_for
-from dreamvid.film.pipeline import dreamed
+from dreamvid.film.pipeline import Recurrence, dreamed
 from dreamvid.film.sources import StillSource
 from dreamvid.frames import Size, size_of
 from dreamvid.jobs.films import settings_for, zoom
 from dreamvid.jobs.folder import Job
-from dreamvid.jobs.runs import resume
+from dreamvid.jobs.resuming import resume
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives import Goal, gains, objectives
-from dreamvid.settings import AscentSettings, Settings
-
-NEEDED = {
-    "direction": {"vector": [1.0, -2.0, 0.5, 0.0, 3.0]},
-    "class_score": {"label": "volcano"},
-    "guide": {"picture": True},
-    "caricature": {"picture": True},
-}
-"""The options without which these objectives cannot be."""
+from dreamvid.settings import Settings
 
 
 @pytest.fixture
@@ -39,39 +31,14 @@ def guide(tmp_path, picture):
     return path
 
 
-def section(name, guide):
-    options = dict(NEEDED.get(name, {}))
-    if options.get("picture"):
-        options["picture"] = str(guide)
-    return {"name": name, **options}
+@pytest.mark.parametrize("name", objectives.names())
+def test_every_objective_rises_in_three_steps(name, picture, tmp_path):
+    laws.rises(name, picture, tmp_path)
 
 
 @pytest.mark.parametrize("name", objectives.names())
-def test_every_objective_rises_in_three_steps(name, picture, guide):
-    net = Tiny().requires_grad_(False)
-    choices = [Choice("a", None, 1.0)]
-    if name != "direction":
-        choices.append(Choice("b", (0, 2), 0.5))
-    hill = Goal(net, section(name, guide)).hill(choices, size_of(picture))
-    report, start = Report(), net.preprocessing.to_input(picture[None])
-    bounds = (torch.full((1, 3, 1, 1), -1.0), torch.full((1, 3, 1, 1), 1.0))
-    # Smoothness is at its best quickly: a large step passes it.
-    step = 2 / 2550 if name == "smoothness" else 2 / 255
-    after = Ascent(hill.gain, AscentSettings(), bounds)(start, step, 3, (0,), report)
-    gains_at = [hill.gain(x, (0, 0)) for x in (start, after)]
-    assert [each.shape for each in gains_at] == [(1,), (1,)]
-    assert gains_at[1] > gains_at[0]
-    assert report.steps == 3
-
-
-@pytest.mark.parametrize("name", objectives.names())
-def test_every_picture_has_its_own_gain(name, picture, guide):
-    net = Tiny().requires_grad_(False)
-    hill = Goal(net, section(name, guide)).hill([Choice("b")], size_of(picture))
-    one, two = picture[None], picture.flip(1)[None]
-    together = hill.gain(torch.cat([one, two]), (3, -4))
-    alone = torch.cat([hill.gain(one, (3, -4)), hill.gain(two, (3, -4))])
-    torch.testing.assert_close(together, alone)
+def test_every_picture_has_its_own_gain(name, picture, tmp_path):
+    laws.each_picture_has_its_own_gain(name, picture, tmp_path)
 
 
 def test_channels_and_weights_choose(picture):
@@ -90,6 +57,25 @@ def test_several_objectives_add_up_each_with_its_own_layers(picture):
     hill = Goal(net, tree).hill([Choice("a")], size_of(picture))
     assert hill.gain(picture[None], (0, 0)).item() == pytest.approx(expected.item())
     assert hill.masks is None
+
+
+def test_options_follow_their_schedule(picture, tmp_path):
+    """A neuron's place, and that of a second term, move through the film as their texts say."""
+    net = Tiny().requires_grad_(False)
+    tree = {"name": "neuron", "x": "0: (0), 2: (1)", "also": {"more": {"name": "neuron", "y": "0"}}}
+    settings = settings_for("default", assigned={"objective": tree, "film": {"frames": 3}})
+    dreamer = Dreamer(net, [Choice("a")], settings)
+    assert dreamer.timeline.changes
+    for index, x in enumerate((0.0, 0.5, 1.0)):
+        plain = {"name": "neuron", "x": x, "also": {"more": {"name": "neuron", "y": 0.0}}}
+        expected = Goal(net, plain).hill([Choice("a")], size_of(picture))
+        got = dreamer.goal.hill(dreamer.choices, size_of(picture), index)
+        assert torch.equal(got.gain(picture[None], (0, 0)), expected.gain(picture[None], (0, 0)))
+    with pytest.raises(DreamvidError, match=r"objective\.x: got '2', wanted 0 to 1|objective\.x"):
+        Goal(net, {"name": "neuron", "x": "2"})
+    tree = {"objective": {"name": "neuron", "x": "0: (0), 2: (9)"}, "film": {"frames": 3}}
+    with pytest.raises(DreamvidError, match=r"objective\.x: .* at frame 1"):
+        Dreamer(net, [Choice("a")], settings_for("default", assigned=tree))
 
 
 def test_a_mask_gives_its_objectives_a_gradient_of_their_own(picture, tmp_path):
@@ -158,7 +144,7 @@ def test_places_are_the_pictures_whatever_the_roll(tmp_path):
 def test_a_picture_is_looked_at_once_for_each_size(picture, guide):
     net = Tiny().requires_grad_(False)
     for name, sizes in (("caricature", {(60, 92), (30, 46)}), ("guide", {(146, 224)})):
-        goal = Goal(net, section(name, guide))
+        goal = Goal(net, {"name": name, "picture": str(guide)})
         net.seen.clear()
         for size in (Size(60, 92), Size(30, 46)):
             hill = goal.hill([Choice("a")], size)
@@ -234,8 +220,8 @@ def test_a_walk_goes_a_layer_on_with_every_frame_of_a_film(picture):
     dreamer.goal.hill = lambda choices, *more: (
         asked.append(choices[0].layer) or hill(choices, *more)
     )
-    made = dreamed(StillSource(picture), carry_for({"name": "none"}), dreamer, seed=0, depth=8)
-    list(islice(made, 4))
+    film = Recurrence(StillSource(picture), carry_for({"name": "none"}), dreamer, 0, 8)
+    list(islice(dreamed(film), 4))
     assert asked == ["a", "b", "a", "b"]
 
 

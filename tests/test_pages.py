@@ -20,7 +20,7 @@ SMALLER = {
     "loop": [*SMALL, "--set", "loop.turns=2"],
     "video": [*SMALL, "--frames", "3"],
     "image": SMALL,
-    "sheet": ["--size", "160x104"],
+    "sheet": ["--size", "96x64"],
     "explain": ["--size", "96x64", "--iterations", "1", "--octaves", "1"],
 }
 TRAINING = ("distil", "train", "bench")
@@ -46,8 +46,10 @@ def shorter(words):
         more += ["--fps", "4"]
     elif words[0] == "loop":
         more += ["--frames", "4"]
-    if words[0] == "sheet" and not {"--octaves", "--iterations", "--steps"} & {*words}:
-        more += ["--octaves", "1", "--iterations", "1"]
+    if words[0] == "sheet" and "--octaves" not in words:
+        more += ["--octaves", "1"]
+    if words[0] == "sheet" and "--iterations" not in words:
+        more += ["--iterations", "40" if "--steps" in words else "1"]
     if words[0] == "resume" and "--frames" in words:
         words[words.index("--frames") + 1] = "5"
     return [*words, *more]

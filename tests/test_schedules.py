@@ -412,7 +412,7 @@ def test_a_schedule_that_counts_by_the_length_holds_a_job_to_it(tmp_path, pictur
         tree = [f"film.frames={frames}", f"motion.zoom.rate={rate}"]
         return settings_for("default", assigned=assigned(tree))
 
-    from dreamvid.jobs.runs import resume
+    from dreamvid.jobs.resuming import resume
 
     folder, out = tmp_path / "a.mp4.dream", tmp_path / "a.mp4"
     manifest = Manifest("zoom", at(9, "1 + frame/frames"), out, {"sha256": ""}, "", {})

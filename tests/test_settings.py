@@ -6,7 +6,8 @@ import pytest
 from dreamvid.errors import SettingsError
 from dreamvid.jobs.films import settings_for
 from dreamvid.registry import Registry, Within, checked_options, checked_value
-from dreamvid.settings import assigned, flagged, laid_over, painted, presets, settled
+from dreamvid.settings import assigned, changes, flagged, laid_over, painted, presets, settled
+from dreamvid.settings.renamed import RENAMED, advise
 
 
 def test_another_carry_takes_nothing_over():
@@ -152,3 +153,28 @@ def test_values_are_read_by_their_annotation():
     assert checked_value("30000/1001", Fraction, "x") == Fraction(30000, 1001)
     with pytest.raises(SettingsError, match="got 3 values, wanted 2"):
         checked_value([1, 2, 3], tuple[float, float], "x")
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_an_old_name_is_read_with_one_line_of_advice(old, caplog):
+    """Wherever a tree comes from: a file, --set, or the settings that a job has kept."""
+    advise.cache_clear()
+    new = RENAMED[old]
+    kept = settled({}).tree()
+    section, _, key = old.partition(".")
+    usual = kept[section].pop(new.partition(".")[2])
+    kept[section][key] = usual
+    assert settled(kept) == settled({})
+    assert settled(laid_over({}, kept)) == settled({})
+    assert [record.message for record in caplog.records] == [
+        f"{old} is called {new} now; the old name is still read"
+    ]
+
+
+def test_old_and_new_names_are_laid_over_each_other():
+    named_before, named_now = assigned(["octaves.carry=whole"]), {"octaves": {"enlarge": "merged"}}
+    assert settled(laid_over(named_now, named_before)).octaves.enlarge == "whole"
+    assert settled(laid_over(named_before, named_now)).octaves.enlarge == "merged"
+    assert not changes(settled(named_before), settled({"octaves": {"enlarge": "whole"}}))
+    with pytest.raises(SettingsError, match=r"octaves\.carry: is called octaves\.enlarge now"):
+        settled({"octaves": {"carry": "whole", "enlarge": "whole"}})

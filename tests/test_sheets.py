@@ -8,8 +8,8 @@ import dreamvid
 from dreamvid import media
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Size, covered, quantised
+from dreamvid.studies.axes import channels_in
 from dreamvid.studies.contact import GAP, LINE, Cell, Row, contact_sheet
-from dreamvid.studies.sheets import channels_in
 
 SIZE = "96x64"
 ONE = {"machine": {"threads": 1}}

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from laws import objective_section
 
 from dreamvid.dream import tiles
 from dreamvid.dream.ascent import gain_and_gradients
@@ -10,7 +11,6 @@ from dreamvid.dream.tiles import Sight, Tiler, fitted, least_cut, sight_of
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise
 from dreamvid.machine import devices
-from dreamvid.media import write_picture
 from dreamvid.networks import network
 from dreamvid.objectives import objectives
 from dreamvid.settings import settled
@@ -101,16 +101,11 @@ def test_a_gradient_in_tiles_is_the_whole_one(layers):
 
 @pytest.mark.parametrize("name", [name for name in objectives.names() if name != "class_score"])
 def test_a_local_objective_s_gradient_in_tiles_is_the_whole_one(name, tmp_path):
-    write_picture(noise(Size(64, 80), (3,)), tmp_path / "guide.png")
-    options = {
-        "direction": {"vector": [(-1.0) ** each for each in range(192)]},
-        "guide": {"picture": str(tmp_path / "guide.png")},
-        "caricature": {"picture": str(tmp_path / "guide.png")},
-    }
-    made = dreamer(network={"layers": ["conv2"]}, objective={"name": name, **options.get(name, {})})
+    section = objective_section(name, tmp_path, noise(Size(64, 80), (3,)), channels=192)
+    made = dreamer(network={"layers": ["conv2"]}, objective=section)
     size = Size(236, 378)
     hill = made.goal.hill(made.choices, size)
-    assert hill.local == (name not in ("norm", "neuron", "caricature"))
+    assert not (hill.local and name in ("norm", "neuron", "caricature"))
     if not hill.local:
         return
     picture = made.network.preprocessing.to_input(noise(size, (1,))[None].double())

@@ -1,9 +1,9 @@
 """How fast the dream is here: beside the machine's own limit, and beside plainer ways.
 
-`measured` gives every figure of one run as plain JSON values, `told` makes tables of them.
+`benchmark` gives every figure of one run as plain JSON values, `print_tables` prints them.
 """
 
-from dreamvid.bench.measuring import COMPARISONS, measured
-from dreamvid.bench.report import told
+from dreamvid.bench.measuring import COMPARISONS, benchmark
+from dreamvid.bench.report import print_tables
 
-__all__ = ["COMPARISONS", "measured", "told"]
+__all__ = ["COMPARISONS", "benchmark", "print_tables"]

@@ -28,10 +28,10 @@ COMPARISONS = ("plain", "pytorch-deepdream", "film")
 MATRIX_SIDE = {"cpu": 4096, "cuda": 8192, "mps": 4096}
 FILM_FRAMES = 6
 STEPS = 5
-"""How many steps are timed together, so that bringing the picture in and out weighs little."""
+"""Steps that are timed together, so that the time around them counts for little."""
 
 
-def measured(
+def benchmark(
     settings: Settings,
     size: Size,
     *,
@@ -43,13 +43,13 @@ def measured(
     """The figures of `settings` at `size`, as JSON values; times are medians, in seconds.
 
     Args:
-        settings: what is dreamed; ``machine.precision`` of auto measures bf16 too where it is
-            native, beside fp32.
+        settings: what is dreamed. With a ``machine.precision`` of auto, fp32 is measured, and bf16
+            too where the device has it.
         size: of the picture, which is noise: no time depends on what it shows.
         repeats: how often each time is taken.
         comparisons: of `COMPARISONS`.
-        profile: tell, too, where a step's time goes.
-        say: takes a line on what is being measured.
+        profile: whether to find out, too, where the time of a step goes.
+        say: takes a line about what is being measured.
 
     Raises:
         SettingsError: a comparison is unknown, or the size too small for the octaves.
@@ -60,29 +60,14 @@ def measured(
                 f"--compare: no {name!r}{did_you_mean(name, COMPARISONS)} "
                 f"({', '.join(COMPARISONS)})"
             )
-    device = devices.device_for(settings.machine.device)
-    asked = settings.machine.precision
-    both = ["fp32", "bf16"] if has_bfloat16(device) else ["fp32"]
-    precisions = both if asked == "auto" else [asked]
-    figures: Figures = {
-        "dreamvid": __version__,
-        "torch": torch.__version__,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
-        "size": str(size),
-        "repeats": repeats,
-        "settings": settings.tree(),
-        "ours": {},
-    }
     # Others come first: what ours changes about memory speeds up everything after it.
     reference = dreamer_for(settings.changed("machine", precision="fp32"), keep_memory=False)
-    figures["network"], figures["layers"] = reference.network.name, reference.layers
-    figures["threads"] = torch.get_num_threads()
-    figures["step_gflop"] = counted(reference, size) / 1e9
-    for name, measure in (("plain", _plain), ("pytorch-deepdream", _cascade)):
+    figures = _about(reference, settings, size) | {"repeats": repeats, "ours": {}}
+    for name, compared in (("plain", _plain), ("pytorch-deepdream", _cascade)):
         if name in comparisons:
             say(name)
-            figures[name] = measure(reference, size, repeats)
-    for precision in precisions:
+            figures[name] = compared(reference, size, repeats)
+    for precision in _precisions(settings):
         say(f"{precision}: the dream")
         chosen = settings.changed("machine", precision=precision)
         figures["ours"][precision] = ours = _ours(chosen, size, repeats, profile)
@@ -97,11 +82,35 @@ def measured(
     return figures
 
 
+def _about(reference: Dreamer, settings: Settings, size: Size) -> Figures:
+    """What is measured, and on what."""
+    device = devices.device_for(settings.machine.device)
+    return {
+        "dreamvid": __version__,
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "size": str(size),
+        "settings": settings.tree(),
+        "network": reference.network.name,
+        "layers": reference.layers,
+        "threads": torch.get_num_threads(),
+        "step_gflop": counted(reference, size) / 1e9,
+    }
+
+
+def _precisions(settings: Settings) -> list[str]:
+    """The precisions to measure."""
+    if settings.machine.precision != "auto":
+        return [settings.machine.precision]
+    device = devices.device_for(settings.machine.device)
+    return ["fp32", "bf16"] if has_bfloat16(device) else ["fp32"]
+
+
 def counted(dreamer: Dreamer, size: Size) -> int:
     """Floating-point operations of one step: convolutions forward, and their input gradients.
 
-    Counted on the plain definition where there is one, so that no way of computing the same
-    earns more of them. Nothing is computed.
+    They are counted on the plain definition where there is one, so that no way of computing the
+    same thing counts for more. Nothing is computed.
     """
     twin = copy.deepcopy(dreamer.network).to("meta")
     x = torch.empty(1, 3, *size, device="meta", requires_grad=True)
@@ -109,8 +118,7 @@ def counted(dreamer: Dreamer, size: Size) -> int:
         blobs = plain.forward_of(twin)(x)
         if not all(layer in blobs for layer in dreamer.layers):
             blobs = twin(x, dreamer.layers)
-        heights = torch.stack([blobs[layer].sum() for layer in dreamer.layers])
-        heights.sum().backward()
+        torch.stack([blobs[layer].sum() for layer in dreamer.layers]).sum().backward()
     # What lies past the layers has no gradient; an input gradient takes as much as its forward.
     counts = counter.get_flop_counts()["Global"]
     return 2 * sum(work for op, work in counts.items() if "convolution_backward" in str(op))
@@ -197,7 +205,7 @@ def _compared(
 
 
 def _film(settings: Settings, size: Size) -> Figures:
-    """A short zoom from a PNG to an MP4, and what of its time is not the dream itself."""
+    """A short zoom from a PNG to an MP4, and the share of its time that is not the dream."""
     settings = settings.changed("film", frames=FILM_FRAMES, size=str(size))
     dreaming = 0.0
 
@@ -228,7 +236,7 @@ def _film(settings: Settings, size: Size) -> Figures:
 
 
 def profiled(call: Callable[[], object], device: torch.device) -> list[Figures]:
-    """Where the time of `call` goes: operations and their shares, the largest first."""
+    """The operations in `call` and their shares of its time, the largest first."""
     activities = [torch.profiler.ProfilerActivity.CPU]
     if device.type == "cuda":
         activities.append(torch.profiler.ProfilerActivity.CUDA)
@@ -248,7 +256,7 @@ def profiled(call: Callable[[], object], device: torch.device) -> list[Figures]:
 def _seconds(
     call: Callable[[], object], device: torch.device, repeats: int, warm: bool = True
 ) -> float:
-    """The median time of `call`, after two that do not count."""
+    """The median time of `call`; two calls come first that do not count, where `warm`."""
     for _ in range(2 * warm):
         call()
     return statistics.median(_once(call, device) for _ in range(repeats))

@@ -1,7 +1,7 @@
 """The same dream in straightforward PyTorch: what ours is held against.
 
 float32, channels first, torch's own local response normalisation, the whole network forward
-whatever is asked of it, every intermediate a new tensor.
+whatever layer is needed, and a new tensor for every intermediate result.
 """
 
 from collections.abc import Callable, Mapping

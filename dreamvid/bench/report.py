@@ -11,8 +11,8 @@ from dreamvid.machine.streams import lasting
 MOST_OPERATIONS = 15
 
 
-def told(figures: dict[str, Any]) -> None:
-    """Print the figures of `measured` to standard output."""
+def print_tables(figures: dict[str, Any]) -> None:
+    """Print the figures of `benchmark` to standard output."""
     console = Console(file=lasting(sys.stdout), highlight=False)
     octaves, ascent = figures["settings"]["octaves"], figures["settings"]["ascent"]
     console.print(

@@ -19,12 +19,13 @@ def bench(
 ) -> None:
     """Measure how fast the dream is here, and how near to the limit of the machine."""
     settings = asked.settings()
-    frames, benches = import_module("dreamvid.frames"), import_module("dreamvid.bench")
+    benches = import_module("dreamvid.bench")
+    sizes = import_module("dreamvid.sizes")
     names = ",".join(["plain"] if compare is None else compare).split(",")
     with progress_for(quiet) as progress:
-        figures = benches.measured(
+        figures = benches.benchmark(
             settings,
-            frames.parsed_size(size, frames.Size(575, 1024)),
+            sizes.parsed_size(size, sizes.Size(575, 1024)),
             repeats=repeats,
             comparisons=[name.strip() for name in names if name.strip()],
             profile=profile,
@@ -33,4 +34,4 @@ def bench(
     if as_json:
         tell(json.dumps(figures, indent=1) + "\n")
     else:
-        benches.told(figures)
+        benches.print_tables(figures)

@@ -123,18 +123,19 @@ def image(
 
 
 @command("dreamvid resume seed-zoom.mp4.dream --frames 600")
-def resume(job: JobFolder, asked: Asked, overwrite: bool, quiet: bool) -> None:
+def resume(job: JobFolder, asked: Asked, source: Path | None, overwrite: bool, quiet: bool) -> None:
     """Go on where a job stopped, or make its film longer."""
     from dreamvid.settings import settled
 
     frames = settled(asked.flags).film.frames
-    runs = import_module("dreamvid.jobs.runs")
+    resuming = import_module("dreamvid.jobs.resuming")
     opened = import_module("dreamvid.jobs.folder").Job.open(job)
     with progress_for(quiet) as progress:
-        made = runs.resume(
+        made = resuming.resume(
             opened,
             frames=frames,
             min_free=asked.flags.get("machine", {}).get("min_free"),
+            source=source,
             overwrite=overwrite,
             progress=progress,
         )
@@ -147,10 +148,10 @@ def encode(job: JobFolder, asked: Asked, out: Path | None, overwrite: bool, quie
     options = asked.assigned
     if foreign := set(options) - {"encode"}:
         raise SettingsError(f"--set {min(foreign)}: only encode.* can change once frames are made")
-    runs = import_module("dreamvid.jobs.runs")
+    resuming = import_module("dreamvid.jobs.resuming")
     opened = import_module("dreamvid.jobs.folder").Job.open(job)
     with progress_for(quiet) as progress:
-        made = runs.encode(
+        made = resuming.encode(
             opened, out, options=options.get("encode"), overwrite=overwrite, progress=progress
         )
     print_path(made)

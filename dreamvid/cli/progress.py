@@ -11,7 +11,6 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeRemainingColumn,
 )
 
 from dreamvid.jobs.disk import clock
@@ -62,29 +61,33 @@ class Bar:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[speed]}"),
-                TimeRemainingColumn(),
+                TextColumn("{task.fields[left]}"),
                 console=self.console,
             )
-            self.bar.add_task(f"{self.unit}s", total=total, completed=done, speed="")
+            self.bar.add_task(f"{self.unit}s", total=total, completed=done, speed="", left="")
             self.bar.start()
 
     def frame(self, index: int, notes: Mapping[str, Any]) -> None:
-        """Unit `index` is made; of the notes, ``shown`` is a text to show beside the speed."""
+        """Unit `index` is made.
+
+        Of the notes, ``shown`` is a text to show beside the speed, ``left`` the seconds that the
+        rest will take, where it is not by the units made so far.
+        """
         self.made += 1
         now = time.monotonic()
         rate = self.made / max(now - self.began, 1e-9)
         speed = f"{rate:.2f} fps" if self.unit == "frame" else f"{rate:.2f} {self.unit}s/s"
         if shown := notes.get("shown"):
             speed += f", {shown}"
+        left = f"{clock(notes.get('left', (self.total - index - 1) / rate))} left"
         # The steps of a single picture are soon told by the picture.
         soon = self.unit == "step" and self.told == self.began
         last = index + 1 == self.total and not soon
         if self.bar:
             task = self.bar.task_ids[0]
-            self.bar.update(task, completed=index + 1, speed=speed)
+            self.bar.update(task, completed=index + 1, speed=speed, left=left)
             if index + 1 == self.total:
                 self.bar.stop()
         elif not self.quiet and (now - self.told > PLAIN_SECONDS or last):
             self.told = now
-            left = (self.total - index - 1) / rate
-            self.say(f"{self.unit} {index + 1} of {self.total}, {speed}, {clock(left)} left")
+            self.say(f"{self.unit} {index + 1} of {self.total}, {speed}, {left}")

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from dreamvid.cli.command import default_of
 from dreamvid.flags import FLAGS, Flag, flags_of
 from dreamvid.settings import SECTIONS
+from dreamvid.sizes import Size
 
 HEAD = '''"""Written by `python -m dreamvid.cli.stub` from the table of flags."""
 
@@ -37,6 +38,7 @@ ELSEWHERE = {
 WORDS = {
     Path: "str | PathLike[str]",
     Fraction: "Fraction | float | str",
+    Size: "str",
     type(None): "None",
 }
 WIDTH = 99
@@ -94,7 +96,7 @@ def _told(flags: dict[str, Flag], name: str) -> str:
 def _kinds(name: str, flag: Flag) -> list[str]:
     """The types that a keyword takes, as texts."""
     if flag.kind == "list":
-        each = "str | PathLike[str]" if name == "weights" else "str"
+        each = "str | PathLike[str]" if name in ("weights", "plugins") else "str"
         return [*each.split(" | "), f"Sequence[{each}]"]
     section, _, key = flag.sets.partition(".")
     if section not in SECTIONS:

@@ -22,8 +22,12 @@ def list_(
     ] = None,
     *,
     weights: list[str] | None,
+    plugins: list[str] | None,
 ) -> None:
     """List what there is to choose from, with the options of each."""
+    loading = import_module("dreamvid.settings.plugin_loading")
+    loading.load_installed()
+    loading.load(plugins or ())
     import_module("dreamvid.cli.listing").print_list(kind, name, weights or ())
 
 

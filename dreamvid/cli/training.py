@@ -35,7 +35,8 @@ def distil(
     if images is None:
         raise SettingsError("distil: needs --images DIR, a folder of pictures to learn from")
     distilling = import_module("dreamvid.training.distil")
-    machine, runs = import_module("dreamvid.machine.devices"), import_module("dreamvid.jobs.runs")
+    machine = import_module("dreamvid.machine.devices")
+    stopping = import_module("dreamvid.jobs.stopping")
     given = asked.flags.get("recipe", {})
     recipe = distilling.recipe_of(given | distilling.recipe_assigned(assign or []))
     target = out or Path(f"{teacher}-pocket.safetensors")
@@ -44,7 +45,7 @@ def distil(
     network = import_module("dreamvid.networks").network
     taught = network(teacher, weights=weights or (), device=where, precision="fp32")
     chosen = None if layers is None else ",".join(layers)
-    with runs.stoppable(target), progress_for(quiet, "step") as progress:
+    with stopping.stoppable(target), progress_for(quiet, "step") as progress:
         if check:
             found = distilling.check(check, taught, images, layers=chosen, progress=progress)
             tell(f"{found}\n")
@@ -80,11 +81,12 @@ def train(
     """Teach a network your own pictures, to dream of them."""
     options = asked.flags.get("recipe", {})
     training = import_module("dreamvid.training.train")
-    machine, runs = import_module("dreamvid.machine.devices"), import_module("dreamvid.jobs.runs")
+    machine = import_module("dreamvid.machine.devices")
+    stopping = import_module("dreamvid.jobs.stopping")
     name = f"{folder.resolve().name}-{options.get('network', 'pocket')}.safetensors"
     target = out or Path(name)
     again = shlex.join(["dreamvid", "train", str(folder), "-o", str(target), "--resume"])
-    with runs.stoppable(target, f"`{again}`"), progress_for(quiet, "step") as progress:
+    with stopping.stoppable(target, f"`{again}`"), progress_for(quiet, "step") as progress:
         made = training.train(
             folder,
             target,

@@ -1,4 +1,4 @@
-"""Gaussian blur: of gradients, of pictures, of a pyramid's levels."""
+"""Gaussian blur, for gradients, for pictures and for the levels of a pyramid."""
 
 import math
 
@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 REACH = 3
-"""The kernel ends at so many standard deviations."""
+"""The kernel ends at this many standard deviations."""
 
 
 def gaussian_blurred(image: Tensor, deviation: float) -> Tensor:
-    """`image` (N, C, H, W) under a Gaussian of that many pixels, its borders reflected.
+    """`image` (N, C, H, W) blurred by a Gaussian of `deviation` pixels; borders are reflected.
 
     Where a side is shorter than the kernel reaches, its edge is repeated instead.
     """

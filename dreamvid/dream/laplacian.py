@@ -1,8 +1,8 @@
-"""A gradient whose every frequency counts the same: Laplacian pyramid normalisation.
+"""Laplacian pyramid normalisation: every frequency of a gradient becomes equally strong.
 
-Source: Mordvintsev's TensorFlow notebook of 2015, as genekogan/deepdream uses it: the gradient is
-split into bands an octave wide, each divided by its own root mean square, and put together again.
-Borders are padded with zeros as TensorFlow's ``SAME`` does, so that figures agree.
+Source: Mordvintsev's TensorFlow notebook of 2015, as genekogan/deepdream uses it. The gradient is
+split into bands an octave wide. Each is divided by its own root mean square, and they are added up
+again. Borders are padded with zeros as TensorFlow's ``SAME`` does, so that the numbers agree.
 """
 
 import torch
@@ -29,7 +29,7 @@ def evened(gradient: Tensor, splits: int) -> Tensor:
 
 
 def halved(image: Tensor) -> Tensor:
-    """`image` (N, C, H, W) smoothed, every second pixel kept; odd sides are rounded up."""
+    """`image` (N, C, H, W) smoothed, with every second pixel; odd sides are rounded up."""
     (top, bottom), (left, right) = (_padding(side) for side in image.shape[-2:])
     padded = F.pad(image, (left, right, top, bottom))
     return F.conv2d(padded, _kernel(image), stride=2, groups=image.shape[1])
@@ -48,7 +48,7 @@ def _kernel(like: Tensor) -> Tensor:
 
 
 def _padding(side: int) -> tuple[int, int]:
-    """Zeros before and after a side, so that half of it, rounded up, is left."""
+    """The zeros before and after a side, so that halving leaves half of it, rounded up."""
     total = 4 if side % 2 else 3
     return total // 2, total - total // 2
 

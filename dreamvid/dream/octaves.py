@@ -66,9 +66,9 @@ def climbed(
     dreamed = dream(bases[0], 0)
     for octave in range(1, len(bases)):
         base, size = bases[octave], sizes[octave]
-        if settings.carry == "detail":
+        if settings.enlarge == "detail":
             start = base + resized(dreamed - bases[octave - 1], size, corners)
-        elif settings.carry == "merged":
+        elif settings.enlarge == "merged":
             start = base.lerp(resized(dreamed, size, corners), 1 - settings.alpha)
         else:
             start = resized(dreamed, size, corners)

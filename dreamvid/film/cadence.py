@@ -1,4 +1,4 @@
-"""Frames between two dreams: both moved along the motion to where they meet, and blended."""
+"""Films of which only every few frames are dreamed; the frames between are moved and blended."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamvid.film.carries import Situation, traced_back
-from dreamvid.frames import Frame, Size, constant, resized, size_of
+from dreamvid.film.carries import traced_back
+from dreamvid.film.pipeline import Recurrence, dreamed
+from dreamvid.frames import Frame, Size, constant, quantised, resized, size_of
 from dreamvid.motion.motions import Motion
 from dreamvid.motion.warp import grid, sampled
 
-Between = Callable[[Situation, Frame], Iterator[Frame]]
-"""From a step and its dream to the frames between the dream before and this one, in order."""
+Between = Callable[[int, Frame, Frame], Iterator[Frame]]
+"""From a dream's index, the dream before it and the dream to the frames between both, in order."""
 
 COARSE = 4
 """Motions are inverted at a grid this many times as coarse as the pixels."""
@@ -22,22 +23,54 @@ CLOSE = 0.02
 """How exactly, in pixels of that grid."""
 
 
+def strided(
+    film: Recurrence,
+    stride: int,
+    between: Between | None = None,
+    *,
+    start: int = 0,
+    previous: Frame | None = None,
+) -> Iterator[tuple[int, Frame]]:
+    """Yield (index, frame) from `start` on, of which every `stride`-th is dreamed.
+
+    Where `start` lies between two dreams, the later one is not yet on disk and is dreamed again.
+
+    Args:
+        film: what dreams.
+        stride: frames from one dream to the next.
+        between: what makes the frames between two dreams; None with a stride of 1.
+        start: the index of the first frame.
+        previous: the frame of the index that `last_dream_before` gives, read from disk.
+    """
+    for index, dream in dreamed(film, start + -start % stride, previous, stride):
+        if between and previous is not None:
+            filled = between(index, previous, dream)
+            for place, frame in enumerate(filled, index - stride + 1):
+                if place >= start:
+                    yield place, quantised(frame, film.depth)
+        yield index, dream
+        previous = dream
+
+
+def last_dream_before(start: int, stride: int) -> int | None:
+    """The index of the last dream that is on disk when a film goes on from `start`."""
+    return start + -start % stride - stride if start else None
+
+
 def between(
     motion: Motion, fps: Fraction, stride: int, period: int | None = None
 ) -> Between | None:
-    """What fills the `stride - 1` frames between two dreams, if any, by moving both along."""
+    """What moves two dreams to the frames between them; None where there are no such frames."""
     if stride == 1:
         return None
 
-    def fill(situation: Situation, dream: Frame) -> Iterator[Frame]:
-        if situation.previous is None:
-            return
-        size, first = size_of(dream), situation.index - stride
+    def fill(index: int, previous: Frame, dream: Frame) -> Iterator[Frame]:
+        size, first = size_of(dream), index - stride
         points = grid(size, dream.device)
         for place in range(1, stride):
             came = traced_back(motion, points, first + place, place, size, fps, period)
-            goes, found = _ahead(motion, situation.index, stride - place, size, fps, period, dream)
-            earlier, later = _moved(situation.previous, came), _moved(dream, goes)
+            goes, found = _ahead(motion, index, stride - place, size, fps, period, dream)
+            earlier, later = _moved(previous, came), _moved(dream, goes)
             yield torch.lerp(earlier, later, found * (place / stride)).clamp(0, 1)
 
     return fill
@@ -46,8 +79,8 @@ def between(
 def _moved(frame: Frame, places: Tensor) -> Frame:
     """`frame` at `places` (2, H, W) in pixels, by the usual sharper cubic (a = -3/4).
 
-    What it yields is not fed back, so that its ringing cannot build up; it even makes up for what
-    the blend softens. On a processor OpenCV's is five times as fast, exact to 1/64 of a pixel.
+    The result is not fed back, so its ringing cannot build up, and it makes up for the softness of
+    the blend. On a processor OpenCV's cubic is five times as fast, and exact to 1/64 of a pixel.
     """
     if frame.device.type != "cpu":
         return sampled(frame, places, "bicubic")
@@ -67,9 +100,10 @@ def _ahead(
     period: int | None,
     like: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Where the pixels of `count` frames earlier are in frame `index`, and whether they are.
+    """Where the pixels of the frame `count` frames earlier are in the frame `index`.
 
-    Places (2, H, W) in pixels, and a mask (1, H, W): a motion that folds has no way back.
+    Returns places (2, H, W) in pixels and a mask (1, H, W) that is 1 where a place was found: a
+    motion that folds cannot be inverted everywhere.
     """
     coarse = Size(*(max(2, -(-side // COARSE)) for side in size))
     pixels = grid(coarse, like.device)

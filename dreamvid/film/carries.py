@@ -7,7 +7,7 @@ carry of a still is its motion.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 import torch
 from torch import Tensor
@@ -18,10 +18,9 @@ from dreamvid.film.tone import anchored, share_of, tone_of
 from dreamvid.frames import Clock, Frame, Size, drawn, size_of
 from dreamvid.motion.motions import Motion
 from dreamvid.motion.warp import grid, moved, warp
-from dreamvid.registry import Registry, Within
+from dreamvid.registry import Registry, Within, parameters
 from dreamvid.settings import Settings
 
-carries = Registry("carry", positional=("situation",), reserved=("name",))
 Share = Annotated[float, Within(0, 1, scheduled=True)]
 
 
@@ -51,6 +50,69 @@ class Start:
 
 
 Carry = Callable[[Situation], Start]
+Independent = Callable[[Mapping[str, Any]], bool]
+"""From all of a carry's options to whether its frames are independent."""
+AnyCarry = TypeVar("AnyCarry", bound=Callable[..., Start])
+
+
+class Carries(Registry):
+    """Carries of films by name, and what each needs and promises."""
+
+    def __init__(self) -> None:
+        super().__init__("carry", positional=("situation",), reserved=("name",))
+        self.facts: dict[str, tuple[bool, Independent]] = {}
+
+    @overload
+    def register(self, function: AnyCarry, /) -> AnyCarry: ...
+    @overload
+    def register(
+        self,
+        function: None = None,
+        /,
+        *,
+        needs_flow: bool = False,
+        independent: bool | Independent = False,
+    ) -> Callable[[AnyCarry], AnyCarry]: ...
+    def register(
+        self,
+        function: Callable[..., Start] | None = None,
+        /,
+        *,
+        needs_flow: bool = False,
+        independent: bool | Independent = False,
+    ) -> Any:
+        """Make a carry known by its own name; a decorator, with or without arguments.
+
+        Args:
+            function: ``(situation, *, …) -> Start``.
+            needs_flow: whether it looks at ``situation.moment.correspondence``, which takes time.
+            independent: whether it never looks at the dream before and draws alike for all
+                frames, so that several are dreamed at once; it may depend on the options.
+
+        Raises:
+            SettingsError: It cannot be registered, and why.
+        """
+
+        def registered(carry: Callable[..., Start]) -> Callable[..., Start]:
+            super(Carries, self).register(carry)
+            told = independent if callable(independent) else lambda options: bool(independent)
+            self.facts[carry.__name__] = (needs_flow, told)
+            return carry
+
+        return registered if function is None else registered(function)
+
+    def needs_flow(self, settings: Mapping[str, Any]) -> bool:
+        """Whether the carry that a section ``carry`` names looks at the optical flow."""
+        return self.facts[self[settings["name"]].__name__][0]
+
+    def independent(self, settings: Mapping[str, Any]) -> bool:
+        """Whether frames can be dreamed at once with the carry that a section ``carry`` names."""
+        carry = self[settings["name"]]
+        options = {name: option.default for name, option in parameters(carry).items()}
+        return self.facts[carry.__name__][1]({**options, **settings})
+
+
+carries = Carries()
 
 
 def by_motion(
@@ -119,7 +181,7 @@ def traced_back(
     return points
 
 
-@carries.register
+@carries.register(needs_flow=True)
 def flow(
     situation: Situation, *, damping: Share = 0.9, jitter: Literal["held", "free"] = "held"
 ) -> Start:
@@ -156,7 +218,7 @@ def blend(
     return Start(start, draw=situation.index)
 
 
-@carries.register
+@carries.register(independent=lambda options: options["jitter"] == "held")
 def none(situation: Situation, *, jitter: Literal["held", "free"] = "held") -> Start:
     """Every frame for itself; those of held jitter are dreamed several at once."""
     return Start(situation.moment.frame, draw=0 if jitter == "held" else situation.index)

@@ -1,4 +1,4 @@
-"""What of a dream is shown beside the frame it grew from: where, and in whose colours."""
+"""Combining a dream with the frame it was dreamed over: by a mask, or in the frame's colours."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch import Tensor
 from dreamvid.frames import Frame, constant
 
 LUMA = (0.2126, 0.7152, 0.0722)
-"""What red, green and blue give to brightness: Rec. ITU-R BT.709."""
+"""The weights of red, green and blue in brightness: Rec. ITU-R BT.709."""
 
 
 def masked(frame: Frame, dream: Frame, mask: Tensor) -> Frame:
@@ -17,12 +17,12 @@ def masked(frame: Frame, dream: Frame, mask: Tensor) -> Frame:
 def keeping_colour(frame: Frame, dream: Frame) -> Frame:
     """The dream's brightness in the frame's colours.
 
-    The frame's chroma is its difference from its own luma; where a colour would leave [0, 1] it
-    is greyed towards the dream's luma as far as it must, so that brightness is kept everywhere.
+    The frame's chroma is its difference from its own luma. Where a colour would leave [0, 1], the
+    chroma is reduced until it fits, so that the dream's brightness is kept everywhere.
     """
     luma = luma_of(dream)
     chroma = frame - luma_of(frame)
-    # How far each channel may go before it meets 0 or 1, as a share of where it wants to be.
+    # How far each channel can go before it meets 0 or 1, as a share of its chroma.
     room = torch.where(chroma > 0, 1 - luma, luma) / chroma.abs().clamp_min(1e-6)
     return luma + chroma * room.amin(0, keepdim=True).clamp(0, 1)
 

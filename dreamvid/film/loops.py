@@ -1,15 +1,16 @@
-"""Closing a film so that it never jumps.
+"""Loops: closing a film so that its end flows into its beginning.
 
-A loop is dreamed in turns of as many frames as the film has. The first turn runs in. Each later
-one goes on where the one before ended and is drawn to it, until its last frame *is* the last
-frame of that turn. Its own first frame was dreamed from just that picture, so that the last
-flows into the first as any frame into the next: by one step of the motion and one dream.
+A loop is dreamed in turns, each as long as the film. In the first turn the dream only settles. Each
+later turn goes on from the last frame of the turn before, and is blended with that turn more and
+more, until its last frame *is* the last frame of that turn. Its first frame was dreamed from the
+same picture. So its last frame flows into its first as any frame into the next: by one step of the
+motion and one dream.
 
-Every place is drawn over in its own time. *Planting*: what the motion magnifies goes over while it
-is a small spot, and the spot grows with the motion; nothing that is seen changes, for what lies
-around it is carried out of view before the turn ends. What stays in view all the time goes over
-patch by patch, and the dream, which runs between, knits the patches together. *Relaxation*: all
-places go over together, slowly.
+Every place is blended at its own time. *Planting*: what the motion magnifies is blended while it is
+a small spot, and the spot grows with the motion. Nothing changes in view, since what lies around
+the spot is carried out of view before the turn ends. What stays in view all the time is blended
+patch by patch, and the dream joins the patches. *Relaxation*: all places are blended together,
+slowly.
 """
 
 import math
@@ -31,21 +32,21 @@ from dreamvid.motion.warp import grid, sampled
 from dreamvid.settings import Settings
 
 MASK_SIDE = 96
-"""Masks are soft; they are computed at this longer side."""
+"""The longer side at which masks are computed; they are soft, so that it need not be large."""
 EDGE = 0.35
-"""Width of a planted spot's edge, in powers of e of its radius."""
+"""The width of a planted spot's edge, in the natural logarithm of the radius."""
 PATCH = 0.4
-"""The share of its time of going over that a single patch takes."""
+"""The share of the blending time that a single patch takes."""
 QUICKEST = 0.15
-"""The share of a turn in which the smallest spot goes over."""
+"""The share of a turn in which the smallest spot is blended."""
 BREATH = 0.15
-"""The share of the walk through noise in each start of a loop that stands still."""
+"""The share of the walk through noise in each start, in a loop where nothing moves."""
 AROUND_NOISE, AROUND_STILL = 0.2, 0.1
 """How far that walk goes, in standard deviations of a channel."""
 
 
 def check(settings: Settings) -> None:
-    """Raise `SettingsError` unless the film is long enough and its dreams fit into it."""
+    """Raise `SettingsError` unless the film is long enough, and its cadence divides its length."""
     film, period = settings.film, settings.film.length
     if period < 3:
         raise SettingsError(f"film.frames: got {period}, a loop needs 3 or more")
@@ -57,7 +58,7 @@ def check(settings: Settings) -> None:
 
 
 def closing(settings: Settings, read: Callable[[int], Frame]) -> "Closing":
-    """What closes the loop that `settings` describe; `read` gives a frame made before."""
+    """The closing of the loop that `settings` describe; `read` gives an earlier frame."""
     film = settings.film
     return Closing(
         motion=Timeline(settings).motion,
@@ -72,7 +73,7 @@ def closing(settings: Settings, read: Callable[[int], Frame]) -> "Closing":
 
 @dataclass(frozen=True)
 class Closing:
-    """How the turns of a loop are brought to the same end; a `Finish` of the pipeline."""
+    """Brings each turn of a loop to the last frame of the turn before; a `Finish`."""
 
     motion: Motion
     fps: Fraction
@@ -81,13 +82,13 @@ class Closing:
     stride: int
     """Frames from one dream to the next."""
     read: Callable[[int], Frame]
-    """A frame made before, by its index."""
+    """Gives an earlier frame by its index."""
     key: Key
     """What the patches depend on."""
     planting: bool = True
 
     def __call__(self, situation: Situation, dream: Frame) -> Frame:
-        """The dream, drawn to the frame of the turn before."""
+        """The dream, blended with the same frame of the turn before."""
         turn, phase = divmod(situation.index, self.period)
         if turn == 0 or phase == 0:
             return dream
@@ -97,7 +98,7 @@ class Closing:
         return dream + self.share(phase, size_of(dream)).to(dream.device) * (before - dream)
 
     def share(self, phase: int, size: Size) -> Tensor:
-        """How far each place of frame `phase` is drawn to the turn before, (H, W), 0 to 1."""
+        """The share of the turn before in each place of the frame `phase`, (H, W), 0 to 1."""
         scale = min(1.0, MASK_SIDE / max(size))
         small = Size(*(max(2, round(side * scale)) for side in size))
         last = self.period - self.stride
@@ -112,7 +113,7 @@ class Closing:
             order = torch.zeros(small)
 
         def left(phase: int) -> Tensor:
-            """What is still to go over after that frame, 1 to 0."""
+            """The share of this turn that is left in each place after that frame, 1 to 0."""
             gone = ((phase / last / time - (1 - patch) * order) / patch).clamp(0, 1)
             return 1 - gone * gone * (3 - 2 * gone)
 
@@ -121,40 +122,40 @@ class Closing:
         return resized((share.clamp(0, 1) * spot)[None], size)[0]
 
     def _back(self, points: Tensor, phase: int, size: Size) -> Tensor:
-        """Where `points` of frame `phase` were when the turn began."""
+        """Where `points` of the frame `phase` were when the turn began."""
         return traced_back(self.motion, points, phase, phase, size, self.fps, self.period)
 
     def _spot(self, born: Tensor, size: Size) -> tuple[Tensor, float]:
-        """What lay, when the turn began, where all of its last frame comes from; and how wide.
+        """The spot that the motion magnifies to the last frame, and its width.
 
-        The mask (H, W) is 1 there, and 0 beyond a soft edge around it; the width is that of the
-        spot over the whole picture's.
+        Returns a mask (H, W) of the spot when the turn begins, 1 inside and 0 beyond a soft edge,
+        and the spot's width as a share of the picture's.
         """
         points = grid(size)
         middle = points[:, -1:, -1:] / 2
-        # Magnified for ever, everything comes from one point, wherever the motions' centres are.
-        heart = middle
+        # Followed back for ever, everything comes from one point, whatever the motions' centres.
+        origin = middle
         for _ in range(20):
-            heart = self._back(heart, self.period - self.stride, size)
-        if not bool(((heart - middle).abs() < 10 * max(size)).all()):
-            heart = middle
-        whole = (points - heart).norm(dim=0).max()
+            origin = self._back(origin, self.period - self.stride, size)
+        if not bool(((origin - middle).abs() < 10 * max(size)).all()):
+            origin = middle
+        whole = (points - origin).norm(dim=0).max()
         last = self._back(points, self.period - self.stride, size)
-        radius = (last - heart).norm(dim=0).max().clamp_min(1e-6)
-        out = ((born - heart).norm(dim=0).clamp_min(1e-6) / radius).log() / EDGE
+        radius = (last - origin).norm(dim=0).max().clamp_min(1e-6)
+        out = ((born - origin).norm(dim=0).clamp_min(1e-6) / radius).log() / EDGE
         out = out.clamp(0, 1)
         return 1 - out * out * (3 - 2 * out), (radius / whole).item()
 
 
 def _patches(size: Size, key: Key) -> Tensor:
-    """Soft patches (H, W), all values from 0 to 1 equally frequent."""
+    """Soft patches (H, W), in which all values from 0 to 1 are equally frequent."""
     field = noise(size, key, exponent=2.0)[0]
     ranks = field.flatten().argsort().argsort().float() / (field.numel() - 1)
     return ranks.view(tuple(size))
 
 
 def stands_still(motion: Motion, fps: Fraction, period: int) -> bool:
-    """Whether a motion moves nothing in all of a turn."""
+    """Whether a motion moves nothing during a whole turn."""
     size = Size(9, 13)
     points = grid(size)
     moves = (
@@ -165,7 +166,7 @@ def stands_still(motion: Motion, fps: Fraction, period: int) -> bool:
 
 
 class Walk:
-    """A source that walks a closed path through noise, around a picture."""
+    """A source: a picture with noise added that changes along a closed path."""
 
     def __init__(self, picture: Frame, period: int, seed: int, contrast: float) -> None:
         self.picture, self.period = picture, period
@@ -175,7 +176,7 @@ class Walk:
         )
 
     def moments(self, start: int) -> Iterator[Moment]:
-        """The pictures from index `start` on; every turn begins at the picture itself."""
+        """The pictures from the index `start` on; every turn begins with the picture itself."""
         for index in count(start):
             yield Moment(self._at(index), self._at(index - 1) if index else None)
 
@@ -186,5 +187,5 @@ class Walk:
 
 
 def cloud(size: Size, key: Key, contrast: float) -> Frame:
-    """The soft coloured noise that loops begin with and breathe with."""
+    """The soft coloured noise that a loop without a seed begins with, and that a walk adds."""
     return noise(size, key, exponent=1.5, contrast=contrast)

@@ -1,4 +1,4 @@
-"""How well a film's last frame flows into its first: the seam beside all other steps."""
+"""How well a film's last frame flows into its first: the seam beside all its other changes."""
 
 import statistics
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from dreamvid.motion.optical_flow import dis
 from dreamvid.motion.warp import warp
 
 CLOSED = 1.1
-"""A seam of at most so many times the median step is taken to be none."""
+"""A loop counts as closed if its seam is at most this many times the median change."""
 
 Follow = Callable[[int, Frame, Frame], Flow]
 """From a frame's index, the frame before it and the frame itself to the flow between them."""
@@ -18,18 +18,18 @@ Follow = Callable[[int, Frame, Frame], Flow]
 
 @dataclass(frozen=True)
 class Seam:
-    """Mean differences of each frame from the one before it moved along, of values 0 to 1."""
+    """How frames differ from the frame before, moved along: mean differences of values 0 to 1."""
 
     seam: float
-    """Of the first frame from the last."""
+    """The first frame's, from the last."""
     median: float
-    """Of all other frames from those before them."""
+    """The median of all other frames'."""
     largest: float
-    """Among those."""
+    """The largest of all other frames'."""
 
     @property
     def ratio(self) -> float:
-        """The seam over the median step; 1 where nobody can tell."""
+        """The seam divided by the median."""
         return self.seam / max(self.median, 1e-9)
 
     def __str__(self) -> str:
@@ -40,11 +40,11 @@ class Seam:
 
 
 def loop_seam(frames: Iterable[Frame], follow: Follow | None = None) -> Seam:
-    """The seam of a film that is played over and over.
+    """The seam of a film that is played again and again.
 
     Args:
         frames: all of the film, in order; three or more.
-        follow: how things move, where it is known; otherwise it is estimated from the frames.
+        follow: the flow between two frames, if it is known; otherwise it is estimated.
 
     Raises:
         MediaError: there are fewer than three frames.

@@ -1,7 +1,7 @@
-"""The tone of a picture, and how a feedback loop is kept from drifting away from it.
+"""The tone of a picture, and how a film is kept from drifting away from it.
 
-What is fed back hundreds of times goes dark, garish or flat by a little every frame. The anchor
-takes a share of that drift back before each dream.
+A picture that is fed back hundreds of times gets a little darker, more colourful or flatter with
+every frame. The anchor takes a share of that drift back before each dream.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from dreamvid.frames import Frame
 from dreamvid.machine import devices
 
 STRONGEST = 4.0
-"""Contrast and saturation change at most so many times at once: a flat seed has none at all."""
+"""The largest factor on contrast and saturation at once; a flat seed has neither of them."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Tone:
     """The root mean square of the channels' distance from the luma."""
 
     def leaving(self) -> Callable[[], dict[str, float]]:
-        """Begin to bring the numbers to the processor; this gives them by name, once there."""
+        """Start copying the numbers to the processor; the result waits and gives them by name."""
         values = devices.leaving(*vars(self).values())
         return lambda: {
             name: round(value.item(), 4) for name, value in zip(vars(self), values(), strict=True)
@@ -46,7 +46,7 @@ def tone_of(frame: Frame) -> Tone:
 
 
 def anchored(frame: Frame, anchor: Tone, share: float) -> Frame:
-    """`frame` with `share` (0 to 1) of its tone's distance from the anchor's taken back."""
+    """`frame` with its tone brought nearer to the anchor's, by `share` (0 to 1) of the way."""
     if not share:
         return frame
     luma = luma_of(frame)
@@ -59,7 +59,7 @@ def anchored(frame: Frame, anchor: Tone, share: float) -> Frame:
 
 
 def share_of(strength: float, seconds: Fraction) -> float:
-    """The share a frame takes back so that those of a second together take back `strength`."""
+    """The share that each frame takes back, so that a second of them takes back `strength`."""
     return 1 - (1 - strength) ** float(seconds)
 
 

@@ -22,6 +22,12 @@ OWN: dict[str, Flag] = {
     "image.log": Flag("Write the objective at every step, as CSV and as a plot.", kind="switch"),
     "resume.frames": FLAGS["frames"]._replace(help="A new length in frames.", unset="the job's"),
     "resume.min_free": FLAGS["min_free"]._replace(unset="the job's"),
+    "resume.source": Flag(
+        "Where the input film is now; its content must be the same.",
+        "FILE",
+        kind="file",
+        unset="where it was, or beside the job",
+    ),
     "encode.out": FLAGS["out"]._replace(unset="where the job's film is"),
     "sheet.out": FLAGS["out"]._replace(help="Where to write the sheet.", unset="SEED-sheet.png"),
     "sheet.size": FLAGS["size"]._replace(
@@ -145,7 +151,9 @@ OWN: dict[str, Flag] = {
 """Flags that mean something else, or are there only, in one command: by command and name."""
 
 _LENGTH = "frames fps size"
-_DREAM = "preset layer octaves iterations network weights config assign seed device precision"
+_DREAM = (
+    "preset layer octaves iterations network weights config assign plugins seed device precision"
+)
 _RUN = "min_free job overwrite quiet"
 COMMANDS: dict[str, str] = {
     "zoom": f"out {_LENGTH} motion {_DREAM} background depth cadence anchor preview {_RUN}",
@@ -153,19 +161,20 @@ COMMANDS: dict[str, str] = {
     f"sound_track {_DREAM} background depth {_RUN}",
     "loop": f"out seconds {_LENGTH} motion {_DREAM} background depth cadence anchor preview {_RUN}",
     "image": f"out size {_DREAM} background keep_alpha depth batch log overwrite quiet",
-    "resume": "frames min_free overwrite quiet",
+    "resume": "frames source min_free overwrite quiet",
     "encode": "out assign overwrite quiet",
-    "list": "weights",
+    "list": "weights plugins",
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "
-    "weights config assign seed device precision overwrite quiet",
+    "weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",
-    "measure": "loop out start flow layer network weights assign device precision overwrite quiet",
+    "measure": "loop out start flow layer network weights assign plugins device precision "
+    "overwrite quiet",
     "weights list": "",
     "weights fetch": "offline",
     "weights verify": "",
     "weights path": "",
-    "bench": "size preset layer octaves iterations network weights config assign device precision "
-    "repeats compare profile as_json quiet",
+    "bench": "size preset layer octaves iterations network weights config assign plugins device "
+    "precision repeats compare profile as_json quiet",
     "distil": "images out layers steps batch side seed every weights assign check device precision "
     "resume overwrite quiet",
     "train": "out network weights pretrained side epochs batch optimiser learning_rate held_out "

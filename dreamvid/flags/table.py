@@ -59,6 +59,15 @@ FLAGS: dict[str, Flag] = {
         names=("--set",),
         several=True,
     ),
+    "plugins": Flag(
+        "A Python file that adds motions, presets and more; repeatable.",
+        "FILE",
+        "plugins",
+        "list",
+        unset="none",
+        names=("--plugin",),
+        several=True,
+    ),
     "motion": Flag(
         "Motions in the order they are applied; see `dreamvid list motions`.",
         "A,B",

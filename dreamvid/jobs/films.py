@@ -1,8 +1,5 @@
 """Making things out of a seed: a film, a picture. What both doors open onto."""
 
-import json
-import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,22 +8,28 @@ from typing import Annotated, Any
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.timeline import Timeline, check_schedules
-from dreamvid.errors import DreamvidError, MediaError, ResumeError, SettingsError
+from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
-from dreamvid.frames import Frame, Size, covered, film_seconds, parsed_size, quantised, size_of
-from dreamvid.jobs import logs, previews
+from dreamvid.film.footage import masks_of
+from dreamvid.frames import Frame, Size, covered, quantised, size_of
+from dreamvid.jobs import logs
+from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.disk import bytes_from
-from dreamvid.jobs.folder import SUFFIX, Job, Manifest
-from dreamvid.jobs.kinds import masks_of, sha256_of
-from dreamvid.jobs.runs import Progress, Run, Silence, described, stoppable, this_machine
+from dreamvid.jobs.folder import SUFFIX, Job
+from dreamvid.jobs.kinds import kind_of
+from dreamvid.jobs.making import Request, made
+from dreamvid.jobs.progress import Progress, Silence
+from dreamvid.jobs.provenance import described
+from dreamvid.jobs.stopping import stoppable
+from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
-from dreamvid.media.locking import locked
 from dreamvid.motion.optical_flow import method_for
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.registry import Within, checked_value
 from dreamvid.settings import FILM_SIDE, Settings, Tree, presets
+from dreamvid.sizes import film_seconds, parsed_size
 
 DEFAULT_MOTION: Tree = {"zoom": {}}
 SQUARE = Size(1, 1)
@@ -41,42 +44,6 @@ def settings_for(
 ) -> Settings:
     """Settings laid over each other: defaults < preset < config < flags < assignments."""
     return presets.settings_over(preset, read_config(config), flags, assigned)
-
-
-def read_config(path: Path | None) -> Tree:
-    """The settings in a TOML or JSON file, in a job's folder or in a film that dreamvid made.
-
-    Of a job and a film, those that make the dream: neither the shape of its seed nor how and
-    where it was encoded.
-    """
-    if path is None:
-        return {}
-    if path.suffix.lower() in (".toml", ".json", ".txt", "") and not path.is_dir():
-        tree = presets.read_file(path)
-        tree.pop(presets.ABOUT, None)
-        return tree
-    try:
-        if path.is_dir():
-            tree = Job.open(path).manifest.settings.tree()
-        else:
-            tree = json.loads(media.read_metadata(path)["comment"])["settings"]
-        tree = {name: dict(values) for name, values in tree.items()}
-    except (MediaError, ValueError, KeyError, TypeError, AttributeError):
-        raise SettingsError(
-            f"{path}: holds no dreamvid settings; wanted a TOML file, a job folder or a film"
-        ) from None
-    tree.pop("encode", None)
-    tree.pop("machine", None)
-    tree.get("film", {}).pop("size", None)
-    return tree
-
-
-def tells_settings(path: Path) -> bool:
-    """Whether a film or a job folder holds dreamvid's settings."""
-    try:
-        return bool(read_config(path))
-    except DreamvidError:
-        return False
 
 
 def image(
@@ -99,7 +66,7 @@ def image(
     check_schedules(settings)
     progress = progress or Silence()
     picture = _read(seed, settings, progress)
-    size = parsed_size(str(settings.film.size), size_of(picture)) if settings.film.size else None
+    size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
     alpha = None
     if settings.picture.keep_alpha:
         encoders.check_alpha(out)
@@ -141,12 +108,24 @@ def zoom(
     _check_out(seed, out, settings, overwrite)
     picture = _read(seed, settings, progress)
     settings = _settled_motion(settings, size_of(picture))
-    size = parsed_size(str(settings.film.size), size_of(picture))
+    size = settings.film.pixels
     dreamer = dreamer or dreamer_for(settings)
     dreamer.check(size, seed=size_of(picture))
-    source = {"path": str(seed.absolute()), "sha256": sha256_of(seed)}
-    start = quantised(covered(picture, size), settings.film.depth)
-    return _made("zoom", out, settings, dreamer, source, start, job, overwrite, progress, preview)
+    source = {"path": str(seed.absolute()), "sha256": input_hash(seed)}
+    return made(
+        Request(
+            kind="zoom",
+            out=out,
+            settings=settings,
+            dreamer=dreamer,
+            source=source,
+            start=quantised(covered(picture, size), settings.film.depth),
+            job=job,
+            overwrite=overwrite,
+            preview=preview,
+            progress=progress or Silence(),
+        )
+    )
 
 
 def loop(
@@ -167,21 +146,33 @@ def loop(
     if seed is not None and seed.is_dir():
         seed = _last_frame(seed)
     _check_out(seed, out, settings, overwrite)
-    loops.check(settings)
+    kind_of("loop").check(settings)
     picture = None if seed is None else _read(seed, settings, progress)
     settings = _settled_motion(settings, SQUARE if picture is None else size_of(picture))
-    size = parsed_size(str(settings.film.size), SQUARE)
+    size = settings.film.pixels
     dreamer = dreamer_for(settings)
     dreamer.check(size, seed=None if picture is None else size_of(picture))
     source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
     if seed is not None:
-        source |= {"path": str(seed.absolute()), "sha256": sha256_of(seed)}
+        source |= {"path": str(seed.absolute()), "sha256": input_hash(seed)}
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
     else:
         start = covered(picture, size)
-    start = quantised(start, settings.film.depth)
-    return _made("loop", out, settings, dreamer, source, start, job, overwrite, progress, preview)
+    return made(
+        Request(
+            kind="loop",
+            out=out,
+            settings=settings,
+            dreamer=dreamer,
+            source=source,
+            start=quantised(start, settings.film.depth),
+            job=job,
+            overwrite=overwrite,
+            preview=preview,
+            progress=progress or Silence(),
+        )
+    )
 
 
 def _last_frame(folder: Path) -> Path:
@@ -231,11 +222,7 @@ def video(
     Like `zoom`, it finds everything that can be wrong before the job folder is made.
     """
     _check_out(source, out, settings, overwrite)
-    if settings.film.cadence > 1:
-        raise SettingsError(
-            f"film.cadence: got {settings.film.cadence}, dreams over films follow every frame; "
-            "leave it at 1"
-        )
+    kind_of("video").check(settings)
     film, progress = media.probe(source), progress or Silence()
     for line in film.remarks:
         progress.say(line)
@@ -244,8 +231,8 @@ def video(
         progress.say(line)
     rate = settings.film.fps or film.rate
     first, frames = _range(film, rate, settings)
-    longer = min(int(FILM_SIDE), max(film.size))
-    size = parsed_size(str(settings.film.size or longer), film.size)
+    longer = min(FILM_SIDE, max(film.size))
+    size = parsed_size(settings.film.size or longer, film.size)
     settings = _settled_film(settings, size, rate, frames)
     if settings.video.mask:
         mask = settings.video.mask.absolute()
@@ -257,10 +244,21 @@ def video(
     dreamer.check(size)
     if settings.video.strict:
         media.check_whole(source, film)
-    known = {"path": str(source.absolute()), "sha256": sha256_of(source), "first": str(first)}
+    known = {"path": str(source.absolute()), "sha256": input_hash(source), "first": str(first)}
     if settings.video.mask:
-        known["mask_sha256"] = sha256_of(settings.video.mask)
-    return _made("video", out, settings, dreamer, known, None, job, overwrite, progress)
+        known["mask_sha256"] = input_hash(settings.video.mask)
+    return made(
+        Request(
+            kind="video",
+            out=out,
+            settings=settings,
+            dreamer=dreamer,
+            source=known,
+            job=job,
+            overwrite=overwrite,
+            progress=progress or Silence(),
+        )
+    )
 
 
 def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, int]:
@@ -292,7 +290,7 @@ def _settled_motion(settings: Settings, shape: Size) -> Settings:
     if not settings.motion:
         settings = replace(settings, motion=DEFAULT_MOTION)
     check_schedules(settings)
-    size = parsed_size(str(settings.film.size or FILM_SIDE), shape)
+    size = parsed_size(settings.film.size or FILM_SIDE, shape)
     return _settled_film(settings, size, settings.film.rate, settings.film.length)
 
 
@@ -306,50 +304,7 @@ def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -
         )
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
-    return settings.changed("film", size=str(size), fps=rate, frames=frames)
-
-
-def _made(
-    kind: str,
-    out: Path,
-    settings: Settings,
-    dreamer: Dreamer,
-    source: Mapping[str, str],
-    start: Frame | None,
-    job: Path | None,
-    overwrite: bool,
-    progress: Progress | None,
-    preview: bool = False,
-) -> Path:
-    """The film of a new job, or of one that was begun and fits."""
-    folder = job or out.with_name(out.name + SUFFIX)
-    manifest = Manifest(
-        kind=kind,
-        settings=settings,
-        out=out.absolute(),
-        source=source,
-        weights_sha256=dreamer.network.weights_sha256 or "",
-        machine=this_machine(dreamer.network),
-        pictures=dreamer.goal.pictures,
-    )
-    progress = progress or Silence()
-    if preview and start is not None:
-        previews.made(start, manifest, dreamer, overwrite, progress)
-    Job.claim(folder, Path(source["path"]) if source["path"] else None, out)
-    # Held from its making on: another run that begins it anew would change it under this one.
-    with stoppable(folder, "the same command again"), locked(folder):
-        if (folder / "job.json").exists() and not overwrite:
-            made = Job.open(folder)
-            made.must_fit(manifest)
-        else:
-            made = Job.create(folder, manifest, start)
-        try:
-            return Run(made, out, settings, overwrite, progress, dreamer).finish_locked()
-        except MediaError:
-            # An input that gives not one frame leaves no job either.
-            if not any(made.frames.glob("*")):
-                shutil.rmtree(folder)
-            raise
+    return settings.changed("film", size=size, fps=rate, frames=frames)
 
 
 def _read(seed: Path, settings: Settings, progress: Progress | None) -> Frame:

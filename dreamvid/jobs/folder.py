@@ -12,9 +12,7 @@
 A frame counts when the journal holds the hash of its file, and so do all frames before it.
 """
 
-import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -25,6 +23,8 @@ from typing import Any, Self
 
 from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.frames import Frame
+from dreamvid.jobs.journal import Journal
+from dreamvid.machine.hashing import file_hash
 from dreamvid.media import atomic_write, read_png, storage_checked, write_picture
 from dreamvid.media.locking import LOCK, locked
 from dreamvid.settings import Settings, changes, settled
@@ -49,6 +49,10 @@ class Manifest:
     """Versions, device and threads: what must be the same for the same bytes."""
     pictures: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the pictures and masks that objectives look at, by their settings."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the plugins it is made with, by the absolute paths of their files."""
+    begun_in: Path | None = None
+    """The job folder when it was made; None in jobs that do not tell."""
 
     def tree(self) -> dict[str, Any]:
         """The manifest as plain JSON values."""
@@ -60,7 +64,9 @@ class Manifest:
             "weights_sha256": self.weights_sha256,
             "machine": dict(self.machine),
             "pictures": dict(self.pictures),
+            "plugins": dict(self.plugins),
             "settings": self.settings.tree(),
+            **({} if self.begun_in is None else {"begun_in": str(self.begun_in)}),
         }
 
     @classmethod
@@ -74,6 +80,8 @@ class Manifest:
             weights_sha256=tree["weights_sha256"],
             machine=dict(tree["machine"]),
             pictures=dict(tree.get("pictures", {})),
+            plugins=dict(tree.get("plugins", {})),
+            begun_in=Path(tree["begun_in"]) if "begun_in" in tree else None,
         )
 
 
@@ -84,8 +92,15 @@ class Job:
         self.folder = folder
         self.manifest = manifest
         self.frames = folder / "frames"
-        self.journal = folder / "journal.jsonl"
+        self.journal = Journal(folder / "journal.jsonl", "index", int)
         self.source = folder / "source.png"
+        self.needs: tuple[str, ...] = ()
+        """Flags that `dreamvid resume` needs to go on with it where it lies now."""
+
+    @staticmethod
+    def is_called_after(folder: Path, out: Path) -> bool:
+        """Whether a folder has the name that the job of a film has by itself."""
+        return folder.name == out.name + SUFFIX
 
     @staticmethod
     def claim(folder: Path, seed: Path | None, out: Path) -> None:
@@ -124,7 +139,7 @@ class Job:
                 # The old manifest goes first and the new one comes last: a folder that has one
                 # is a whole job.
                 (folder / "job.json").unlink(missing_ok=True)
-                job.journal.unlink(missing_ok=True)
+                job.journal.clear()
                 shutil.rmtree(job.frames, ignore_errors=True)
                 job.frames.mkdir()
                 job.source.unlink(missing_ok=True)
@@ -175,6 +190,12 @@ class Job:
                 f"{self.folder}: made with other settings ({'; '.join(found)}); "
                 "resume without them, or start anew with --overwrite"
             )
+        if sorted(here.plugins.values()) != sorted(manifest.plugins.values()):
+            began = ", ".join(here.plugins) or "none"
+            raise ResumeError(
+                f"{self.folder}: made with other plugins, or with another content of them "
+                f"(it began with {began}); put them back, or start anew with --overwrite"
+            )
         if {**here.source, "path": ""} != {**manifest.source, "path": ""}:
             raise ResumeError(
                 f"{self.folder}: made from another input; start anew with --overwrite"
@@ -186,45 +207,27 @@ class Job:
 
     def finished(self) -> int:
         """How many frames from the first on are whole. Changes nothing."""
-        entries = self.entries()
+        entries = self.journal.entries()
         count = 0
-        while count in entries and _sha256(self.frame_path(count)) == entries[count]["sha256"]:
+        while count in entries and _hash(self.frame_path(count)) == entries[count]["sha256"]:
             count += 1
         return count
 
     def trim(self, count: int) -> None:
         """Remove what lies past the first `count` frames: torn or stale frames and lines."""
-        entries = self.entries()
+        entries = self.journal.entries()
         with storage_checked(self.folder):
             for path in self.frames.iterdir():
                 stale = re.fullmatch(r"\d{6,}\.png", path.name) and int(path.stem) >= count
                 if stale or re.fullmatch(r"\.\d{6,}\.png\.part", path.name):
                     path.unlink()
-            kept = [json.dumps(entries[index]) + "\n" for index in range(count)]
-            with atomic_write(self.journal) as part:
-                part.write_text("".join(kept))
-
-    def entries(self) -> dict[int, dict[str, Any]]:
-        """The journal's lines by frame; lines that are torn or foreign are left out."""
-        entries = {}
-        lines = self.journal.read_bytes().splitlines() if self.journal.exists() else []
-        for line in lines:
-            try:
-                entry = json.loads(line)
-                entries[int(entry["index"])] = {**entry, "sha256": str(entry["sha256"])}
-            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-                continue
-        return entries
+            self.journal.keep(entries[index] for index in range(count))
 
     def write(self, index: int, frame: Frame, notes: Mapping[str, Any]) -> None:
         """Publish a frame, then its line in the journal."""
         path = self.frame_path(index)
         write_picture(frame, path, self.manifest.settings.film.depth)
-        line = json.dumps({"index": index, "sha256": _sha256(path), **notes})
-        with storage_checked(self.folder), self.journal.open("a") as stream:
-            stream.write(line + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        self.journal.add({"index": index, "sha256": _hash(path), **notes})
 
     def read_source(self) -> Frame:
         """The seed as the film begins with it."""
@@ -241,10 +244,10 @@ def _is_ours(folder: Path) -> bool:
     return "job.json" in names or not names or (LOCK in names and names <= UNBORN)
 
 
-def _sha256(path: Path) -> str:
-    """The hash of a file, or nothing where there is none."""
+def _hash(path: Path) -> str:
+    """The SHA-256 of a file, or nothing where there is none."""
     with storage_checked(path):
         try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+            return file_hash(path)
         except (FileNotFoundError, IsADirectoryError):
             return ""

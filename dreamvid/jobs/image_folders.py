@@ -24,14 +24,19 @@ from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Noted
 from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
-from dreamvid.frames import Frame, Size, covered, parsed_size, size_of
+from dreamvid.frames import Frame, Size, covered, size_of
 from dreamvid.jobs import logs
-from dreamvid.jobs.kinds import sha256_of
-from dreamvid.jobs.runs import Progress, Silence, described, stoppable
+from dreamvid.jobs.journal import Journal
+from dreamvid.jobs.progress import Progress, Silence
+from dreamvid.jobs.provenance import described
+from dreamvid.jobs.stopping import stoppable
+from dreamvid.machine.hashing import input_hash
 from dreamvid.media.locking import locked
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.settings import Settings, changes, settled
+from dreamvid.settings.plugin_loading import recorded
+from dreamvid.sizes import parsed_size
 
 STATE = ".dreamvid"
 WAITING = 2**25
@@ -121,7 +126,7 @@ class _Work:
         self.batch, self.log, self.progress = batch, log, progress
         self.bad: list[str] = []
         self.entries: dict[str, dict[str, Any]] = {}
-        self.journal = out / STATE / "journal.jsonl"
+        self.journal = Journal(out / STATE / "journal.jsonl", "name", str)
 
     def begin(self, overwrite: bool) -> None:
         """Read what was done before, or begin anew."""
@@ -129,16 +134,15 @@ class _Work:
         told = {
             "weights_sha256": self.dreamer.network.weights_sha256 or "",
             "pictures": dict(self.dreamer.goal.pictures),
+            "plugins": recorded(self.settings.plugins, self.settings.tree(), self.out),
             "settings": self.settings.tree(),
         }
         if manifest.exists() and not overwrite:
             _must_fit(self.out, manifest, told)
-            self.entries = _read_journal(self.journal)
-            # Without a torn last line, which the next would be written behind.
-            with media.atomic_write(self.journal) as part:
-                part.write_text("".join(json.dumps(each) + "\n" for each in self.entries.values()))
+            self.entries = self.journal.entries()
+            self.journal.keep(self.entries.values())
             return
-        self.journal.unlink(missing_ok=True)
+        self.journal.clear()
         with media.atomic_write(manifest) as part:
             part.write_text(json.dumps(told, indent=1))
 
@@ -148,8 +152,8 @@ class _Work:
         return (
             entry is not None
             and target.is_file()
-            and sha256_of(target) == entry.get("sha256")
-            and sha256_of(path) == entry.get("source")
+            and input_hash(target) == entry.get("sha256")
+            and input_hash(path) == entry.get("source")
         )
 
     def dream(self, lacking: Sequence[tuple[str, Path]], done: int) -> None:
@@ -189,9 +193,9 @@ class _Work:
                 picture = media.read_picture(path, background=background, say=self.progress.say)
                 seed = size_of(picture)
                 if film.size:
-                    picture = covered(picture, parsed_size(str(film.size), seed))
+                    picture = covered(picture, parsed_size(film.size, seed))
                 self.dreamer.check(size_of(picture), seed=seed)
-                yield Wanted(name, path, sha256_of(path)), picture
+                yield Wanted(name, path, input_hash(path)), picture
             except (MediaError, SettingsError) as error:
                 text = str(error)
                 text = text if text.startswith(str(path)) else f"{path}: {text}"
@@ -204,12 +208,11 @@ class _Work:
         if self.settings.picture.keep_alpha:
             alpha = media.read_alpha(wanted.path, size_of(dream))
         media.write_picture(dream, target, self.settings.film.depth, words, alpha)
-        told: dict[str, Any] = {"sha256": sha256_of(target), "source": wanted.sha256}
+        told: dict[str, Any] = {"sha256": input_hash(target), "source": wanted.sha256}
         if steps is not None:
             told["steps"] = [(*step[:4], float(f"{step.gain:.6g}")) for step in steps]
         entry = self.entries[wanted.name] = {"name": wanted.name, **told}
-        with media.storage_checked(self.out), self.journal.open("a") as stream:
-            stream.write(json.dumps(entry) + "\n")
+        self.journal.add(entry)
 
     def _together(self, size: Size) -> int:
         return self.batch or self.dreamer.together(size)
@@ -296,6 +299,8 @@ def _must_fit(out: Path, manifest: Path, told: dict[str, Any]) -> None:
         found = changes(settled(old["settings"]), settled(told["settings"]))
         names = ("weights_sha256", "pictures")
         found += [f"other {name}" for name in names if old[name] != told[name]]
+        if sorted(old.get("plugins", {}).values()) != sorted(told["plugins"].values()):
+            found.append("other plugins")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
         raise ResumeError(
             f"{manifest}: cannot be read ({error}); start anew with --overwrite"
@@ -305,15 +310,3 @@ def _must_fit(out: Path, manifest: Path, told: dict[str, Any]) -> None:
             f"{out}: made with other settings ({'; '.join(found)}); "
             "choose another folder with -o, or start anew with --overwrite"
         )
-
-
-def _read_journal(path: Path) -> dict[str, dict[str, Any]]:
-    """The last line of every picture; lines that are torn or foreign are left out."""
-    entries: dict[str, dict[str, Any]] = {}
-    for line in path.read_bytes().splitlines() if path.exists() else []:
-        try:
-            entry = json.loads(line)
-            entries[str(entry["name"])] = entry
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue
-    return entries

@@ -1,10 +1,7 @@
-"""What each kind of job makes its frames from: a source, a carry, and what becomes of a dream."""
+"""The kinds of job, and all that differs between them."""
 
-import hashlib
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import torch
 
 from dreamvid import media
 from dreamvid.dream.timeline import Timeline
-from dreamvid.errors import MediaError, ResumeError
+from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.film import loops
 from dreamvid.film.cadence import Between, between
 from dreamvid.film.carries import (
@@ -21,40 +18,82 @@ from dreamvid.film.carries import (
     Situation,
     anchoring,
     by_motion,
+    carries,
     carry_for,
     refreshing,
     traced_back,
 )
 from dreamvid.film.compositing import keeping_colour, masked
+from dreamvid.film.footage import film_frames, is_picture, masks_of
 from dreamvid.film.pipeline import Finish
-from dreamvid.film.seams import Seam, loop_seam
-from dreamvid.film.sources import FilmSource, FrameSource, Opened, StillSource
-from dreamvid.frames import Flow, Frame, Size, covered, parsed_size, size_of, to_pixels
+from dreamvid.film.seams import CLOSED, Seam, loop_seam
+from dreamvid.film.sources import FilmSource, FrameSource, StillSource
+from dreamvid.frames import Flow, Frame, size_of
 from dreamvid.jobs.folder import Job
+from dreamvid.machine.hashing import input_hash
+from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.motion.warp import grid
-from dreamvid.registry import Registry
+from dreamvid.registry import did_you_mean
 from dreamvid.settings import Settings
 
-kinds = Registry("kind of job", positional=("job", "settings", "device", "say"))
 Say = Callable[[str], None]
+Dream = Callable[[int], int]
+"""Makes the frames that are lacking up to a number of frames; how many there are then."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the loop is given."""
+    """What the loop in `pipeline` is given."""
 
     source: FrameSource
     carry: Carry
     finish: Finish | None = None
     between: Between | None = None
     period: int | None = None
-    alike: bool = False
+    independent: bool = False
     """Whether no frame needs the dream before it, and all are dreamed with the same key."""
 
 
-@kinds.register
-def zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
+def _all_at_once(job: Job, settings: Settings, dream: Dream, say: Say) -> range:
+    return range(dream(settings.film.length))
+
+
+def _no_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of job."""
+
+    parts: Callable[[Job, Settings, torch.device, Say], Parts]
+    """What its frames are made from, by its settings at the length that is asked for now."""
+    check: Callable[[Settings], None] = lambda settings: None
+    """Raises `SettingsError` for settings that this kind cannot have."""
+    complete: Callable[[Job, Settings, Dream, Say], range] = _all_at_once
+    """Has all frames dreamed that the film needs; which of the job's frames are the film."""
+    encodable: Callable[[int, int], tuple[range, int]] = lambda done, length: (range(done), length)
+    """From how many frames are finished, and the film's length: which of them can be encoded as a
+    film, and how many must be finished for a whole one."""
+    sound: Callable[[Job, int, Say], media.Sound | None] = _no_sound
+    """What sound belongs to the first so many frames of the film."""
+    encoding: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Options of encoders, by name, where none are given."""
+    length_is_fixed: bool = False
+    """Whether a job that was begun can no longer become longer or shorter."""
+
+
+def kind_of(name: str) -> Kind:
+    """A kind by its name; `SettingsError` where there is none."""
+    if name in KINDS:
+        return KINDS[name]
+    raise SettingsError(
+        f"no kind of job {name!r}{did_you_mean(name, KINDS)} (kinds: {', '.join(KINDS)})"
+    )
+
+
+def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still that moves."""
     film, motion = settings.film, Timeline(settings).motion
     carry = by_motion(motion, film.rate, stride=film.cadence)
@@ -65,8 +104,7 @@ def zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     )
 
 
-@kinds.register
-def loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
+def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still, or noise, that moves and comes back."""
     film, motion, period = settings.film, Timeline(settings).motion, settings.film.length
     carry = by_motion(motion, film.rate, stride=film.cadence, period=period)
@@ -84,13 +122,54 @@ def loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     )
 
 
-@kinds.register
-def video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
+def _until_closed(job: Job, settings: Settings, dream: Dream, say: Say) -> range:
+    """Dream turns of a loop until it is closed; which frames are the last of them."""
+    number, most, period = 2, settings.loop.turns, settings.film.length
+    while True:
+        turn = range((number - 1) * period, number * period)
+        dream(turn.stop)
+        seam = seam_of(job, turn)
+        if seam.ratio <= CLOSED:
+            say(f"closed in {number} turns: {seam}")
+            return turn
+        if number >= most:
+            say(
+                f"not closed in {number} turns, wanted a ratio of {CLOSED} at most: {seam}; "
+                f"the same command with --set loop.turns={number + 2} goes on"
+            )
+            return turn
+        number += 1
+
+
+def seam_of(job: Job, turn: range) -> Seam:
+    """The seam of a turn of a loop, along its own motion."""
+    settings = job.manifest.settings
+    motion, rate = Timeline(settings).motion, settings.film.rate
+
+    def follow(index: int, before: Frame, after: Frame) -> Flow:
+        points = grid(size_of(after))
+        return traced_back(motion, points, index, 1, size_of(after), rate, len(turn)) - points
+
+    return loop_seam((job.read(index) for index in turn), follow)
+
+
+def _last_turn(done: int, period: int) -> tuple[range, int]:
+    """The last whole turn that followed another one; it takes two turns to have one."""
+    turns = done // period
+    return range((turns - 1) * period, turns * period) if turns > 1 else range(done), 2 * period
+
+
+def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A film, dreamed over."""
     source = job.manifest.source
-    path, size = Path(source["path"]), parsed_size(str(settings.film.size), Size(1, 1))
+    path, size, rate = Path(source["path"]), settings.film.pixels, settings.film.rate
+    if not path.exists():
+        raise ResumeError(
+            f"{path}: is not there, and no file beside {job.folder} has its content; put it back, "
+            "or say where it is with `dreamvid resume --source FILE`"
+        )
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
-        if file is not None and sha256_of(file) != source[told]:
+        if file is not None and input_hash(file) != source[told]:
             raise ResumeError(
                 f"{file}: is not what the job began with; put it back, or start anew "
                 "with --overwrite"
@@ -100,12 +179,12 @@ def video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
 
     def opened(start: int) -> Iterator[np.ndarray]:
         options = {"strict": settings.video.strict, "background": background, "say": say}
-        return film_frames(path, film, size, settings.film.rate, first + start, **options)
+        return film_frames(path, film, size, rate, first + start, **options)
 
     mask = settings.video.mask
-    masks = None if mask is None else masks_of(mask, size, settings.film.rate, first)
+    masks = None if mask is None else masks_of(mask, size, rate, first)
     follows = mask is not None and settings.video.mask_follows and is_picture(mask)
-    needed = settings.carry["name"] == "flow" or follows
+    needed = carries.needs_flow(settings.carry) or follows
     frames = FilmSource(
         opened,
         device,
@@ -118,19 +197,22 @@ def video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
         frames,
         carry_for(settings.carry, Timeline(settings)),
         finish_for(settings),
-        alike=settings.carry["name"] == "none" and settings.carry.get("jitter") != "free",
+        independent=carries.independent(settings.carry),
     )
 
 
-def parts_of(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
-    """What the frames of `job` are made from, by its settings at the length asked for now."""
-    return kinds[job.manifest.kind](job, settings, device, say)
+def _check_video(settings: Settings) -> None:
+    if settings.film.cadence > 1:
+        raise SettingsError(
+            f"film.cadence: got {settings.film.cadence}, dreams over films follow every frame; "
+            "leave it at 1"
+        )
 
 
-def sound_of(job: Job, frames: int, say: Say) -> media.Sound | None:
+def _input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
     """What of the input's sound belongs to the first `frames` frames of the job's film."""
     settings, source = job.manifest.settings, job.manifest.source
-    if job.manifest.kind != "video" or not settings.video.sound:
+    if not settings.video.sound:
         return None
     path, rate = Path(source["path"]), settings.film.rate
     try:
@@ -141,38 +223,6 @@ def sound_of(job: Job, frames: int, say: Say) -> media.Sound | None:
         return None
     track = settings.video.sound_track
     return media.Sound(path, int(source["first"]) / rate, frames / rate, track)
-
-
-def film_frames(
-    path: Path, film: media.Film, size: Size, rate: Fraction, start: int, **options: Any
-) -> Generator[np.ndarray]:
-    """A film's frames from `start` on, filling `size`: their middle, where the shapes differ."""
-    scale = max(size.height / film.size.height, size.width / film.size.width)
-    covering = Size(*(max(a, round(b * scale)) for a, b in zip(size, film.size, strict=True)))
-    top, left = (covering.height - size.height) // 2, (covering.width - size.width) // 2
-    decoded = media.decoded(path, film, size=covering, rate=rate, start=start, **options)
-    with closing(decoded):
-        for pixels in decoded:
-            yield pixels[top : top + size.height, left : left + size.width]
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a mask is one picture rather than a film."""
-    return media.is_still(path)
-
-
-def masks_of(path: Path, size: Size, rate: Fraction, first: int) -> Opened:
-    """A mask's pictures, frame by frame; those of a film keep time with the film dreamed over.
-
-    Raises:
-        MediaError: it cannot be read.
-    """
-    if is_picture(path):
-        picture = media.read_picture(path, background=media.BLACK)
-        pixels = to_pixels(covered(picture, size), depth=16)
-        return lambda start: iter([pixels])
-    film = media.probe(path)
-    return lambda start: film_frames(path, film, size, rate, first + start)
 
 
 def finish_for(settings: Settings) -> Finish | None:
@@ -190,32 +240,15 @@ def finish_for(settings: Settings) -> Finish | None:
     return finish
 
 
-def sha256_of(path: Path) -> str:
-    """The hash of a file's bytes.
-
-    Raises:
-        MediaError: it is not there or cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise MediaError(f"{path}: cannot be read ({error.strerror}); put it back") from None
-
-
-def seam_of(job: Job, turn: range) -> Seam:
-    """The seam of a turn of a loop, along its own motion."""
-    settings = job.manifest.settings
-    motion, rate = Timeline(settings).motion, settings.film.rate
-
-    def follow(index: int, before: Frame, after: Frame) -> Flow:
-        points = grid(size_of(after))
-        return traced_back(motion, points, index, 1, size_of(after), rate, len(turn)) - points
-
-    return loop_seam((job.read(index) for index in turn), follow)
-
-
-def whole_turn(frames: int, period: int) -> range | None:
-    """The last whole turn among the first `frames` of a loop that has gone on from another."""
-    turns = frames // period
-    return range((turns - 1) * period, turns * period) if turns > 1 else None
+KINDS = {
+    "zoom": Kind(_zoom),
+    "loop": Kind(
+        _loop,
+        check=loops.check,
+        complete=_until_closed,
+        encodable=_last_turn,
+        encoding=encoders.LOOPED,
+        length_is_fixed=True,
+    ),
+    "video": Kind(_video, check=_check_video, sound=_input_sound),
+}

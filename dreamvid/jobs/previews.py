@@ -8,7 +8,8 @@ from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.octaves import octave_sizes
 from dreamvid.frames import Frame, Size, photographic, quantised, size_of
 from dreamvid.jobs.folder import Job, Manifest
-from dreamvid.jobs.runs import Progress, Run
+from dreamvid.jobs.progress import Progress
+from dreamvid.jobs.runs import Run
 from dreamvid.media import encoders
 from dreamvid.settings import Settings
 
@@ -33,8 +34,7 @@ def made(
             continue
         encoders.check_output(out, overwrite)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-            height, width = map(int, str(settings.film.size).split("x")[::-1])
-            picture = quantised(photographic(start, Size(height, width)), settings.film.depth)
+            picture = quantised(photographic(start, settings.film.pixels), settings.film.depth)
             job = Job.create(Path(folder), replace(manifest, settings=settings), picture)
             Run(job, out, settings, overwrite, progress, dreamer_for(settings)).finish()
         progress.say(f"preview: {out}")
@@ -50,4 +50,4 @@ def _quartered(settings: Settings, size: Size, smallest: int) -> Settings:
         if min(octave_sizes(small, fewer)[0]) >= smallest:
             break
         count -= 1
-    return settings.changed("octaves", count=count).changed("film", size=str(small))
+    return settings.changed("octaves", count=count).changed("film", size=small)

@@ -1,67 +1,33 @@
-"""A job at work: its frames made, its film encoded, its stops survived."""
+"""A job at work: the frames that are lacking made, the film encoded."""
 
-import json
-import platform
 import shlex
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
 
-import imageio_ffmpeg
-import numpy
 import torch
 
-from dreamvid import __version__, media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Report
-from dreamvid.errors import MediaError, ResumeError, SettingsError, Stopped
-from dreamvid.film.pipeline import dreamed, key_before
-from dreamvid.film.seams import CLOSED
+from dreamvid.film.cadence import last_dream_before, strided
+from dreamvid.film.pipeline import Recurrence
+from dreamvid.film.together import dreamed_together
 from dreamvid.film.tone import tone_of
-from dreamvid.frames import Frame, Size, parsed_size
+from dreamvid.frames import Frame, Size
 from dreamvid.jobs.disk import bytes_from, clock, frames_take, free_in, must_have_room, told
-from dreamvid.jobs.folder import Job, Manifest
-from dreamvid.jobs.kinds import parts_of, seam_of, sound_of, whole_turn
+from dreamvid.jobs.estimates import TimeLeft, work_by_frame
+from dreamvid.jobs.folder import Job
+from dreamvid.jobs.kinds import Kind, kind_of
+from dreamvid.jobs.progress import Progress
+from dreamvid.jobs.provenance import described, must_be_same
+from dreamvid.jobs.stopping import stoppable
 from dreamvid.machine.devices import free_memory, leaving, peak_memory, synchronised
 from dreamvid.machine.worker import Worker
 from dreamvid.media import encoders
-from dreamvid.networks.base import Network
-from dreamvid.settings import Settings, Tree
-
-
-class Progress(Protocol):
-    """Who is told how a job goes."""
-
-    def say(self, text: str) -> None:
-        """A line worth knowing."""
-        ...
-
-    def begin(self, done: int, total: int) -> None:
-        """Frames `done` of `total` are there already."""
-        ...
-
-    def frame(self, index: int, notes: Mapping[str, Any]) -> None:
-        """Frame `index` is on disk."""
-        ...
-
-
-class Silence:
-    """A `Progress` that tells nobody."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-    def begin(self, done: int, total: int) -> None:
-        """Nothing."""
-
-    def frame(self, index: int, notes: Mapping[str, Any]) -> None:
-        """Nothing."""
+from dreamvid.settings import Settings
 
 
 @dataclass
@@ -78,6 +44,11 @@ class Run:
     """Made when it is first needed, where none is given."""
 
     @property
+    def kind(self) -> Kind:
+        """What is special about its kind of job."""
+        return kind_of(self.job.manifest.kind)
+
+    @property
     def painting(self) -> Settings:
         """The job's settings at the length that is asked for now."""
         return self.job.manifest.settings.changed("film", frames=self.settings.film.frames)
@@ -88,7 +59,7 @@ class Run:
         manifest = self.job.manifest
         if self.out.absolute() != manifest.out or self.settings.encode != manifest.settings.encode:
             return "the same command again"
-        words = ["dreamvid", "resume", str(self.job.folder)]
+        words = ["dreamvid", "resume", str(self.job.folder), *self.job.needs]
         if self.settings.film.length != manifest.settings.film.length:
             words += ["--frames", str(self.settings.film.length)]
         if self.out.exists():
@@ -104,27 +75,8 @@ class Run:
         """`finish` for one who holds the job already."""
         encoders.check_output(self.out, self.overwrite)
         with stoppable(self.job.folder, self.remedy):
-            if self.job.manifest.kind == "loop":
-                return self.encode(self._closed())
-            return self.encode(range(self._dream(self.settings.film.length)))
-
-    def _closed(self) -> range:
-        """Dream turns of a loop until it is closed; which frames are the last of them."""
-        number, most, period = 2, self.settings.loop.turns, self.settings.film.length
-        while True:
-            turn = range((number - 1) * period, number * period)
-            self._dream(turn.stop)
-            seam = seam_of(self.job, turn)
-            if seam.ratio <= CLOSED:
-                self.progress.say(f"closed in {number} turns: {seam}")
-                return turn
-            if number >= most:
-                self.progress.say(
-                    f"not closed in {number} turns, wanted a ratio of {CLOSED} at most: {seam}; "
-                    f"the same command with --set loop.turns={number + 2} goes on"
-                )
-                return turn
-            number += 1
+            complete = self.kind.complete
+            return self.encode(complete(self.job, self.settings, self._dream, self.progress.say))
 
     def _dream(self, total: int) -> int:
         """Make those of the first `total` frames that are lacking; how many there are then."""
@@ -134,31 +86,30 @@ class Run:
             return total
         job.trim(done)
         dreamer = self.dreamer = self.dreamer or dreamer_for(self.painting)
-        _must_be_same(job.manifest, dreamer, self.progress)
+        must_be_same(job.manifest, dreamer, self.progress.say)
         device = dreamer.network.device
-        parts = parts_of(job, self.painting, device, self.progress.say)
+        parts = self.kind.parts(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
         must_have_room(job.folder, least, lambda: self.remedy)
-        size = parsed_size(str(film.size), Size(1, 1))
-        self._tell_room(total - done, size)
+        self._tell_room(total - done, film.pixels)
         self.progress.begin(done, total)
-        last = key_before(done, film.cadence)
-        together = dreamer.together(size) if parts.alike else 1
-        made = dreamed(
+        last = last_dream_before(done, film.cadence)
+        recurrence = Recurrence(
             parts.source,
             parts.carry,
             dreamer,
-            seed=film.seed,
-            depth=film.depth,
-            finish=parts.finish,
-            start=done,
-            previous=None if last is None else job.read(last).to(device),
-            stride=film.cadence,
-            between=parts.between,
-            period=parts.period,
-            together=together,
-            stop=total,
+            film.seed,
+            film.depth,
+            parts.finish,
+            parts.period,
         )
+        together = dreamer.together(film.pixels) if parts.independent else 1
+        if together > 1:
+            made = dreamed_together(recurrence, together, done, total)
+        else:
+            previous = None if last is None else job.read(last).to(device)
+            made = strided(recurrence, film.cadence, parts.between, start=done, previous=previous)
+        left = self._time_left(dreamer, recurrence, parts.independent, done, total)
         began, seconds, first = time.monotonic(), 0.0, done
         with Worker() as worker:
             for index, frame in islice(made, total - done):
@@ -168,14 +119,16 @@ class Run:
                 if index == first or not place:
                     now = time.monotonic()
                     seconds, began = (now - began) / min(together - place, total - index), now
+                left.add(seconds)
                 tone, report = tone_of(frame).leaving(), dreamer.report.leaving(place)
                 # The next frame is dreamed while this one is written; what it starts from is
                 # already exactly what the file will hold.
-                worker(partial(self._kept, index, leaving(frame), tone, report, seconds))
+                spent = (seconds, left.seconds)
+                worker(partial(self._kept, index, leaving(frame), tone, report, *spent))
                 if index + 1 < total:
                     must_have_room(job.folder, least, lambda: self.remedy)
                     if index == first:
-                        self._tell_time(seconds, total - index - 1, device)
+                        self._tell_time(seconds, total - index - 1, left.seconds, device)
                 done = index + 1
         if done < total:
             self.progress.say(f"the input ends after {done} of {total} frames")
@@ -188,6 +141,7 @@ class Run:
         tone: Callable[[], dict[str, float]],
         report: Callable[[], Report],
         seconds: float,
+        left: float,
     ) -> None:
         ascent = report()
         if ascent.skipped and index % self.settings.film.cadence == 0:
@@ -202,7 +156,7 @@ class Run:
             **tone(),
         }
         self.job.write(index, frame()[0], notes)
-        self.progress.frame(index, notes)
+        self.progress.frame(index, {**notes, "left": left})
 
     def _tell_room(self, count: int, size: Size) -> None:
         """Say what the frames to come will take of the disk."""
@@ -214,173 +168,40 @@ class Run:
             f"{told(free)} are free{short}"
         )
 
-    def _tell_time(self, seconds: float, count: int, device: torch.device) -> None:
+    def _time_left(
+        self, dreamer: Dreamer, film: Recurrence, independent: bool, done: int, total: int
+    ) -> TimeLeft:
+        """What the frames that are lacking will take, by the steps of each."""
+        works = work_by_frame(
+            dreamer.plan,
+            self.settings.film.pixels,
+            done,
+            total,
+            feeds_back=not independent,
+            stride=self.settings.film.cadence,
+            time=film.time,
+        )
+        return TimeLeft(works)
+
+    def _tell_time(self, seconds: float, count: int, left: float, device: torch.device) -> None:
         """Say what the frames to come will take of time and memory, by the first of this run."""
         self.progress.say(
-            f"the first took {seconds:.1f} s, {count} more about {clock(seconds * count)}; "
+            f"the first took {seconds:.1f} s, {count} more about {clock(left)}; "
             f"memory: {told(peak_memory(device))} at most so far, {told(free_memory(device))} free"
         )
 
     def encode(self, which: range) -> Path:
         """Make a film of those frames of the job."""
         settings = self.settings.changed("film", frames=len(which))
-        if self.job.manifest.kind == "loop":
-            usual = encoders.LOOPED.get(encoders.encoder_for(self.out), {})
-            settings = replace(settings, encode={**usual, **settings.encode})
+        usual = self.kind.encoding.get(encoders.encoder_for(self.out), {})
+        settings = replace(settings, encode={**usual, **settings.encode})
         encoders.encode_film(
             (self.job.read(index) for index in which),
             self.out,
             settings.film.rate,
-            sound=sound_of(self.job, len(which), self.progress.say),
+            sound=self.kind.sound(self.job, len(which), self.progress.say),
             options=settings.encode,
             metadata={"comment": described(self.job.manifest.kind, settings)},
             say=self.progress.say,
         )
         return self.out
-
-
-def resume(
-    job: Job,
-    *,
-    frames: int | None = None,
-    min_free: int | str | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> Path:
-    """Go on with a job, to another length if one is given; return where its film is."""
-    progress = progress or Silence()
-    settings = job.manifest.settings
-    if frames and job.manifest.kind == "loop" and frames != settings.film.length:
-        raise SettingsError(
-            f"frames: got {frames}, the loop was begun with {settings.film.length}; begin another"
-        )
-    if frames:
-        settings = settings.changed("film", frames=frames)
-        job.must_fit(replace(job.manifest, settings=settings))
-    if min_free is not None:
-        settings = settings.changed("machine", min_free=min_free)
-    bytes_from(settings.machine.min_free, "machine.min_free")
-    out = job.manifest.out
-    if not overwrite and out.exists() and _frames_told(out) == settings.film.length:
-        progress.say(f"nothing left to do: the film of {settings.film.length} frames is there")
-        return out
-    return Run(job, out, settings, overwrite, progress).finish()
-
-
-def encode(
-    job: Job,
-    out: Path | None = None,
-    *,
-    options: Tree | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> Path:
-    """Encode a job's finished frames, again or in another format; return where the film is.
-
-    The job's own encoder options hold where the format is the same. A film of fewer frames than
-    the job is to have never takes the name of the whole one.
-    """
-    progress = progress or Silence()
-    manifest = job.manifest
-    out = out or manifest.out
-    encoders.check_output(out, overwrite)
-    same = encoders.encoder_for(out) == encoders.encoder_for(manifest.out)
-    chosen = {**(manifest.settings.encode if same else {}), **(options or {})}
-    encoders.encoding_for(out, chosen)
-    with stoppable(job.folder, "the same command again"), job.locked():
-        done, total = job.finished(), manifest.settings.film.length
-        which = range(done)
-        if manifest.kind == "loop":
-            which, total = whole_turn(done, total) or which, 2 * total
-        if not done or (done < total and out.absolute() == manifest.out):
-            raise ResumeError(
-                f"{job.folder}: {done} of {total} frames are finished; "
-                "`dreamvid resume` it first, or encode to another name with -o"
-            )
-        if done < total:
-            progress.say(f"{done} of {total} frames are finished and encoded")
-        settings = replace(manifest.settings, encode=chosen)
-        return Run(job, out, settings, overwrite, progress).encode(which)
-
-
-def _frames_told(film: Path) -> int | None:
-    """How many frames a film of ours says it has."""
-    if film.is_dir():
-        return len(list(film.glob("*.png")))
-    try:
-        return int(json.loads(media.read_metadata(film)["comment"])["settings"]["film"]["frames"])
-    except (MediaError, ValueError, KeyError, TypeError):
-        return None
-
-
-def described(kind: str, settings: Settings) -> str:
-    """What a film's metadata says of how it was made; ``--config FILM`` reads it back."""
-    about = {"dreamvid": __version__, "kind": kind, "settings": settings.tree()}
-    return json.dumps(about, separators=(",", ":"))
-
-
-def this_machine(net: Network) -> dict[str, Any]:
-    """What must be the same for a resumed job to equal an unbroken one byte for byte."""
-    device = net.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {
-        "dreamvid": __version__,
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-        "ffmpeg": imageio_ffmpeg.__version__,
-        "device": f"{device.type} {name}",
-        "precision": str(net.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _must_be_same(manifest: Manifest, dreamer: Dreamer, progress: Progress) -> None:
-    """Refuse other weights and altered pictures; warn of another machine."""
-    net = dreamer.network
-    for where, then in manifest.pictures.items():
-        if dreamer.goal.pictures.get(where) != then:
-            raise ResumeError(
-                f"{where}: not the picture the job began with (SHA-256 {then[:12]}…); "
-                "put it back, or start anew with --overwrite"
-            )
-    now = net.weights_sha256 or ""
-    if now != manifest.weights_sha256:
-        with_version = manifest.machine.get("dreamvid", "the version it was begun with")
-        raise ResumeError(
-            f"{net.name}: the weights are not those the job began with "
-            f"(SHA-256 {now[:12]}…, then {manifest.weights_sha256[:12]}…); "
-            f"put the old file back (dreamvid {with_version}), or start anew with --overwrite"
-        )
-    here = this_machine(net)
-    for name, then in manifest.machine.items():
-        if here.get(name) != then:
-            progress.say(
-                f"{name} was {then} when the job began and is {here.get(name)} now: "
-                "the film goes on, but not byte for byte as it would have"
-            )
-
-
-@contextmanager
-def stoppable(folder: Path, remedy: str | None = None) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into `Stopped`; a second one leaves at once.
-
-    Outside the main thread, where Python allows no signal handlers, nothing changes.
-    """
-
-    def stop(number: int, _: object) -> None:
-        for each in handled:
-            signal.signal(each, signal.SIG_DFL)
-        raise Stopped(number, folder, remedy)
-
-    handled = (signal.SIGINT, signal.SIGTERM)
-    before: dict[int, Any] = {}
-    try:
-        for each in handled:
-            before[each] = signal.signal(each, stop)
-    except ValueError:
-        pass
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

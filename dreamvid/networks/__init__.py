@@ -6,7 +6,7 @@ needs no entry anywhere else. Of torchvision's networks, more can be told in a `
 
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.building import has_bfloat16, network, sketch, sources
-from dreamvid.networks.naming import absolute_weights, weights_for
+from dreamvid.networks.naming import absolute_weights, moved_weights, weights_for
 from dreamvid.networks.registered import discover, networks
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Preprocessing",
     "absolute_weights",
     "has_bfloat16",
+    "moved_weights",
     "network",
     "networks",
     "sketch",

@@ -1,6 +1,6 @@
 """Several networks in one text, and which weights file is whose."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dreamvid.errors import SettingsError
@@ -32,9 +32,14 @@ def weights_for(names: Sequence[str], weights: Sequence[Path | str]) -> dict[str
 
 def absolute_weights(settings: NetworkSettings) -> tuple[str, ...]:
     """The weights files in `settings`, as paths that hold in any working folder."""
+    return moved_weights(settings, Path.absolute)
+
+
+def moved_weights(settings: NetworkSettings, move: Callable[[Path], Path]) -> tuple[str, ...]:
+    """The weights files in `settings`, each where `move` says."""
     names = names_in(settings.name)
     files = [settings.weights] if isinstance(settings.weights, str) else settings.weights or ()
     return tuple(
-        f"{name}={path.absolute()}" if len(names) > 1 else str(path.absolute())
+        f"{name}={move(path)}" if len(names) > 1 else str(move(path))
         for name, path in weights_for(names, files).items()
     )

@@ -53,7 +53,7 @@ class Networks(Registry):
 
     def __init__(self) -> None:
         super().__init__("network")
-        self._entries: dict[str, Entry] = {}
+        self.facts: dict[str, Entry] = {}
         self._libraries: list[Library] = []
 
     @overload
@@ -90,7 +90,7 @@ class Networks(Registry):
         def registered(build: Builder) -> Builder:
             super(Networks, self).register(build)
             made = partial(_on_meta, sketch) if sketch else None
-            self._entries[build.__name__] = Entry(build, made, tuple(sources))
+            self.facts[build.__name__] = Entry(build, made, tuple(sources))
             return build
 
         return registered if function is None else registered(function)
@@ -107,7 +107,7 @@ class Networks(Registry):
             NetworkError: There is none, and a library that may have it cannot be imported.
         """
         if name in self.functions:
-            return self._entries[name]
+            return self.facts[name]
         everything = list(self.functions)
         for library in self._libraries:
             try:

@@ -3,7 +3,7 @@
 from dreamvid.objectives import gains
 from dreamvid.objectives.goal import Goal, Hill
 from dreamvid.objectives.registered import ClassLabel, Picture, PictureSide, objectives
-from dreamvid.objectives.terms import absolute
+from dreamvid.objectives.terms import absolute, moved_pictures
 
 __all__ = [
     "ClassLabel",
@@ -13,5 +13,6 @@ __all__ = [
     "PictureSide",
     "absolute",
     "gains",
+    "moved_pictures",
     "objectives",
 ]

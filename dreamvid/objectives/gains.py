@@ -13,8 +13,9 @@ from torch import Tensor
 from dreamvid.errors import SettingsError
 from dreamvid.frames import constant
 from dreamvid.objectives.registered import ClassLabel, Picture, PictureSide, objectives
-from dreamvid.registry import Fraction01, Within
+from dreamvid.registry import Within
 
+Place = Annotated[float, Within(0, 1, scheduled=True)]
 PAIRS_AT_ONCE = 1 << 24
 """How many pairs of positions `guide` compares in one go, which bounds its memory."""
 LEAST_COSINE = 0.1
@@ -40,7 +41,7 @@ def mean(activation: Tensor) -> Tensor:
 
 
 @objectives.register
-def neuron(placed: Tensor, *, x: Fraction01 = 0.5, y: Fraction01 = 0.5) -> Tensor:
+def neuron(placed: Tensor, *, x: Place = 0.5, y: Place = 0.5) -> Tensor:
     """The mean activation at one place: x to the right and y down, 0 to 1."""
     height, width = placed.shape[-2:]
     row, column = (min(int(part * side), side - 1) for part, side in ((y, height), (x, width)))

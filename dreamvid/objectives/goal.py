@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamvid import media
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Offsets, Size, constant, photographic, size_of
-from dreamvid.media.hashing import file_hash
+from dreamvid.machine.hashing import file_hash
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives.registered import (

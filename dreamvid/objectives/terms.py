@@ -100,13 +100,22 @@ def _files(options: Mapping[str, Any]) -> list[str]:
 
 def absolute(tree: Mapping[str, Any]) -> dict[str, Any]:
     """A section ``objective`` whose pictures are found from any folder."""
+    return moved_pictures(tree, lambda _, path: path.absolute())
+
+
+def moved_pictures(
+    tree: Mapping[str, Any], move: Callable[[str, Path], Path], where: str = "objective"
+) -> dict[str, Any]:
+    """A section ``objective`` whose pictures are where `move` says, by their settings and paths."""
     result = dict(tree)
     for name in _files(tree):
         if isinstance(tree.get(name), str | Path):
-            result[name] = str(Path(tree[name]).absolute())
+            result[name] = str(move(f"{where}.{name}", Path(tree[name])))
     if isinstance(also := tree.get(ALSO), Mapping):
         result[ALSO] = {
-            name: absolute(each) if isinstance(each, Mapping) else each
+            name: moved_pictures(each, move, f"{where}.{ALSO}.{name}")
+            if isinstance(each, Mapping)
+            else each
             for name, each in also.items()
         }
     return result

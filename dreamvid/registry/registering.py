@@ -38,6 +38,8 @@ class Registry:
         self.positional = tuple(positional)
         self.reserved = reserved
         self.functions: dict[str, Callable[..., Any]] = {}
+        self.facts: dict[str, Any] = {}
+        """What else is known of a function, where a kind wants it."""
         self.all.append(self)
 
     def register(self, function: AnyFunction) -> AnyFunction:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from dreamvid.errors import SettingsError
 from dreamvid.registry import did_you_mean
-from dreamvid.settings import Settings, Tree, laid_over, read_tree, settled
+from dreamvid.settings import Settings, Tree, laid_over, plugin_loading, read_tree, settled
+from dreamvid.settings.preset_folders import files
+from dreamvid.settings.sections import PLUGINS
 
 ABOUT = "about"
 """The key of a preset that holds a line for ``dreamvid list presets``."""
@@ -12,19 +14,9 @@ BASE = "base"
 """The key of a preset that names another one, of which it is a small diff."""
 
 
-def folder() -> Path:
-    """Where the presets lie: inside the installed package, or beside it in a checkout."""
-    here = Path(__file__).parents[1]
-    return next(
-        (place for place in (here / "presets", here.parent / "presets") if place.is_dir()),
-        here / "presets",
-    )
-
-
 def names() -> list[str]:
-    """The presets that come with dreamvid, `default` first."""
-    found = sorted(path.stem for path in folder().glob("*.toml"))
-    return sorted(found, key=lambda name: name != "default")
+    """The presets that come with dreamvid or with plugins, `default` first."""
+    return sorted(files(), key=lambda name: (name != "default", name))
 
 
 def load(name: str) -> Tree:
@@ -36,6 +28,8 @@ def _laid(names: tuple[str, ...]) -> Tree:
     """The settings of the last of `names`; each is the base of the one before it."""
     tree = _read(names[-1])
     tree.pop(ABOUT, None)
+    # The preset that this one is laid over may come with its own plugins.
+    plugin_loading.load(plugin_loading.paths_in(tree, f"{names[-1]}: {PLUGINS}"))
     base = tree.pop(BASE, None)
     if base is None:
         return tree
@@ -49,6 +43,9 @@ def settings_over(
     preset: str, chosen: Tree, flags: Tree | None = None, assigned: Tree | None = None
 ) -> Settings:
     """Settings laid over each other: defaults < preset < chosen in a file < flags < assignments."""
+    plugin_loading.load_installed()
+    for layer in (chosen, flags or {}, assigned or {}):
+        plugin_loading.load(plugin_loading.paths_in(layer, PLUGINS))
     tree = load(preset)
     if "motion" in chosen:
         # A file's motions are all of its motion, not more of the preset's.
@@ -64,19 +61,25 @@ def about(name: str) -> str:
 
 
 def _read(name: str) -> Tree:
-    path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
-    if not name.endswith(".toml") and name not in names():
+    if name.endswith(".toml"):
+        return read_file(Path(name))
+    if name not in (known := files()):
         raise SettingsError(
             f"no preset {name!r}{did_you_mean(name, names())} (presets: {', '.join(names())})"
         )
-    return read_file(path)
+    return read_file(known[name])
 
 
 def read_file(path: Path) -> Tree:
     """The settings in a TOML or JSON file, or a `SettingsError` in one line."""
     try:
         with path.open("rb") as stream:
-            return read_tree(stream.read(2_000_000).decode("utf-8"), str(path))
+            tree = read_tree(stream.read(2_000_000).decode("utf-8"), str(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise SettingsError(f"{path}: {reason}; wanted a TOML file of settings") from None
+    if PLUGINS in tree:
+        # They lie beside the file that names them.
+        paths = plugin_loading.paths_in(tree, f"{path}: {PLUGINS}")
+        tree[PLUGINS] = [str((path.parent / each).absolute()) for each in paths]
+    return tree

@@ -6,13 +6,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dreamvid.errors import SettingsError
 from dreamvid.registry import Fraction01, Within
+from dreamvid.sizes import Size
 
 Tree = dict[str, Any]
 
 FRAMES = 300
 FPS = Fraction(30)
-FILM_SIDE = "640"
+FILM_SIDE = 640
 """The longer side of a film for which no size is asked."""
 CELL_SIDE = "320"
 """The longer side of a sheet's cell for which no size is asked."""
@@ -23,7 +25,7 @@ class NetworkSettings:
     """Which network dreams, and of what."""
 
     name: str = "pocket"
-    """A network, or several that dream together, parted by commas."""
+    """A network, or several, comma-separated, that dream together."""
     weights: str | tuple[str, ...] | None = ()
     """Weights files: FILE, or NETWORK=FILE for several networks; none: each network's own."""
     layers: tuple[str, ...] = ()
@@ -34,7 +36,7 @@ class NetworkSettings:
     options: dict[str, Any] | None = None
     """Options of networks that have any: a table for each, by the network's name."""
     walk: tuple[str, ...] = ()
-    """Selectors of which each frame dreams one, in turn and over again, instead of `layers`."""
+    """Selectors instead of `layers`: each frame dreams the next one, and then the first again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,28 +47,28 @@ class OctaveSettings:
     scale: Annotated[float, Within(1.01, 8)] = 1.4
     sizes: Literal["cascaded", "rounded", "truncated"] = "cascaded"
     """Each size from the next larger, rounded; all from the largest; from the next, cut off."""
-    carry: Literal["detail", "whole", "merged"] = "detail"
-    """What is carried up: the dreamed detail alone (2015), the whole picture, or it merged."""
+    enlarge: Literal["detail", "whole", "merged"] = "detail"
+    """What is enlarged to the next octave: the dreamed detail, the whole picture, or it merged."""
     alpha: Fraction01 = 0.5
     """With ``merged``: the original's share where the enlarged dream is merged with it."""
     align: Literal["corners", "centres"] = "corners"
     """What stays in place when a picture is resized: its corner pixels, or pixels' areas."""
     blur: Annotated[float, Within(0, 16)] = 0.0
-    """Gaussian pyramid: its standard deviation in pixels before each shrinking; 0 is none."""
+    """Gaussian blur before a picture is made smaller: its standard deviation in pixels; 0: none."""
     passes: Annotated[int, Within(1, 1000)] = 1
     """How often the whole pyramid is climbed."""
     layers: tuple[tuple[str, ...], ...] = ()
     """Selectors for each octave, smallest first, instead of the network's `layers`."""
     weights: tuple[Annotated[float, Within(-100, 100, scheduled=True)], ...] = ()
-    """Each octave's step size relative to the others', smallest octave first; 1 where none is."""
+    """Factors of the octaves' step sizes, smallest octave first; 1 where none is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AscentSettings:
     """Gradient ascent at each octave.
 
-    `iterations` and `step_size` may be lists, a value for each octave, smallest first; of longer
-    lists the last values count.
+    `iterations` and `step_size` may be lists: a value for each octave, smallest first. If a list
+    has more values than there are octaves, its last values are used.
     """
 
     iterations: (
@@ -93,13 +95,13 @@ class AscentSettings:
     normalise: Literal["mean", "deviation", "none"] = "mean"
     """By mean |g|, by the standard deviation of g, or not at all; after smoothing."""
     update: Literal["plain", "momentum", "adam"] = "plain"
-    """How gradients become steps; momentum and Adam begin anew at each octave."""
+    """How gradients become steps. Momentum and Adam begin anew at each octave."""
     momentum: Annotated[float, Within(0, 0.9999)] = 0.9
-    """With ``momentum``: how much of the last step goes on."""
+    """With ``momentum``: the share of the last step that is added to this one."""
     clamp: bool = True
     """Keep every step within what a picture can hold."""
     blur: Annotated[float, Within(0, 64)] = 0.0
-    """Gaussian blur of the picture after every step, in pixels: holds back sparkle; 0 is none."""
+    """Gaussian blur of the picture after every step, in pixels, against sparkle; 0 is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,18 +109,25 @@ class FilmSettings:
     """The film as a whole."""
 
     frames: Annotated[int, Within(1, 10_000_000)] | None = None
-    """None: 300, or as many as an input film has."""
+    """None: 300, or as many as the input film has."""
     fps: Annotated[Fraction, Within(Fraction(1, 10), 1000)] | None = None
-    """None: 30, or an input film's own."""
-    size: int | str | None = None
+    """None: 30, or the input film's own."""
+    size: Size | int | str | None = None
     """WxH, or the longer side in pixels; none: 640 for a film, a picture's own for a picture."""
     depth: Literal[8, 16] = 8
     """Bits a channel of the frames on disk."""
     seed: Annotated[int, Within(0, 2**63 - 1)] = 0
     cadence: Annotated[int, Within(1, 1000)] = 1
-    """Every so many frames one is dreamed; those between are moved and blended."""
+    """One of every `cadence` frames is dreamed; the frames between are moved and blended."""
     anchor: Fraction01 = 0.3
-    """The share of the drift in brightness, contrast and saturation taken back in a second."""
+    """The share of the drift in brightness, contrast and saturation that a second takes back."""
+
+    @property
+    def pixels(self) -> Size:
+        """The size of a film whose size is settled."""
+        if not isinstance(self.size, Size):
+            raise SettingsError(f"film.size: got {self.size!r}, wanted WxH")
+        return self.size
 
     @property
     def length(self) -> int:
@@ -136,11 +145,11 @@ class LoopSettings:
     """How a loop is closed."""
 
     closing: Literal["planting", "relaxation"] = "planting"
-    """Small spots and patches at a time, or everything at once."""
+    """Whether small spots and patches go over one after another, or everything at once."""
     turns: Annotated[int, Within(2, 100)] = 3
-    """At most so many, the one that runs in included."""
+    """The most turns of a loop, counting the first, in which the dream settles."""
     breath: Fraction01 | None = None
-    """The share of a closed walk through noise laid over each start; none: 0.15 standing still."""
+    """The share of a closed walk through noise in each start; none: 0.15 if nothing moves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +169,9 @@ class VideoSettings:
     start: int | str = 0
     """The first frame to dream over, or its time: 120, 2.5s, 1:02.5."""
     end: int | str | None = None
-    """The first frame to leave out again, or its time; none: the film's end."""
+    """The first frame that is left out again, or its time; none: the film's end."""
     strict: bool = False
-    """Refuse a damaged film rather than dream over what there is of it."""
+    """Refuse a damaged film instead of dreaming over the frames that can be read."""
     sound: bool = True
     sound_track: Annotated[int, Within(1, 100)] | None = None
     """Which of several sounds is kept, from 1 on; none: the film's default one."""
@@ -186,15 +195,15 @@ class MachineSettings:
     tile: Annotated[int, Within(0, 65536)] = 0
     """Largest side in pixels of what is dreamed at once; 0 is as large as memory allows."""
     min_free: int | str = "200MB"
-    """A film stops, to be gone on with, before its disk has less than this free; 0 never."""
+    """A film stops, and can be resumed, before its disk has less than this free; 0: never."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings. Those that are trees hold options of registered functions.
 
-    A number that may follow a schedule can be one here, as it was written, until
-    `timeline.Timeline` says what it is at a frame.
+    Where a number may follow a schedule, the schedule is kept here as it was written.
+    `timeline.Timeline` gives the number at each frame.
     """
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -211,6 +220,8 @@ class Settings:
     loop: LoopSettings = field(default_factory=LoopSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
     encode: Tree = field(default_factory=dict)
+    plugins: tuple[str, ...] = ()
+    """Files that add to what can be chosen, by their absolute paths."""
 
     def tree(self) -> Tree:
         """The settings as a tree of plain JSON values, which `settled` takes back."""
@@ -222,6 +233,10 @@ class Settings:
             del tree["picture"]
         if self.video.sound_track is None:
             del tree["video"]["sound_track"]
+        if not self.plugins:
+            del tree["plugins"]
+        if isinstance(self.film.size, Size):
+            tree["film"]["size"] = str(self.film.size)
         return json.loads(json.dumps(tree, default=str))
 
     def changed(self, section: str, **values: Any) -> "Settings":
@@ -240,8 +255,10 @@ SECTIONS: dict[str, Any] = {
     "machine": MachineSettings,
 }
 NAMED_SECTIONS = {"objective": "energy", "carry": "flow", "flow": "dis"}
-"""Sections that hold one registered function's name and options, and who it is by default."""
+"""Sections that hold one registered function's name and options; and its default name."""
 OPEN_SECTIONS = (*NAMED_SECTIONS, "motion", "encode")
+PLUGINS = "plugins"
+"""The key of a tree that is no section: files that add to what can be chosen."""
 UNPAINTED = (
     "film.frames",
     "machine.device",
@@ -255,5 +272,6 @@ UNPAINTED = (
     "video.sound",
     "video.sound_track",
     "video.mask",
+    PLUGINS,
 )
-"""What changes no pixel of a frame, or is recorded in another way."""
+"""Settings that change no pixel of a frame, or that a job records in another way."""

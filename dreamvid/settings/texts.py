@@ -10,7 +10,7 @@ from typing import Any
 from dreamvid.errors import SettingsError
 from dreamvid.flags import COMMAND_LINE, FLAGS, Flag, flags_of
 from dreamvid.registry import did_you_mean
-from dreamvid.settings.sections import Tree
+from dreamvid.settings.sections import PLUGINS, Tree
 
 _KEY = re.compile(r"\s*(\d+(\.\d*)?|\.\d+)\s*s?\s*:")
 _CHANNELS = re.compile(r"\s*\d+\s*(\.\.\s*\d+\s*)?(=.*)?")
@@ -48,6 +48,9 @@ def _read(name: str, flag: Flag, value: Any) -> Any:
         return _toml_value(value)
     if flag.kind == "file":
         return str(value)
+    if name == PLUGINS:
+        paths = [value] if isinstance(value, str | Path) else value
+        return [str(Path(path).absolute()) for path in paths]
     if flag.kind != "list" or isinstance(value, Mapping):
         return value
     texts = [str(each) for each in ([value] if isinstance(value, str | Path) else value)]

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dreamvid.errors import SettingsError
-from dreamvid.registry import checked_options, did_you_mean
+from dreamvid.registry import checked_options, checked_value, did_you_mean
+from dreamvid.settings.renamed import renamed
 from dreamvid.settings.sections import (
     NAMED_SECTIONS,
     OPEN_SECTIONS,
+    PLUGINS,
     SECTIONS,
     UNPAINTED,
     Settings,
@@ -21,9 +23,13 @@ from dreamvid.settings.sections import (
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     """Two trees as one, `above` winning.
 
-    A list of motions keeps only those, in that order; another carry, flow method or objective
-    takes nothing over from the one before.
+    Plugins add up. A list of motions keeps only those, in that order. Another carry, flow method or
+    objective takes over no option of the one before. Old names of settings become their new names.
     """
+    return _laid_over(renamed(below), renamed(above))
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     result = dict(below)
     for name, value in above.items():
         old = result.get(name, {})
@@ -31,10 +37,13 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
             usual = NAMED_SECTIONS[name]
             if value.get("name", old.get("name", usual)) != old.get("name", usual):
                 old = {}
-        if name == "motion" and isinstance(value, Sequence) and not isinstance(value, str):
+        if name == PLUGINS and isinstance(value, list | tuple):
+            before = old if isinstance(old, list | tuple) else ()
+            result[name] = [*before, *(each for each in value if each not in before)]
+        elif name == "motion" and isinstance(value, Sequence) and not isinstance(value, str):
             result[name] = {str(motion): old.get(str(motion), {}) for motion in value}
         elif isinstance(value, Mapping) and isinstance(old, Mapping):
-            result[name] = laid_over(old, value)
+            result[name] = _laid_over(old, value)
         else:
             result[name] = value
     return result
@@ -43,9 +52,12 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
 def settled(tree: Mapping[str, Any]) -> Settings:
     """A tree as `Settings`; `SettingsError` names the first value that is not allowed."""
     sections: Tree = {}
-    for name, values in tree.items():
+    for name, values in renamed(tree).items():
+        if name == PLUGINS:
+            sections[name] = checked_value(values, tuple[str, ...], name)
+            continue
         if name not in SECTIONS and name not in OPEN_SECTIONS:
-            known = [*SECTIONS, *OPEN_SECTIONS]
+            known = [*SECTIONS, *OPEN_SECTIONS, PLUGINS]
             raise SettingsError(
                 f"{name}: no such section{did_you_mean(name, known)} ({', '.join(known)})"
             )
@@ -79,7 +91,7 @@ def read_tree(text: str, where: str) -> Tree:
 
 
 def changes(before: Settings, after: Settings) -> list[str]:
-    """What of the settings that change a frame's pixels is different, in words."""
+    """The differences, in words, between settings that change a frame's pixels."""
     old, new = painted(before), painted(after)
     return [
         f"{name} {old.get(name)!r} -> {new.get(name)!r}"
@@ -89,7 +101,7 @@ def changes(before: Settings, after: Settings) -> list[str]:
 
 
 def painted(settings: Settings) -> dict[str, Any]:
-    """The settings that change a frame's pixels, flat, by dotted name."""
+    """The settings that change a frame's pixels, by their dotted names."""
 
     def flat(prefix: str, value: Any) -> dict[str, Any]:
         if isinstance(value, dict):

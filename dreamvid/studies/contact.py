@@ -1,4 +1,4 @@
-"""Contact sheets: pictures of one size in rows, with words above and below them."""
+"""Contact sheets: pictures of one size in rows, with text above and below them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ PAPER, INK, PALE = (255, 255, 255), (20, 20, 20), (225, 225, 225)
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture and what is written under it; without a picture, an empty field."""
+    """A picture and its caption; without a picture, an empty field."""
 
     picture: Frame | None
     caption: str = ""
@@ -25,7 +25,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """Cells side by side, and what is written above them."""
+    """Cells side by side, and the title above them."""
 
     cells: Sequence[Cell]
     title: str = ""
@@ -77,7 +77,7 @@ def contact_sheet(rows: Sequence[Row], headings: Sequence[str] = (), title: str 
 
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: int) -> str:
-    """`text`, its middle left out where it is wider than `room` pixels."""
+    """`text`; if it is wider than `room` pixels, its middle is left out."""
     if font.getlength(text) <= room:
         return text
     for kept in range(len(text) - 1, 0, -1):

@@ -14,20 +14,22 @@ from torch import Tensor
 
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
-from dreamvid.frames import Frame, Size, covered, parsed_size, photographic, size_of
-from dreamvid.jobs.runs import Progress, Silence, described
+from dreamvid.frames import Frame, Size, covered, photographic, size_of
+from dreamvid.jobs.progress import Progress, Silence
+from dreamvid.jobs.provenance import described
 from dreamvid.media import encoders
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives.goal import picked
 from dreamvid.settings import Settings
+from dreamvid.sizes import parsed_size
 from dreamvid.studies.contact import Cell, Row, contact_sheet
 
 LARGEST = 640
 """The longer side of a picture for which no size is asked, unless it is smaller."""
 HEAD_SIZE = Size(224, 224)
 STRONGEST = 5
-"""How many classes, layers and channels are told."""
+"""How many classes, layers and channels are listed."""
 TINY = 1e-12
 
 
@@ -50,16 +52,16 @@ class Explanation:
     """What a network sees in a picture and in its dream."""
 
     classes: list[Pair]
-    """Probabilities of the top classes of either, the surest first; none without a head."""
+    """Probabilities of the top classes of both, highest first; empty if there is no head."""
     chosen: list[Pair]
     """The mean activation of each chosen layer."""
     layers: list[Pair]
-    """The root mean square activation of the layers that rose most."""
+    """The root mean square activations of the layers that rose most."""
     channels: dict[str, list[Pair]]
-    """The mean activation of each chosen layer's strongest channels in either."""
+    """The mean activations of each chosen layer's strongest channels in either picture."""
 
     def sections(self) -> list[tuple[str, str, list[Pair]]]:
-        """Everything as tables: what it is, in what unit, and its rows."""
+        """Everything as tables: the title, the unit and the rows of each."""
         found = [("class", "probability", self.classes)] if self.classes else []
         found.append(("chosen layer", "mean activation", self.chosen))
         found.append(("layer that rose most", "rms activation", self.layers))
@@ -89,16 +91,16 @@ def explain(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Explanation:
-    """Tell what the network sees in a picture and in its dream, and draw where.
+    """Find what the network sees in a picture and in its dream, and draw where it sees it.
 
     Args:
         seed: the picture.
-        out: where the drawing goes: the picture and the dream, and over each, for every chosen
-            layer, where that is excited.
+        out: the drawing: the picture and the dream, and for every chosen layer a map over each of
+            them that shows where the layer is excited.
         settings: the network, its layers and how to dream.
-        dream: a dream of the picture that is there already; otherwise it is dreamed here.
+        dream: an existing dream of the picture; otherwise it is dreamed here.
         overwrite: whether an older file of the name `out` may be replaced.
-        progress: who is told.
+        progress: shows how it goes.
     """
     encoders.check_picture(out, overwrite)
     progress = progress or Silence()
@@ -120,11 +122,11 @@ def explain(
     looks = [_look(dreamer.network, frame, choices) for frame in (before, after)]
     drawing = _drawn((before, after), choices, looks)
     media.write_picture(drawing, out, 8, {"comment": described("explain", settings)})
-    return _told(dreamer.network, choices, *looks)
+    return _explained(dreamer.network, choices, *looks)
 
 
 def _distinct(dreamer: Dreamer) -> list[Choice]:
-    """Every layer that is dreamed of at any octave, but the head, which sees no places."""
+    """Every layer that is dreamed of at any octave, except the head, which has no positions."""
     found = [choice for octave in dreamer.plan.at().octaves for choice in octave.choices]
     found = [choice for choice in found if choice.layer != dreamer.network.head]
     return list(dict.fromkeys(found)) or list(dreamer.network.choices())
@@ -149,7 +151,7 @@ def _look(net: Network, frame: Frame, choices: Sequence[Choice]) -> _Seen:
     return _Seen(scores, strengths, [picked(found[choice.layer], choice) for choice in choices])
 
 
-def _told(net: Network, choices: Sequence[Choice], before: _Seen, after: _Seen) -> Explanation:
+def _explained(net: Network, choices: Sequence[Choice], before: _Seen, after: _Seen) -> Explanation:
     classes: list[Pair] = []
     if before.scores is not None and after.scores is not None:
         for number in _top(before.scores, after.scores):
@@ -171,19 +173,19 @@ def _told(net: Network, choices: Sequence[Choice], before: _Seen, after: _Seen) 
 
 
 def _top(before: Tensor, after: Tensor) -> list[int]:
-    """The numbers of the strongest of either, the strongest first."""
+    """The numbers of the strongest of both, strongest first."""
     count = min(STRONGEST, len(before))
     numbers = {*before.topk(count).indices.tolist(), *after.topk(count).indices.tolist()}
     return sorted(numbers, key=lambda number: -max(float(before[number]), float(after[number])))
 
 
 def _drawn(frames: Sequence[Frame], choices: Sequence[Choice], looks: Sequence[_Seen]) -> Frame:
-    """The picture and its dream, and over each where every chosen layer is excited."""
+    """The picture and its dream, and maps over both of where each chosen layer is excited."""
     rows = [Row([Cell(frame) for frame in frames])]
     size = size_of(frames[0])
     for number, choice in enumerate(choices):
         maps = [look.chosen[number].mean(1)[0] for look in looks]
-        # One scale for both: what the dream has raised is to be seen.
+        # One scale for both, so that one sees what the dream has raised.
         low, high = min(float(m.min()) for m in maps), max(float(m.max()) for m in maps)
         cells = []
         for frame, excitation in zip(frames, maps, strict=True):

@@ -19,25 +19,26 @@ from dreamvid import media
 from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.errors import MediaError
 from dreamvid.film.compositing import luma_of
+from dreamvid.film.footage import film_frames
 from dreamvid.film.seams import Seam, loop_seam
-from dreamvid.frames import Frame, Size, film_seconds, from_pixels, photographic, size_of
-from dreamvid.jobs.kinds import film_frames
+from dreamvid.frames import Frame, Size, from_pixels, photographic, size_of
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import Method, boundary, disoccluded, method_for, shrunk
 from dreamvid.motion.warp import moved, warp
 from dreamvid.settings import Settings
+from dreamvid.sizes import film_seconds
 
 LEVELS = 255
-"""Differences are told in 8-bit levels."""
+"""Differences are given in 8-bit levels."""
 
 FINER = 2
-"""How many times as large as the dream its input is looked at for motion, where it is so large."""
+"""Motion is found in the input at this many times the dream's size, if it is that large."""
 
 TITLES = {
     "warping_error": "warping error",
     "own_error": "warping error of the input itself",
     "flicker": "flicker of the dream's detail, levels",
-    "strength": "dream strength, objective over the input's",
+    "strength": "dream strength, ratio to the input's",
     "brightness": "brightness over the input's, levels",
     "contrast": "contrast, ratio to the input's",
     "saturation": "saturation over the input's, levels",
@@ -46,24 +47,24 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Measures:
-    """What one frame of a dream is like; the first has no frame before it to differ from."""
+    """The measures of one frame of a dream; those of a change are None for the first frame."""
 
     frame: int
     warping_error: float | None
-    """Mean square difference to the frame before, moved along the input's flow, occlusions and
-    motion boundaries left out; values from 0 to 1."""
+    """Mean square difference to the frame before, moved along the input's flow, of values from 0 to
+    1. Occlusions and the edges of what moves are left out."""
     own_error: float | None
-    """The same of the input: what no dream that follows it can be rid of."""
+    """The same for the input. A dream that follows the input has at least this."""
     flicker: float | None
-    """Mean absolute change, along the flow, of what the dream adds to the input, in levels."""
+    """Mean absolute change, along the flow, in what the dream adds to the input, in levels."""
     strength: float
-    """The objective's value over the input's."""
+    """The objective's gain, as a ratio to the input's."""
     brightness: float
-    """Mean luma over the input's, in levels."""
+    """Mean luma minus the input's, in levels."""
     contrast: float
     """Standard deviation of luma, as a ratio to the input's."""
     saturation: float
-    """Mean distance between the largest and the smallest channel over the input's, in levels."""
+    """Mean difference of the largest and the smallest channel, minus the input's, in levels."""
 
 
 def measure(
@@ -81,12 +82,12 @@ def measure(
         source: the film, or the picture that it was.
         dream: the film dreamed over it, from ``video.start`` on.
         out: the CSV; the plot has its name and the suffix ``.png``.
-        settings: the network and layers whose excitement is the dream's strength, and the flow.
+        settings: the network and layers that the dream's strength is measured with, and the flow.
         overwrite: whether older files of these names may be replaced.
-        say: takes a line that the user should know of.
+        say: takes a line that the user should read.
 
     Raises:
-        MediaError: a film cannot be read, or a place not be written to.
+        MediaError: a film cannot be read, or a file cannot be written.
     """
     plot = out.with_suffix(".png")
     for place in (out, plot):
@@ -111,7 +112,7 @@ def measure(
     device = dreamer.network.device
     with closing(inputs), closing(dreams):
         measures = list(
-            measured(
+            measures_of(
                 (from_pixels(pixels, device) for pixels in inputs),
                 (from_pixels(pixels, device) for pixels in dreams),
                 method,
@@ -136,20 +137,20 @@ def measure_loop(film: Path) -> Seam:
     return loop_seam(from_pixels(pixels) for pixels in media.frames_of(film))
 
 
-def measured(
+def measures_of(
     inputs: Iterable[Frame],
     dreams: Iterable[Frame],
     method: Method,
     gain: Callable[[Frame], float],
 ) -> Iterator[Measures]:
-    """Each frame's measures, as long as both last.
+    """Each frame's measures, until one of the films ends.
 
     Args:
-        inputs: the film's frames, of the dream's size or larger: motion is found in them as they
-            are, the more exactly the larger they are.
-        dreams: the dream's.
+        inputs: the film's frames, of the dream's size or larger. The larger they are, the more
+            exactly their motion is known.
+        dreams: the dream's frames.
         method: the optical flow to follow the film with.
-        gain: the objective's value of a frame.
+        gain: the objective's gain for a frame.
     """
     before: tuple[Frame, Frame, Frame] | None = None
     for index, (large, dream) in enumerate(zip(inputs, dreams, strict=False)):
@@ -216,8 +217,8 @@ def write_plot(measures: list[Measures], path: Path, title: str) -> None:
 
 
 def _draw(axis: Any, measures: list[Measures], name: str, label: str) -> None:
-    told = [each for each in measures if getattr(each, name) is not None]
-    axis.plot([each.frame for each in told], [getattr(each, name) for each in told], label=label)
+    known = [each for each in measures if getattr(each, name) is not None]
+    axis.plot([each.frame for each in known], [getattr(each, name) for each in known], label=label)
 
 
 def _warping_error(then: Frame, now: Frame, forward: torch.Tensor, seen: torch.Tensor) -> float:
@@ -225,7 +226,7 @@ def _warping_error(then: Frame, now: Frame, forward: torch.Tensor, seen: torch.T
 
 
 def _over(field: torch.Tensor, seen: torch.Tensor) -> float:
-    """The mean of `field` (3, H, W) where `seen` (H, W); everywhere where nothing is."""
+    """The mean of `field` (3, H, W) where `seen` (H, W) is 1; the whole mean if it is 1 nowhere."""
     total = seen.sum()
     return float((field * seen).sum() / (3 * total)) if total > 0 else float(field.mean())
 

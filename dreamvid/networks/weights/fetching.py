@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dreamvid.errors import NetworkError
+from dreamvid.machine.hashing import file_hash
 from dreamvid.media.atomic import storage_checked
-from dreamvid.media.hashing import file_hash
 from dreamvid.media.locking import locked
 from dreamvid.networks.weights.reading import SIZE_CAP
 from dreamvid.networks.weights.store import Source, hub_folder, pin

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dreamvid.errors import NetworkError
-from dreamvid.media.hashing import file_hash
+from dreamvid.machine.hashing import file_hash
 from dreamvid.networks.weights import caffemodel, frozen_graph
 
 SIZE_CAP = 3 * 2**30

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import torch
 
 from dreamvid.errors import NetworkError, StorageError
+from dreamvid.machine.hashing import file_hash
 from dreamvid.media import atomic_write
-from dreamvid.media.hashing import file_hash
 
 PINS = "dreamvid-sha256.json"
 """The file that notes what each file was at its first use."""

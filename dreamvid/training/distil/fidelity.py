@@ -1,7 +1,7 @@
-"""How well a student dreams its teacher's dream: the one number that a distillation is for.
+"""How well a student dreams its teacher's dream: the number that a distillation should raise.
 
 A student may predict activations closely and still dream something else, because a dream follows
-gradients. So the student dreams, and the teacher says how much more of its layer it now sees.
+gradients. So the student dreams, and the teacher measures how much more of its layer it sees.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,16 +16,16 @@ from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives.gains import energy
 from dreamvid.settings import AscentSettings, OctaveSettings, Settings
-from dreamvid.training.distil.training import cosine, smoothed
+from dreamvid.training.distil.gradients import cosine, smoothed
 
 SMOOTHING = 2.0
 """Standard deviation in pixels at which the two gradients are compared."""
 BATCH = 8
 TINY = 1e-30
 
-# The dream of 2015, written out so that no later preset or default changes the measure.
+# The dream of 2015, written out in full, so that no new preset or default changes the fidelity.
 DREAM = Settings(
-    octaves=OctaveSettings(count=4, scale=1.4, carry="detail"),
+    octaves=OctaveSettings(count=4, scale=1.4, enlarge="detail"),
     ascent=AscentSettings(
         iterations=10, step_size=1.5, jitter=32, normalise="mean", smoothing=0.0, clamp=True
     ),
@@ -37,9 +37,9 @@ ONE_OCTAVE = DREAM.changed("octaves", count=1)
 class Fidelity:
     """The teacher's objective, half the mean square of its layer, before and after two dreams.
 
-    A rise is a ratio, after over before. `rise_*` divide the mean objective of all pictures
-    after by that before, so that pictures rich in the layer count for more; `mean_rise_*` are
-    the arithmetic means of each picture's own ratio, so that all pictures count alike.
+    A rise is the ratio of after to before. `rise_*` divide the mean objective of all pictures
+    after by the one before, so that pictures in which the layer sees much count for more.
+    `mean_rise_*` are the means of the pictures' own ratios, so that all pictures count alike.
     """
 
     before: tuple[float, ...] = field(repr=False)
@@ -70,7 +70,7 @@ class Fidelity:
     def share(self) -> float:
         """`rise_by_student` over `rise_by_teacher`: 1 is the teacher's equal.
 
-        A student that changes nothing has not 0 but 1 over `rise_by_teacher`.
+        A student that changes nothing has 1 over `rise_by_teacher`, not 0.
         """
         return self.rise_by_student / max(self.rise_by_teacher, TINY)
 
@@ -110,18 +110,18 @@ def fidelity(
     photographs: Iterable[Tensor],
     layers: tuple[str, str] = ("inception_4c/output", "4c"),
     side: int = 224,
-    told: Callable[[int], object] = lambda done: None,
+    advanced: Callable[[int], object] = lambda done: None,
 ) -> Fidelity:
-    """Let student and teacher dream the same pictures with the same jitter, and compare.
+    """Let student and teacher dream the same pictures with the same jitter, and compare them.
 
     Args:
         teacher: what the student was made from, and the judge of both dreams.
-        student: what is judged.
+        student: the network that is judged.
         photographs: pictures (3, H, W), uint8 or in [0, 1]; at least one. The largest square in
             the middle of each is brought to `side` pixels.
         layers: the teacher's layer that is dreamed and measured, and the student's for it.
         side: of the pictures that are dreamed.
-        told: called with the number of pictures finished, after each batch.
+        advanced: called with the number of pictures finished, after each batch.
     """
     pictures = torch.stack([middle(photograph, side) for photograph in photographs])
     teachers, students = Choice(layers[0]), Choice(layers[1])
@@ -144,7 +144,7 @@ def fidelity(
         by_teacher += seen(teacher, layers[0], teacher_dreamer.batch(batch, key))
         starts += angles(batch)
         octaves += angles(student_octave.batch(batch, key))
-        told(len(before))
+        advanced(len(before))
     return Fidelity(
         tuple(before),
         tuple(by_student),

@@ -14,18 +14,18 @@ from dreamvid.frames import Size, noise, photographic, size_of
 from dreamvid.media import read_picture
 
 HELD_OUT_EVERY, HELD_OUT_FIRST = 20, 10
-"""Which files of the sorted folder are kept from training, to measure the student on."""
+"""Which files of the sorted folder are held out, to measure the student with them."""
 LARGEST_SHORT_SIDE = 768
-"""Larger photographs are kept at this shorter side: thousands of them must fit in memory."""
+"""Larger photographs are shrunk to this shorter side, so that thousands fit in memory."""
 NAMED = 3
-"""Unreadable files that are named; the others are counted."""
+"""How many unreadable files are named; the others are only counted."""
 
 
 def files_in(folder: Path) -> list[Path]:
     """Every file under `folder` that is not hidden, sorted by its path.
 
     Raises:
-        MediaError: `folder` is not one, or holds no files.
+        MediaError: `folder` is no folder, or holds no files.
     """
     if not folder.is_dir():
         reason = "is not a folder" if folder.exists() else "no such folder"
@@ -41,8 +41,8 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def parted(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The files to learn from and those held out; of few files, none is held out."""
+def split(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The files to learn from, and those held out, which are none if there are few files."""
     held = files[HELD_OUT_FIRST::HELD_OUT_EVERY]
     out = set(held)
     return [path for path in files if path not in out], list(held)
@@ -55,11 +55,11 @@ def read_photographs(
 
     Args:
         files: what to read.
-        smallest: the shortest side in pixels that is of use.
-        say: told of the files that cannot be read and of those that are too small.
+        smallest: pictures with a shorter side, in pixels, are left out.
+        say: takes a line about the files that are left out.
 
     Raises:
-        MediaError: not one file is of use.
+        MediaError: no picture is left.
     """
     photographs, unreadable, small = [], [], 0
     for path in files:
@@ -91,7 +91,7 @@ def read_photographs(
 
 @dataclass
 class Pool:
-    """Pictures (count, 3, side, side) in [0, 1] that drift along dream gradients."""
+    """Pictures (count, 3, side, side) in [0, 1], which are pushed along dream gradients."""
 
     photographs: list[Tensor]
     count: int
@@ -146,7 +146,7 @@ class Pool:
         self.pictures[chosen] = moved.clamp(0, 1)
 
     def restore(self, pictures: Tensor) -> None:
-        """Take `pictures`, uint8 and as many as there were, for the pool's own."""
+        """Replace the pool's pictures by `pictures`, uint8 of the same shape."""
         self.pictures = pictures.float() / 255
 
     def _uniform(self, low: float, high: float) -> float:

@@ -1,4 +1,4 @@
-"""What a person sees of a distillation: errors in words and as curves, and sample dreams."""
+"""What the user sees of a distillation: errors in words and as curves, and sample dreams."""
 
 import csv
 import math
@@ -17,7 +17,7 @@ from dreamvid.training.distil.fidelity import DREAM, middle
 
 SAMPLE_SIDE = 160
 MEMORY = 0.98
-"""How much of a running mean stays at each step."""
+"""The share of a running mean that stays at each step."""
 
 
 class Means:

@@ -1,4 +1,4 @@
-"""The student's shape, read off the teacher; and its file."""
+"""The student's shape, which follows from the teacher's, and its file."""
 
 import json
 import re
@@ -25,11 +25,11 @@ FIRST_STRIDE = 4
 """Pixels to one place of a student's first layer."""
 WIDEST = 4096
 LARGEST_FILE = 5_000_000
-"""Bytes that a network for the package may have."""
+"""The most bytes that the network in the package may have."""
 
 
 def teacher_layers(teacher: Network, text: str | None) -> tuple[str, ...]:
-    """The teacher's layers that `text` names, parted by commas, shallowest first.
+    """The teacher's layers that `text` names, shallowest first; `text` is comma-separated.
 
     Without `text`, those of the network in the package, which only GoogLeNet has.
     """
@@ -58,14 +58,14 @@ def teacher_layers(teacher: Network, text: str | None) -> tuple[str, ...]:
 
 
 def stages_for(teacher: Network, layers: tuple[str, ...]) -> tuple[Stage, ...]:
-    """A stage for each of the teacher's `layers`, as deep and as wide as its stride asks for.
+    """A stage for each of the teacher's `layers`; its depth and width depend on the stride.
 
     Raises:
-        NetworkError: the layers' strides are not ones that a pocket network can have.
+        NetworkError: a pocket network cannot have the layers' strides.
     """
     if teacher.name == "googlenet" and layers == GOOGLENET_LAYERS:
         return STAGES
-    shapes = measured(teacher)
+    shapes = layer_shapes(teacher)
     where = teacher.name
     for layer in layers:
         if layer not in shapes:
@@ -98,7 +98,7 @@ def stages_for(teacher: Network, layers: tuple[str, ...]) -> tuple[Stage, ...]:
 
 
 @torch.no_grad()
-def measured(teacher: Network) -> dict[str, tuple[int, int]]:
+def layer_shapes(teacher: Network) -> dict[str, tuple[int, int]]:
     """Channels and stride of each of the teacher's layers that is a picture of features."""
     side = 256
     flat = torch.zeros(1, 3, side, side, device=teacher.device)
@@ -112,7 +112,7 @@ def measured(teacher: Network) -> dict[str, tuple[int, int]]:
 
 
 def _size(stride: int, pooled: bool) -> tuple[int, int]:
-    """Width and number of convolutions; the first stage of a stride has fewer channels to see."""
+    """Width and number of convolutions of a stage; the first stage of a stride is narrower."""
     if stride <= FIRST_STRIDE:
         return 48, 1
     if stride == 2 * FIRST_STRIDE:
@@ -131,7 +131,7 @@ def _names(layers: tuple[str, ...]) -> list[str]:
 
 
 def check_size(stages: tuple[Stage, ...]) -> None:
-    """Raise `NetworkError` where the package's own network would be too large for it."""
+    """Raise `NetworkError` if the network for the package would be too large for it."""
     with torch.device("meta"):
         count = sum(parameter.numel() for parameter in Pocket(stages).parameters())
     if stages == STAGES and 2 * count > LARGEST_FILE:
@@ -144,13 +144,13 @@ def check_size(stages: tuple[Stage, ...]) -> None:
 def write_student(
     path: Path, state: Mapping[str, Tensor], stages: tuple[Stage, ...], about: Mapping[str, str]
 ) -> None:
-    """Write a student's weights to `path`, whole or not at all, for ``--network pocket``.
+    """Write a student's weights to `path`, atomically, for ``--network pocket``.
 
     Args:
         path: ends in .safetensors.
         state: the weights, written with 16 bits; `units` keep 32.
         stages: its shape, kept in the metadata.
-        about: further metadata.
+        about: more metadata.
     """
     tensors = {
         name: (value if name == "units" else value.half()).cpu().contiguous()

@@ -1,124 +1,30 @@
-"""Making a pocket network: a small student that dreams like a large teacher.
+"""Training a pocket network: a small student that dreams like a large teacher.
 
-Three things are matched. First each stage alone, fed with the teacher's own activations, so that
-every stage is a shallow regression. Then the teacher's activations are faded out for the
-student's own: an abrupt change would wreck what was learned. Then also the *direction* of the
-dream gradient, smoothed at several widths, because a dream follows gradients, not activations.
-The pictures are a pool in motion: crops of photographs and coloured noise that are pushed along
-dream gradients again and again, so that the student meets what it will meet when it dreams (the
+There are three phases. First every stage learns alone from the teacher's activations, as a shallow
+regression. Then its input goes over, little by little, from the teacher's activations to the
+student's own; an abrupt change would destroy what was learned. At last the *direction* of the dream
+gradient is matched too, smoothed at several widths, because a dream follows gradients, not
+activations. The student learns from a pool of crops and coloured noise. Every step pushes some of
+them along a dream gradient, so that the student meets the pictures it will meet when it dreams (the
 idea of dataset aggregation, Ross et al. 2011).
 """
 
-import csv
-import io
-import math
-import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamvid import networks
-from dreamvid.errors import NetworkError, ResumeError, SettingsError
-from dreamvid.media import atomic_write, storage_checked
 from dreamvid.networks.base import Network
 from dreamvid.networks.pocket import Pocket
-from dreamvid.registry import Fraction01, Positive, Within, checked_value, did_you_mean
-from dreamvid.settings import assigned
+from dreamvid.training.distil.gradients import disagreement
 from dreamvid.training.distil.pool import Pool, to_bytes
-
-CHECKPOINT, TABLE = "checkpoint.pt", "losses.csv"
-EVERY = 250
-"""Steps between checkpoints."""
-
-SMOOTHINGS = (0.0, 1.0, 2.0, 4.0)
-"""Standard deviations in pixels at which the two dream gradients are compared."""
-
-
-class Recipe(NamedTuple):
-    """The numbers of a distillation; the defaults made the network in the package."""
-
-    steps: Annotated[int, Within(1, 10_000_000)] = 12500
-    batch: Annotated[int, Within(1, 1024)] = 16
-    side: Annotated[int, Within(32, 1024)] = 112
-    learning_rate: Positive = 2e-3
-    alone: Fraction01 = 0.24
-    """Share of the steps in which every stage learns alone, from the teacher's activations."""
-    handover: Fraction01 = 0.08
-    """Share of the steps, after those, in which the student's own activations take over."""
-    direction: Annotated[float, Within(0, 1000)] = 1.0
-    """Weight of one minus the cosine between the two dream gradients, from then on."""
-    pool: Annotated[int, Within(1, 1_000_000)] = 2000
-    fresh: Annotated[int, Within(0, 1024)] = 2
-    """Pictures of each batch that are replaced by new crops."""
-    seed: Annotated[int, Within(0, 2**63 - 1)] = 0
-
-
-def recipe_of(options: Mapping[str, Any]) -> Recipe:
-    """The default recipe with `options` in it; `SettingsError` names the first bad one."""
-    fields = typing.get_type_hints(Recipe, include_extras=True)
-    checked = {}
-    for name, value in options.items():
-        if name not in fields:
-            raise SettingsError(
-                f"recipe.{name}: no such setting{did_you_mean(name, fields)} "
-                f"(recipe has {', '.join(fields)})"
-            )
-        checked[name] = checked_value(value, fields[name], f"recipe.{name}")
-    recipe = Recipe(**checked)
-    if not recipe.fresh <= recipe.batch <= recipe.pool:
-        raise SettingsError(
-            f"recipe: got fresh {recipe.fresh}, batch {recipe.batch} and pool {recipe.pool}, "
-            "wanted fresh at most batch and batch at most pool"
-        )
-    return recipe
-
-
-def recipe_assigned(texts: Sequence[str]) -> dict[str, Any]:
-    """The options of a recipe that ``--set name=value`` texts make; values are TOML."""
-    for text in texts:
-        if "=" not in text:
-            raise SettingsError(f"--set: got {text!r}, wanted name=value, as in pool=500")
-    return assigned([f"recipe.{text}" for text in texts]).get("recipe", {})
-
-
-def in_bfloat16(precision: str, device: torch.device) -> bool:
-    """Whether a student is computed in bfloat16; ``auto`` is wherever `device` is made for it."""
-    if checked_value(precision, Literal["auto", "bf16", "fp32"], "precision") != "auto":
-        return precision == "bf16"
-    return networks.has_bfloat16(device)
-
-
-def smoothed(gradient: Tensor, sigma: float) -> Tensor:
-    """`gradient` (N, 3, H, W) under a Gaussian of `sigma` pixels; itself for 0."""
-    if sigma == 0:
-        return gradient
-    reach = int(3 * sigma + 0.5)
-    offsets = torch.arange(-reach, reach + 1, dtype=gradient.dtype, device=gradient.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    planes = gradient.flatten(0, 1)[:, None]
-    planes = F.conv2d(planes, kernel.view(1, 1, -1, 1), padding=(reach, 0))
-    planes = F.conv2d(planes, kernel.view(1, 1, 1, -1), padding=(0, reach))
-    return planes[:, 0].unflatten(0, gradient.shape[:2])
-
-
-def cosine(first: Tensor, second: Tensor) -> Tensor:
-    """The cosine between two batches of gradients, picture by picture: (N,)."""
-    return F.cosine_similarity(first.flatten(1), second.flatten(1), dim=1, eps=1e-20)
-
-
-def disagreement(first: Tensor, second: Tensor) -> Tensor:
-    """One minus the cosine between two batches of gradients, averaged over `SMOOTHINGS`."""
-    angles = [1 - cosine(smoothed(first, s), smoothed(second, s)).mean() for s in SMOOTHINGS]
-    return torch.stack(angles).mean()
+from dreamvid.training.distil.recipe import Recipe
 
 
 class Distillation:
-    """A student, its teacher, their pool and optimiser: everything a checkpoint must hold.
+    """A student in training: the student, its teacher, the pictures and the optimiser.
 
     Args:
         teacher: the network to dream like; its weights stay as they are.
@@ -126,7 +32,7 @@ class Distillation:
         student: a pocket network with one stage for each of `layers`.
         photographs: uint8 pictures (3, H, W), each side at least half of `recipe.side`.
         recipe: the numbers.
-        bfloat16: compute the student in bfloat16 with float32 weights; faster where the
+        bfloat16: compute the student in bfloat16 with float32 weights, which is faster where the
             processor has it.
     """
 
@@ -180,7 +86,7 @@ class Distillation:
         return self.recipe.learning_rate * warm * (0.5 + 0.5 * cosine)
 
     def advance(self) -> dict[str, float]:
-        """One step of training; the loss of each layer, and of the gradient where it is matched."""
+        """One step of training. Returns each layer's loss, and the gradient's where it counts."""
         own, direction = self.phase()
         chosen = self.pool.draw(self.recipe.batch, self.recipe.fresh)
         pictures = self.pool.pictures[chosen].to(self.device)
@@ -226,21 +132,21 @@ class Distillation:
         return {name: value.item() for name, value in losses.items()}
 
     def _dream_layer(self) -> int:
-        """The stage whose dream this step follows: half of the time the last but one."""
+        """The stage whose dream this step follows; in half of the steps, the last but one."""
         count = len(self.student.stages)
         if torch.rand((), generator=self.pool.generator) < 0.5:
             return max(0, count - 2)
         return int(torch.randint(1, count, (), generator=self.pool.generator))
 
     def phase(self) -> tuple[float, float]:
-        """The share of the student's own activations now, and the weight of the direction."""
+        """The share of the student's own activations now, and the weight of the direction now."""
         done, recipe = self.step / self.recipe.steps, self.recipe
         own = (done - recipe.alone) / max(recipe.handover, 1e-9)
         ramp = (done - recipe.alone - recipe.handover) / max(recipe.handover, 1e-9)
         return min(max(own, 0.0), 1.0), recipe.direction * min(max(ramp, 0.0), 1.0)
 
     def _predicted(self, mine: Tensor, targets: dict[str, Tensor], own: float) -> list[Tensor]:
-        """Every stage's prediction, each fed with a mix of the teacher's and its own input."""
+        """Every stage's prediction. Its input is a mix of the teacher's and the student's own."""
         predictions, x = [], mine
         for index, layer in enumerate(self.layers):
             predictions.append(self.student.stage(index, x))
@@ -264,7 +170,7 @@ class Distillation:
         return (error * weight).mean() / ((target * target * weight).mean() + 1e-12)
 
     def _follow(self) -> None:
-        """Let the averaged weights, which are what is shipped, follow the trained ones."""
+        """Bring the averaged weights, which the student's file will hold, nearer to the weights."""
         decay = min(0.9985, (self.step + 1) / (self.step + 20))
         for name, value in self.student.state_dict().items():
             self.average[name].lerp_(value, 1 - decay)
@@ -291,71 +197,3 @@ class Distillation:
         self.weights = {name: value.to(self.device) for name, value in state["weights"].items()}
         self.pool.restore(state["pool"])
         self.pool.generator.set_state(state["generator"])
-
-
-def run(
-    distillation: Distillation,
-    folder: Path,
-    *,
-    every: int = EVERY,
-    saved: Callable[[], object] = lambda: None,
-) -> Iterator[dict[str, float]]:
-    """Train to the recipe's last step, yielding each step's losses.
-
-    `folder` holds `checkpoint.pt`, replaced by rename every `every` steps, and `losses.csv`. A
-    folder with a checkpoint is gone on with from there, rows past it dropped. `saved` is called
-    after each checkpoint.
-    """
-    with storage_checked(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, table = folder / CHECKPOINT, folder / TABLE
-    if checkpoint.exists():
-        distillation.restore(read_checkpoint(checkpoint))
-    columns = [*(stage.name for stage in distillation.student.stages), "direction"]
-    rows = table.read_text().splitlines()[1 : distillation.step + 1] if table.exists() else []
-    with atomic_write(table) as part:
-        part.write_text("".join(row + "\n" for row in [",".join(["step", *columns]), *rows]))
-    with storage_checked(folder), table.open("a", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        while distillation.step < distillation.recipe.steps:
-            losses = distillation.advance()
-            _must_be_finite(losses, distillation.step)
-            row = [f"{losses[name]:.5f}" if name in losses else "" for name in columns]
-            writer.writerow([distillation.step, *row])
-            if distillation.step % every == 0 or distillation.step == distillation.recipe.steps:
-                stream.flush()
-                save_checkpoint(distillation, checkpoint)
-                saved()
-            yield losses
-
-
-def save_checkpoint(distillation: Distillation, path: Path) -> None:
-    """Write the state to `path` by rename, and go on with exactly what was written."""
-    state = distillation.state()
-    # torch reports a full disk as an error of its own; a plain write says what is wrong.
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    with atomic_write(path) as part:
-        part.write_bytes(buffer.getbuffer())
-    # The pool is saved with 8 bits. Rounded here too, a resumed run equals an unbroken one.
-    distillation.pool.restore(state["pool"])
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The state in a checkpoint, or a `ResumeError` in one line."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    # Damaged files raise nearly anything: EOFError, KeyError, RuntimeError, UnpicklingError...
-    except Exception as error:
-        reason = str(error).partition("\n")[0][:80]
-        raise ResumeError(
-            f"{path}: damaged, or no checkpoint ({reason}); start anew with --overwrite"
-        ) from error
-
-
-def _must_be_finite(losses: Mapping[str, float], step: int) -> None:
-    if bad := [name for name, value in losses.items() if not math.isfinite(value)]:
-        raise NetworkError(
-            f"step {step}: the error of {bad[0]} is not finite; "
-            "begin anew with --overwrite and a smaller --set learning_rate"
-        )

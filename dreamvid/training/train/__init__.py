@@ -1,4 +1,4 @@
-"""Training a network to tell the pictures of some folders apart, so that it dreams of them.
+"""Training a network to tell apart the pictures of several folders, so that it dreams of them.
 
 ::
 

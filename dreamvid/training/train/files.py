@@ -56,7 +56,7 @@ def read_manifest(place: Path) -> dict[str, Any]:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """In words, what is otherwise in `now` than it was `before`."""
+    """In words, what is different `now` from what it was `before`."""
     return "; ".join(
         f"{name} {before.get(name)!r} -> {value!r}"
         for name, value in now.items()
@@ -65,7 +65,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def write_checkpoint(state: Any, path: Path) -> None:
-    """Publish a state; what torch makes of a full disk becomes `StorageError`."""
+    """Write a state atomically; torch's own error for a full disk becomes a `StorageError`."""
     try:
         with atomic_write(path) as part:
             torch.save(state, part)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from dreamvid.errors import MediaError, ResumeError, SettingsError
-from dreamvid.jobs.runs import Progress, Silence
+from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.media import storage_checked
 from dreamvid.media.encoders import check_place
 from dreamvid.media.locking import locked
@@ -32,26 +32,16 @@ def train(
 
     Args:
         folder: Holds a folder of pictures for each class.
-        out: The .safetensors file to make; ``<out>.training/`` holds all that resuming needs.
+        out: The .safetensors file to make. ``<out>.training/`` holds all that resuming needs.
         device: Where to train.
-        resume: Go on where an earlier run with this `out` stopped, by its recipe.
+        resume: Go on where an earlier run with this `out` stopped, with the same recipe.
         overwrite: Replace `out`, and start anew unless resuming.
-        progress: Who is told how it goes; nobody by default.
+        progress: Shows how the training goes; by default nothing is shown.
         **options: The fields of `Recipe`.
     """
     progress = progress or Silence()
     place = files.training_folder(out)
-    if out.suffix != ".safetensors":
-        raise SettingsError(f"{out}: got the suffix {out.suffix!r}, wanted .safetensors")
-    check_place(out, overwrite)
-    if place.exists() and not place.is_dir():
-        raise MediaError(f"{place}: is a file, wanted a folder or nothing; remove it first")
-    begun = (place / MANIFEST).exists()
-    if begun and not (resume or overwrite):
-        raise ResumeError(
-            f"{place}: exists already; pass --resume to go on, --overwrite to restart"
-        )
-    going_on = resume and begun
+    going_on = _checked(out, place, resume, overwrite)
     if resume and not going_on:
         progress.say(f"nothing to go on with in {place}: starting")
     saved = files.read_manifest(place) if going_on else {"recipe": {}}
@@ -78,12 +68,27 @@ def train(
         _run(training, place, progress)
         tensors, accuracy = training.tensors(files.read_checkpoint(place / BEST))
         weights_files.write(out, tensors, training.metadata(accuracy))
-    progress.say(f"{accuracy:.1%} of the pictures held out are told right (best of all epochs)")
+    progress.say(f"{accuracy:.1%} of the held-out pictures are classified right, in the best epoch")
     return out
 
 
+def _checked(out: Path, place: Path, resume: bool, overwrite: bool) -> bool:
+    """Whether a training goes on in `place`; a `DreamvidError` if it cannot be as asked."""
+    if out.suffix != ".safetensors":
+        raise SettingsError(f"{out}: got the suffix {out.suffix!r}, wanted .safetensors")
+    check_place(out, overwrite)
+    if place.exists() and not place.is_dir():
+        raise MediaError(f"{place}: is a file, wanted a folder or nothing; remove it first")
+    begun = (place / MANIFEST).exists()
+    if begun and not (resume or overwrite):
+        raise ResumeError(
+            f"{place}: exists already; pass --resume to go on, --overwrite to restart"
+        )
+    return resume and begun
+
+
 def _run(training: Training, place: Path, progress: Progress) -> None:
-    """Train to the end; after each epoch everything in `place` is whole."""
+    """Train to the end. After each epoch, every file in `place` is complete."""
     epochs, counts = training.recipe.epochs, training.pictures
     progress.say(
         f"{training.recipe.network}: {len(counts.classes)} classes, {len(counts.training)} "
@@ -103,7 +108,7 @@ def _run(training: Training, place: Path, progress: Progress) -> None:
 
     while not training.finished:
         row = training.advance(tell)
-        # The best comes first: killed in between, the same epoch is made again, and as good.
+        # The best comes first: if killed in between, the same epoch is done again, as well.
         if training.best is row:
             files.write_checkpoint(training.module.state_dict(), place / BEST)
         files.write_checkpoint(training.state(), place / CHECKPOINT)

@@ -14,11 +14,11 @@ from dreamvid.frames import Frame, Key, drawn, from_pixels, to_pixels
 from dreamvid.media import read_picture
 
 MEMORY = 2 * 2**30
-"""Bytes of pictures that are kept; what is beyond is read from the disk in every epoch."""
+"""Bytes of pictures that are kept in memory; others are read from the disk in every epoch."""
 SMALLEST_CROP = 0.5
-"""Share of a picture's area that a random crop has at least."""
+"""The smallest random crop, as a share of the picture's area."""
 JITTER = 0.2
-"""How far brightness, contrast and saturation stray from 1."""
+"""How far the factors of brightness, contrast and saturation may be from 1."""
 
 
 class Example(NamedTuple):
@@ -29,7 +29,7 @@ class Example(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """A folder of class folders, split; `views` are its readable pictures as `Views` keeps them."""
+    """A folder of class folders, split into pictures to learn from and pictures held out."""
 
     classes: tuple[str, ...]
     training: tuple[Example, ...]
@@ -38,7 +38,7 @@ class Dataset(NamedTuple):
     views: "Views"
 
     def digest(self, folder: Path) -> str:
-        """A hash of the names, sizes and classes of all pictures and of how they are split."""
+        """A hash of the names, sizes and classes of all pictures, and of the split."""
         lines = [
             f"{example.path.relative_to(folder).as_posix()}\0{example.path.stat().st_size}"
             for examples in (self.training, self.held_out)
@@ -48,7 +48,7 @@ class Dataset(NamedTuple):
 
 
 class Views:
-    """Pictures as a network is shown them: (3, side, side), RGB, [0, 1]."""
+    """Pictures as the network sees them: (3, side, side), RGB, [0, 1]."""
 
     def __init__(self, side: int) -> None:
         self.side = side
@@ -56,7 +56,7 @@ class Views:
         self._room = MEMORY
 
     def read(self, path: Path) -> Frame:
-        """The whole picture, shrunk where it is much larger than a view."""
+        """The whole picture, made smaller if it is much larger than a view."""
         if path in self._kept:
             return from_pixels(self._kept[path])
         frame = read_picture(path)
@@ -78,7 +78,7 @@ class Views:
         return _scaled(frame[:, top : top + short, left : left + short], self.side, self.side)
 
     def varied(self, path: Path, key: Key) -> Frame:
-        """A random crop, perhaps mirrored, its colours strayed a little; `key` decides which."""
+        """A random crop, perhaps mirrored, with slightly other colours, as `key` decides."""
         frame = self.read(path)
         height, width = frame.shape[1:]
         draws = torch.rand(8, generator=torch.Generator().manual_seed(drawn(key, 0, 2**62)))

@@ -1,4 +1,4 @@
-"""What a training is told: the options of `train`."""
+"""The numbers and choices of a training: the options of `train`."""
 
 import json
 from collections.abc import Mapping
@@ -12,24 +12,24 @@ from dreamvid.registry import Positive, Within, checked_options
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What is trained and how; the fields are the options of `train`."""
+    """What is trained, and how; the fields are the options of `train`."""
 
     network: str = "pocket"
     weights: Path | None = None
-    """A file to start from; otherwise from scratch."""
+    """A file to start from; None starts from scratch, unless `pretrained`."""
     pretrained: bool = False
     """Start from the network's own embedded or published weights."""
     side: Annotated[int, Within(16, 1024)] | None = None
-    """Of the square pictures the network is shown; 64 for pocket and 224 for others when unset."""
+    """The side of the square pictures it learns from; None is 64 for pocket and 224 for others."""
     epochs: Annotated[int, Within(1, 100_000)] = 30
     batch: Annotated[int, Within(2, 4096)] = 16
     optimiser: Literal["sgd", "adam", "adamw"] = "adamw"
     learning_rate: Positive | None = None
-    """At its highest; chosen for the optimiser and the network when unset."""
+    """The highest rate; None chooses one for the optimiser and the network."""
     held_out: Annotated[float, Within(0.01, 0.9)] = 0.2
-    """Share of each class that is never trained on and measures the accuracy."""
+    """The share of each class that is held out to measure the accuracy."""
     patience: Annotated[int, Within(0, 100_000)] = 0
-    """Epochs without a better accuracy after which to stop; 0 is never."""
+    """Stop after this many epochs without a better accuracy; 0 is never."""
     seed: Annotated[int, Within(0, 2**62)] = 0
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a person sees of a training: the accuracy as a table and as a plot."""
+"""What the user sees of a training: the accuracy as a table and as a plot."""
 
 import io
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""Which networks can be trained, how each is set up, and what its file shall hold.
+"""Which networks can be trained, how each is set up, and what its file holds.
 
-A pocket network has a school of its own; torchvision's classifiers are trained as they are.
+A pocket network is trained inside a classifier; torchvision's classifiers are trained as they are.
 """
 
 import json
@@ -20,7 +20,7 @@ from dreamvid.training.train.recipe import Recipe
 
 
 def settled(options: Mapping[str, Any]) -> Recipe:
-    """A recipe whose network can be trained, and at its side."""
+    """The recipe in `options`; a `SettingsError` if its network cannot be trained with it."""
     recipe = Recipe.of(options)
     networks[recipe.network]  # says what is near to an unknown name
     pocket = recipe.network == "pocket"
@@ -39,9 +39,9 @@ def settled(options: Mapping[str, Any]) -> Recipe:
 
 
 def school(recipe: Recipe, classes: int, fresh: bool) -> tuple[nn.Module, Preprocessing]:
-    """The network to train, with a head for so many classes, and its preprocessing.
+    """The network to train, with a head for `classes` classes, and its preprocessing.
 
-    Unless `fresh`, weights to start from are not read: a checkpoint will bring its own.
+    Unless `fresh`, no weights to start from are read: they come from a checkpoint later.
     """
     if recipe.network == "pocket":
         return _pocket_school(recipe, classes)
@@ -69,16 +69,16 @@ def _pocket_school(recipe: Recipe, classes: int) -> tuple[PocketClassifier, Prep
 
 
 def scores_of(module: nn.Module, inputs: Tensor) -> list[Tensor]:
-    """The scores of the heads that help in training, if there are any, then the network's own."""
+    """The scores of the helping heads, if there are any, and last those of the network's head."""
     return module.scores(inputs) if isinstance(module, PocketClassifier) else [module(inputs)]
 
 
 def prepare(module: nn.Module, sample: Tensor | None) -> None:
-    """Change a trained network into just what its file will hold.
+    """Change a trained network into exactly what its file will hold.
 
     Args:
         module: Changed in place.
-        sample: Inputs to balance the layers on, where it was trained from scratch.
+        sample: Inputs to balance the layers with, if it was trained from scratch.
     """
     if isinstance(module, PocketClassifier):
         if sample is not None:
@@ -98,7 +98,7 @@ def exported(module: nn.Module) -> dict[str, Tensor]:
 
 
 def shape_of(module: nn.Module) -> dict[str, str]:
-    """What the file must say of the network's shape, as JSON values."""
+    """The metadata that describes the network's shape, as JSON values."""
     if isinstance(module, PocketClassifier):
         return {"stages": json.dumps(module.pocket.stages)}
     return {}

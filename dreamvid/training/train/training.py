@@ -1,4 +1,4 @@
-"""A network at school: its optimiser, its epochs, and the rows of its table."""
+"""A network in training: its optimiser, its epochs, and the rows of its table."""
 
 import json
 import math
@@ -19,11 +19,11 @@ from dreamvid.training.train.pictures import Dataset
 from dreamvid.training.train.recipe import Recipe
 
 SMOOTHING = 0.1
-"""Share of the certainty that is spread over all classes, against overconfidence."""
+"""The share of each label that is spread over all classes, against overconfidence."""
 HELP = 0.3
-"""Weight of the loss of each helping head."""
+"""The weight of the loss of each helping head."""
 WARM_UP = 0.1
-"""Share of the steps in which the learning rate rises."""
+"""The share of the steps in which the learning rate rises."""
 RATES = {"sgd": 0.02, "adam": 1e-3, "adamw": 1e-3}
 
 
@@ -39,13 +39,13 @@ class Row(NamedTuple):
 
 
 class Training:
-    """A network at school: everything a checkpoint must hold.
+    """A network in training: everything that a checkpoint must hold.
 
     Args:
-        pictures: What to learn.
-        recipe: How, its `side` set.
-        device: Where.
-        fresh: Whether to begin; a training that is restored needs no first weights.
+        pictures: What it learns.
+        recipe: How it learns; its `side` is set.
+        device: Where it is trained.
+        fresh: Whether the training begins; one that is restored needs no first weights.
     """
 
     def __init__(
@@ -81,17 +81,17 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or none was better for too long."""
+        """Whether all epochs are done, or the accuracy has not risen for `recipe.patience`."""
         patience = self.recipe.patience
         tired = bool(patience and self.rows) and self.epoch - self.best.epoch >= patience
         return tired or self.epoch >= self.recipe.epochs
 
     def advance(self, tell: Callable[[int, int], None] = lambda done, total: None) -> Row:
-        """One epoch; `tell` hears how many of its batches are done."""
+        """One epoch; `tell` is called with the batches done and the batches in all."""
         recipe, epoch = self.recipe, self.epoch
         with _seeded(recipe.seed, epoch):
             order = torch.randperm(len(self.pictures.training)).numpy()
-            # None is smaller than asked for: batch normalisation cannot take a lone picture.
+            # No batch is smaller than asked for: batch normalisation needs more than one picture.
             batches = np.array_split(order, max(1, len(order) // recipe.batch))
             loss_sum = right = rate = 0.0
             for number, chosen in enumerate(batches):
@@ -99,7 +99,7 @@ class Training:
                 loss, hits = self._step(chosen.tolist(), rate)
                 loss_sum, right = loss_sum + loss * len(chosen), right + hits
                 tell(number + 1, len(batches))
-        row = Row(epoch + 1, rate, loss_sum / len(order), right / len(order), *self.measured())
+        row = Row(epoch + 1, rate, loss_sum / len(order), right / len(order), *self.evaluated())
         self.rows.append(row)
         return row
 
@@ -110,7 +110,7 @@ class Training:
         return self.rate * (0.5 + 0.5 * math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
 
     def _step(self, chosen: list[int], rate: float) -> tuple[float, int]:
-        """Learn from one batch; its loss and how many pictures were told right."""
+        """Learn from one batch; returns its loss and how many pictures were classified right."""
         self.module.train()
         examples = [self.pictures.training[index] for index in chosen]
         key = (self.recipe.seed, self.epoch)
@@ -138,8 +138,8 @@ class Training:
         return loss.item(), int((scores.argmax(1) == labels).sum())
 
     @torch.no_grad()
-    def measured(self) -> tuple[float, float]:
-        """Loss and accuracy on the pictures that were held out."""
+    def evaluated(self) -> tuple[float, float]:
+        """The loss and the accuracy on the pictures that were held out."""
         self.module.eval()
         loss = right = 0.0
         examples, batch = self.pictures.held_out, self.recipe.batch
@@ -175,14 +175,14 @@ class Training:
         self.rows = [Row(*row) for row in state["rows"]]
 
     def tensors(self, best: dict[str, Tensor]) -> tuple[dict[str, Tensor], float]:
-        """What the file shall hold of the weights `best`, and the accuracy of just that."""
+        """The file's tensors, made from the weights `best`, and the accuracy with those tensors."""
         self.module.load_state_dict(best)
         schools.prepare(self.module, self._sample() if self.recipe.from_scratch else None)
-        _, accuracy = self.measured()
+        _, accuracy = self.evaluated()
         return schools.exported(self.module), accuracy
 
     def metadata(self, accuracy: float) -> dict[str, str]:
-        """What the file says of itself: JSON values, and bare names."""
+        """The file's metadata: JSON values, and plain names."""
         return {
             "network": self.recipe.network,
             "classes": json.dumps(self.pictures.classes),
@@ -196,7 +196,7 @@ class Training:
 
 @contextmanager
 def _seeded(*key: int) -> Iterator[None]:
-    """Draw from torch's own generators, which layers such as dropout use, as `key` decides."""
+    """Seed torch's own generators by `key`, for layers such as dropout that draw from them."""
     with torch.random.fork_rng():
         torch.manual_seed(drawn(key, 0, 2**62))
         yield

@@ -1,0 +1,48 @@
+"""Settings read back: from a TOML file, a job's folder, or a film that dreamvid made."""
+
+import json
+from pathlib import Path
+
+from dreamvid import media
+from dreamvid.errors import DreamvidError, MediaError, SettingsError
+from dreamvid.jobs.folder import Job
+from dreamvid.settings import Tree, presets
+from dreamvid.settings.sections import PLUGINS
+
+
+def read_config(path: Path | None) -> Tree:
+    """The settings in a TOML or JSON file, in a job's folder or in a film that dreamvid made.
+
+    Of a job and a film, those that make the dream: neither the shape of its seed nor how and
+    where it was encoded.
+    """
+    if path is None:
+        return {}
+    if path.suffix.lower() in (".toml", ".json", ".txt", "") and not path.is_dir():
+        tree = presets.read_file(path)
+        tree.pop(presets.ABOUT, None)
+        return tree
+    try:
+        if path.is_dir():
+            tree = Job.open(path).manifest.settings.tree()
+        else:
+            tree = json.loads(media.read_metadata(path)["comment"])["settings"]
+            # A film may come from anybody, and a plugin is code that would be run.
+            tree.pop(PLUGINS, None)
+        tree = {name: values if name == PLUGINS else dict(values) for name, values in tree.items()}
+    except (MediaError, ValueError, KeyError, TypeError, AttributeError):
+        raise SettingsError(
+            f"{path}: holds no dreamvid settings; wanted a TOML file, a job folder or a film"
+        ) from None
+    tree.pop("encode", None)
+    tree.pop("machine", None)
+    tree.get("film", {}).pop("size", None)
+    return tree
+
+
+def tells_settings(path: Path) -> bool:
+    """Whether a film or a job folder holds dreamvid's settings."""
+    try:
+        return bool(read_config(path))
+    except DreamvidError:
+        return False

@@ -1,0 +1,113 @@
+"""How long the frames to come will take: from their steps, and from how long others took."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from dreamvid.dream.octaves import octave_sizes
+from dreamvid.dream.plan import FramePlan, Plan
+from dreamvid.frames import Size
+
+SAMPLES = 256
+"""Frames whose plans are computed where each has its own; those between are interpolated."""
+FADING = 0.98
+"""What a frame's time counts for when another one is made: a machine may become busier."""
+LEAST = 0.05
+"""What a frame errs by beside its work, as a share of the most work."""
+PRIOR = 0.5
+"""How much it counts that no steps would take no time, against one frame."""
+
+
+def work_of(frame: FramePlan, size: Size) -> float:
+    """The pixels of all steps of a frame: each step counts those of its octave."""
+    sizes = octave_sizes(size, frame.settings)
+    steps = zip(sizes, frame.octaves, strict=True)
+    return frame.settings.passes * sum(math.prod(each) * octave.steps for each, octave in steps)
+
+
+def work_by_frame(
+    plan: Plan,
+    size: Size,
+    start: int,
+    stop: int,
+    *,
+    feeds_back: bool = True,
+    stride: int = 1,
+    time: Callable[[int], int] = lambda index: index,
+) -> list[float]:
+    """The work before each frame from `start` on is there, and before `stop`.
+
+    Args:
+        plan: what is dreamed.
+        size: of the film.
+        start: the first frame to be made.
+        stop: the first that is not.
+        feeds_back: whether frames after the first start from a dream.
+        stride: frames from one dream to the next; the others cost next to nothing.
+        time: the frame at which the settings of a frame are read.
+    """
+    dreams = np.arange(start + -start % stride, stop + stride, stride)
+    known = dreams
+    if not plan.changes:
+        known = np.unique([dreams[0], dreams[-1]])
+    elif len(dreams) > SAMPLES:
+        known = dreams[np.unique(np.linspace(0, len(dreams) - 1, SAMPLES).round().astype(int))]
+    works = [work_of(plan.at(time(int(each)), later=feeds_back), size) for each in known]
+    found = np.interp(dreams, known, works)
+    if dreams[0] == 0:
+        found[0] = work_of(plan.at(time(0)), size)
+    return list(_before_each(found, start, stop, stride))
+
+
+def _before_each(works: Sequence[float], start: int, stop: int, stride: int) -> Iterator[float]:
+    """The frames between two dreams come with the later one, the first of them waits for it."""
+    left = iter(works)
+    for index in range(start, stop):
+        yield next(left) if index == start or (index - 1) % stride == 0 else 0.0
+
+
+class TimeLeft:
+    """What is still to be done, and how long what was done has taken.
+
+    The seconds of a frame are taken to be a constant and a share of its work. Both are fitted to
+    the frames that were made, the last ones above all. A long frame errs by more than a short one.
+    """
+
+    def __init__(self, works: Sequence[float]) -> None:
+        scale = max(works, default=0) or 1.0
+        self.works = [work / scale for work in works]
+        self.ahead = sum(self.works)
+        self.made = 0
+        self.frames = 0.0
+        self.sums = np.zeros(5)
+        """Of 1, work, seconds, work squared and work times seconds."""
+
+    def add(self, seconds: float) -> None:
+        """One more frame is made."""
+        work = self.works[self.made]
+        self.made += 1
+        self.ahead = sum(self.works[self.made :])
+        self.frames = FADING * self.frames + 1
+        observed = np.array((1, work, seconds, work * work, work * seconds))
+        self.sums = FADING * self.sums + observed / (work + LEAST) ** 2
+
+    @property
+    def seconds(self) -> float:
+        """How long the rest takes."""
+        constant, share = self._fitted()
+        return float(constant * (len(self.works) - self.made) + share * self.ahead)
+
+    def _fitted(self) -> tuple[float, float]:
+        """Seconds of a frame without steps, and what its work adds."""
+        count, work, seconds, squares, products = self.sums
+        if not squares:
+            return seconds / max(count, 1), 0.0
+        if self.made < 2:
+            return 0.0, products / squares
+        whole = count * (1 + PRIOR / self.frames)
+        share = (products - work * seconds / whole) / (squares - work * work / whole)
+        if share < 0:
+            return seconds / count, 0.0
+        constant = (seconds - share * work) / whole
+        return (constant, share) if constant >= 0 else (0.0, products / squares)

@@ -1,0 +1,33 @@
+"""Who is told how a job goes."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Progress(Protocol):
+    """Who is told how a job goes."""
+
+    def say(self, text: str) -> None:
+        """A line worth knowing."""
+        ...
+
+    def begin(self, done: int, total: int) -> None:
+        """Frames `done` of `total` are there already."""
+        ...
+
+    def frame(self, index: int, notes: Mapping[str, Any]) -> None:
+        """Frame `index` is on disk."""
+        ...
+
+
+class Silence:
+    """A `Progress` that tells nobody."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def begin(self, done: int, total: int) -> None:
+        """Nothing."""
+
+    def frame(self, index: int, notes: Mapping[str, Any]) -> None:
+        """Nothing."""

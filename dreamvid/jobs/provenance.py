@@ -1,0 +1,96 @@
+"""What a film was made with: its settings, the machine, the weights; and whether they are here."""
+
+import json
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import numpy
+import torch
+
+from dreamvid import __version__, media
+from dreamvid.dream.dreamer import Dreamer
+from dreamvid.errors import MediaError, ResumeError
+from dreamvid.jobs.folder import Manifest
+from dreamvid.networks.base import Network
+from dreamvid.settings import Settings, plugin_loading
+
+
+def described(kind: str, settings: Settings) -> str:
+    """What a film's metadata says of how it was made; ``--config FILM`` reads it back."""
+    about = {"dreamvid": __version__, "kind": kind, "settings": settings.tree()}
+    return json.dumps(about, separators=(",", ":"))
+
+
+def frames_told(film: Path) -> int | None:
+    """How many frames a film of ours says it has."""
+    if film.is_dir():
+        return len(list(film.glob("*.png")))
+    try:
+        return int(json.loads(media.read_metadata(film)["comment"])["settings"]["film"]["frames"])
+    except (MediaError, ValueError, KeyError, TypeError):
+        return None
+
+
+def this_machine(net: Network) -> dict[str, Any]:
+    """What must be the same for a resumed job to equal an unbroken one byte for byte."""
+    device = net.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "dreamvid": __version__,
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "ffmpeg": imageio_ffmpeg.__version__,
+        "device": f"{device.type} {name}",
+        "precision": str(net.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def load_plugins(manifest: Manifest) -> None:
+    """Load the plugins that a job was begun with.
+
+    Raises:
+        ResumeError: One is not there, or is not what it was.
+        SettingsError: One cannot be loaded any more.
+    """
+    for name, then in manifest.plugins.items():
+        now = plugin_loading.current_hash(name)
+        if now != then:
+            reason = f"SHA-256 {now[:12]}…, then {then[:12]}…" if now else "it is not there"
+            raise ResumeError(
+                f"{name}: not the plugin the job began with ({reason}); put it back, "
+                "or start anew with --overwrite"
+            )
+    plugin_loading.load_installed()
+    plugin_loading.load(
+        name for name in manifest.plugins if not name.startswith(plugin_loading.INSTALLED)
+    )
+
+
+def must_be_same(manifest: Manifest, dreamer: Dreamer, say: Callable[[str], None]) -> None:
+    """Refuse other weights and altered pictures; warn of another machine."""
+    net = dreamer.network
+    for where, then in manifest.pictures.items():
+        if dreamer.goal.pictures.get(where) != then:
+            raise ResumeError(
+                f"{where}: not the picture the job began with (SHA-256 {then[:12]}…); "
+                "put it back, or start anew with --overwrite"
+            )
+    now = net.weights_sha256 or ""
+    if now != manifest.weights_sha256:
+        with_version = manifest.machine.get("dreamvid", "the version it was begun with")
+        raise ResumeError(
+            f"{net.name}: the weights are not those the job began with "
+            f"(SHA-256 {now[:12]}…, then {manifest.weights_sha256[:12]}…); "
+            f"put the old file back (dreamvid {with_version}), or start anew with --overwrite"
+        )
+    here = this_machine(net)
+    for name, then in manifest.machine.items():
+        if here.get(name) != then:
+            say(
+                f"{name} was {then} when the job began and is {here.get(name)} now: "
+                "the film goes on, but not byte for byte as it would have"
+            )
