@@ -40,6 +40,7 @@ def zoom(
     plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    background: str | None = None,
     depth: Literal[8, 16] | None = None,
     cadence: int | None = None,
     anchor: float | None = None,
@@ -83,6 +84,8 @@ def zoom(
         plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
+        background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
+            what the picture shows on.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
         cadence: Dream every K-th frame; move and blend the others. Default: 1.
         anchor: Share of the drift in brightness, contrast and colour that is undone each second.
@@ -115,6 +118,7 @@ def video(
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
     strict: bool | None = None,
+    sound_track: int | None = None,
     strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -125,6 +129,7 @@ def video(
     seed: int | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    background: str | None = None,
     depth: Literal[8, 16] | None = None,
     min_free: int | str | None = None,
 ) -> Path:
@@ -156,6 +161,8 @@ def video(
         mask: A picture or a film: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
         strict: Refuse a damaged film.
+        sound_track: Which of several sound tracks is kept, from 1 on. Default: the film's default
+            one.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
@@ -168,6 +175,8 @@ def video(
         seed: Random seed; another number gives another dream. Default: 0.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
+        background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
+            what the picture shows on.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
         min_free: Stop before the disk has less free than this; the job can be resumed. Default:
             200MB.
@@ -203,6 +212,7 @@ def loop(
     plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    background: str | None = None,
     depth: Literal[8, 16] | None = None,
     cadence: int | None = None,
     anchor: float | None = None,
@@ -247,6 +257,8 @@ def loop(
         plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
+        background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
+            what the picture shows on.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
         cadence: Dream every K-th frame; move and blend the others. Default: 1.
         anchor: Share of the drift in brightness, contrast and colour that is undone each second.
@@ -279,6 +291,8 @@ def image(
     plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    background: str | None = None,
+    keep_alpha: bool | None = None,
     depth: Literal[8, 16] | None = None,
 ) -> Path:
     """Dream one picture, or every picture in a folder, and return the path of the result.
@@ -313,6 +327,9 @@ def image(
         plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
         precision: auto, bf16, fp32 or fp64. Default: auto.
+        background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
+            what the picture shows on.
+        keep_alpha: Keep the picture's transparency.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
     """
 

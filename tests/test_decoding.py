@@ -178,7 +178,9 @@ def test_seeking_does_not_decode_the_film_from_its_start(clips, monkeypatch):
     from dreamvid.media import decoding
 
     film = media.probe(clips["plain"])
-    pictures = decoding._pictures(clips["plain"], film, film.size, Fraction(40, 25), 1, 60)
+    pictures = decoding._pictures(
+        clips["plain"], film, film.size, Fraction(40, 25), (0, 0, 0), 1, 60
+    )
     time, pixels, _ = next(pictures)
     pictures.close()
     assert time == Fraction(38, 25)

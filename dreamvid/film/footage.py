@@ -42,7 +42,7 @@ def film_frames(
 
 def is_picture(path: Path) -> bool:
     """Whether a mask is one picture rather than a film, by its suffix."""
-    return path.suffix.lower() in media.READ_SUFFIXES
+    return media.is_still(path)
 
 
 def masks_of(path: Path, size: Size, rate: Fraction, first: int, fit: str = "crop") -> Opened:
@@ -54,8 +54,9 @@ def masks_of(path: Path, size: Size, rate: Fraction, first: int, fit: str = "cro
         MediaError: it cannot be read.
     """
     if is_picture(path):
-        picture = to_pixels(fitted(media.read_picture(path), size, fit, "black"), depth=16)
-        return lambda start: iter([picture])
+        picture = media.read_picture(path, background=media.BLACK)
+        pixels = to_pixels(fitted(picture, size, fit, "black"), depth=16)
+        return lambda start: iter([pixels])
     film = media.probe(path)
     return lambda start: film_frames(
         path, film, size, rate, first + start, fit=fit, padding="black"

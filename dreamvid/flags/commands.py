@@ -179,13 +179,14 @@ _DREAM = (
 )
 _RUN = "min_free job overwrite tidy quiet"
 COMMANDS: dict[str, str] = {
-    "zoom": f"out at {_LENGTH} fade_in fade_out motion speed mask keep_color {_DREAM} depth "
-    f"cadence anchor preview {_RUN}",
-    "video": f"out start end {_LENGTH} fade_in fade_out carry flow mask keep_color strict {_DREAM} "
-    f"depth {_RUN}",
-    "loop": f"out at {_LENGTH} motion speed mask keep_color {_DREAM} depth cadence anchor preview "
-    f"{_RUN}",
-    "image": f"out at size fit mask keep_color {_DREAM} depth batch log overwrite quiet",
+    "zoom": f"out at {_LENGTH} fade_in fade_out motion speed mask keep_color {_DREAM} background "
+    f"depth cadence anchor preview {_RUN}",
+    "video": f"out start end {_LENGTH} fade_in fade_out carry flow mask keep_color strict "
+    f"sound_track {_DREAM} background depth {_RUN}",
+    "loop": f"out at {_LENGTH} motion speed mask keep_color {_DREAM} background depth cadence "
+    f"anchor preview {_RUN}",
+    "image": f"out at size fit mask keep_color {_DREAM} background keep_alpha depth batch log "
+    "overwrite quiet",
     "resume": "out frames seconds source min_free overwrite tidy quiet",
     "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
     "jobs": "",

@@ -167,6 +167,23 @@ FLAGS: dict[str, Flag] = {
         kind="switch",
         names=("--keep-color", "--keep-colour"),
     ),
+    "sound_track": Flag(
+        "Which of several sound tracks is kept, from 1 on.",
+        "N",
+        "video.sound_track",
+        "number",
+        "the film's default one",
+    ),
+    "background": Flag(
+        "What shows through transparent pixels: a name or #RRGGBB.",
+        "COLOUR",
+        "picture.background",
+        unset="black, or what the picture shows on",
+        names=("--background",),
+    ),
+    "keep_alpha": Flag(
+        "Keep the picture's transparency.", sets="picture.keep_alpha", kind="switch"
+    ),
     "strict": Flag("Refuse a damaged film.", sets="video.strict", kind="switch"),
     # The machine and the run.
     "device": Flag("auto, cpu, cuda, cuda:N or mps.", "NAME", "machine.device"),

@@ -71,9 +71,13 @@ def image(
     _must_differ(seed, out)
     check_schedules(settings)
     check_picture_mask(settings)
-    picture = read_seed(seed, at)
-    size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
     progress = progress or Silence()
+    picture = _read(seed, at, settings, progress)
+    size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
+    alpha = None
+    if settings.picture.keep_alpha:
+        encoders.check_alpha(out)
+        alpha = media.read_alpha(seed, size or size_of(picture))
     with stoppable(out.parent, "the same command again"):
         whole, seed_size = size or size_of(picture), size_of(picture)
         dreamer = with_fitting_octaves(dreamer_for(settings), whole, seed_size, progress.say)
@@ -86,7 +90,7 @@ def image(
         if skipped := dreamer.report.skipped:
             progress.say(f"{skipped} steps skipped, gradient not finite")
         words = {"comment": described("image", settings)}
-        media.write_picture(frame, out, settings.film.depth, words)
+        media.write_picture(frame, out, settings.film.depth, words, alpha)
         if log:
             logs.write_log({out.name: dreamer.report.noted()}, out)
     return out
@@ -114,7 +118,7 @@ def zoom(
     """
     _check_out(seed, out, settings, overwrite)
     kind_of("zoom").check(settings)
-    picture = read_seed(seed, at)
+    picture = _read(seed, at, settings, progress)
     settings = _settled_motion(settings, size_of(picture), out)
     size = settings.film.pixels
     source = {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
@@ -163,7 +167,7 @@ def loop(
         seed = last_frame(seed)
     _check_out(seed, out, settings, overwrite)
     kind_of("loop").check(settings)
-    picture = None if seed is None else read_seed(seed, at)
+    picture = None if seed is None else _read(seed, at, settings, progress)
     settings = _settled_motion(settings, SQUARE if picture is None else size_of(picture), out)
     size = settings.film.pixels
     progress = progress or Silence()
@@ -210,7 +214,12 @@ def video(
     """
     _check_out(source, out, settings, overwrite)
     kind_of("video").check(settings)
-    film = probe_film(source)
+    film, progress = probe_film(source), progress or Silence()
+    for line in film.remarks:
+        progress.say(line)
+    line = media.heard(source, film.tracks, settings.video.sound_track)
+    if settings.video.sound and line:
+        progress.say(line)
     rate = settings.film.fps or film.rate
     first, frames = _range(film, rate, settings)
     size = film.size
@@ -280,6 +289,11 @@ def _settled_motion(settings: Settings, shape: Size, out: Path) -> Settings:
 def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
     """Settings in which nothing is left to the input or the place where a command was given."""
     bytes_from(settings.machine.min_free, "machine.min_free")
+    if settings.picture.keep_alpha:
+        raise SettingsError(
+            "picture.keep_alpha: films are made without transparency, only `dreamvid image` keeps "
+            "it; leave it out"
+        )
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
     settings = settings.changed("film", size=size, fps=rate, frames=frames)
@@ -304,6 +318,13 @@ def _settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings,
 
 def _fitted(picture: Frame, size: Size, settings: Settings) -> Frame:
     return fitted(picture, size, settings.film.fit, settings.film.padding)
+
+
+def _read(seed: Path, at: int | str | None, settings: Settings, progress: Progress | None) -> Frame:
+    """The picture to begin with; what becomes of its transparency is said."""
+    background = media.colour_of(settings.picture.background)
+    say = (progress or Silence()).say
+    return read_seed(seed, at, background=background, say=say)
 
 
 def _must_differ(seed: Path, out: Path) -> None:

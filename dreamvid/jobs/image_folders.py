@@ -40,8 +40,6 @@ from dreamvid.settings.plugin_loading import recorded
 from dreamvid.sizes import parsed_size
 
 STATE = ".dreamvid"
-SUFFIXES = {*media.READ_SUFFIXES, ".gif", ".heic"}
-"""What is taken for a picture; everything else in a folder is no concern of ours."""
 WAITING = 2**25
 """Pixels that may wait for others of their size."""
 NAMED = 5
@@ -86,7 +84,7 @@ def image_folder(
         ResumeError: `out` was made with other settings.
     """
     progress = progress or Silence()
-    paths = _pictures(source)
+    paths = _pictures(source, progress.say)
     _check_place(source, out, overwrite)
     if log:
         logs.check_log(out, overwrite=True)
@@ -100,7 +98,7 @@ def image_folder(
         (out / STATE).mkdir(parents=True, exist_ok=True)
     with stoppable(out, "the same command again"), locked(out / STATE):
         work.begin(overwrite)
-        names = _names(paths, settings.film.depth)
+        names = _names(paths, settings)
         lacking = [
             (name, path) for name, path in names.items() if overwrite or not work.has(name, path)
         ]
@@ -197,7 +195,8 @@ class _Work:
         film = self.settings.film
         for name, path in lacking:
             try:
-                picture = media.read_picture(path)
+                background = media.colour_of(self.settings.picture.background)
+                picture = media.read_picture(path, background=background, say=self.progress.say)
                 seed = size_of(picture)
                 if film.size:
                     size = parsed_size(film.size, seed)
@@ -212,8 +211,10 @@ class _Work:
 
     def _write(self, wanted: Wanted, dream: Frame, steps: list[Noted] | None) -> None:
         target = self.out / wanted.name
-        words = {"comment": described("image", self.settings)}
-        media.write_picture(dream, target, self.settings.film.depth, words)
+        words, alpha = {"comment": described("image", self.settings)}, None
+        if self.settings.picture.keep_alpha:
+            alpha = media.read_alpha(wanted.path, size_of(dream))
+        media.write_picture(dream, target, self.settings.film.depth, words, alpha)
         told: dict[str, Any] = {"sha256": input_hash(target), "source": wanted.sha256}
         if steps is not None:
             told["steps"] = [(*step[:4], float(f"{step.gain:.6g}")) for step in steps]
@@ -256,26 +257,31 @@ def batches(
         yield [each for each, _ in ready], [each for _, each in ready]
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _pictures(folder: Path, say: Callable[[str], None]) -> list[Path]:
+    """The pictures in a folder, by what is in the files and not by their names."""
     try:
-        found = sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        files = sorted(
+            path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()
         )
     except OSError as error:
         raise MediaError(f"{folder}: cannot be read ({error.strerror})") from None
+    found = [path for path in files if media.is_picture(path)]
+    skipped = [path.name for path in files if path not in set(found)]
     if not found:
-        raise MediaError(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+        raise MediaError(f"{folder}: holds no pictures; name a folder of JPEG, PNG or others")
+    if skipped:
+        named = ", ".join(skipped[:NAMED]) + (", …" if len(skipped) > NAMED else "")
+        say(f"{folder.name}: {len(skipped)} files are no pictures and are skipped: {named}")
     return found
 
 
-def _names(paths: Sequence[Path], depth: int) -> dict[str, Path]:
+def _names(paths: Sequence[Path], settings: Settings) -> dict[str, Path]:
     """Pictures by what their dreams are called: their own name, or PNGs where that cannot be."""
+    depth, alpha = settings.film.depth, settings.picture.keep_alpha
 
     def keeps(path: Path) -> bool:
-        suffix = path.suffix.lower()
-        return suffix == ".png" or (depth == 8 and suffix in media.WRITE_FORMATS)
+        kind = media.WRITE_FORMATS.get(path.suffix.lower())
+        return kind == "PNG" or (depth == 8 and kind is not None and not (alpha and kind == "JPEG"))
 
     names: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: not keeps(path)):

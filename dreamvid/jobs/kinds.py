@@ -225,7 +225,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None:
             _must_be_what_it_was(file, source[told])
-    film = media.probe(path)
+    film, background = media.probe(path), media.colour_of(settings.picture.background)
     first = int(source["first"])
 
     def opened(start: int) -> Iterator[np.ndarray]:
@@ -238,6 +238,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
             fit=settings.film.fit,
             padding=settings.film.padding,
             strict=settings.video.strict,
+            background=background,
             say=say,
         )
 
@@ -295,7 +296,8 @@ def _input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
     except MediaError as error:
         say(f"no sound: {error}")
         return None
-    return media.Sound(path, int(source["first"]) / rate, frames / rate)
+    track = settings.video.sound_track
+    return media.Sound(path, int(source["first"]) / rate, frames / rate, track)
 
 
 KINDS = {

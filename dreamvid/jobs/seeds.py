@@ -3,6 +3,7 @@
 import math
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from dreamvid import media
 from dreamvid.errors import MediaError, ResumeError, SettingsError
@@ -11,8 +12,10 @@ from dreamvid.jobs.folder import Job
 from dreamvid.sizes import film_seconds
 
 
-def read_seed(path: Path, at: int | str | None = None) -> Frame:
+def read_seed(path: Path, at: int | str | None = None, **options: Any) -> Frame:
     """A picture or, with `at`, the frame of a film at that place: a frame's number or a time.
+
+    `options` are those of `media.read_picture`.
 
     Raises:
         MediaError: it cannot be read; or it is a film, and `at` is not given; or the reverse.
@@ -20,7 +23,7 @@ def read_seed(path: Path, at: int | str | None = None) -> Frame:
     """
     if at is None:
         try:
-            return media.read_picture(path)
+            return media.read_picture(path, **options)
         except MediaError:
             if media.is_picture_file(path) or not _is_film(path):
                 raise

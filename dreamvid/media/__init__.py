@@ -1,20 +1,22 @@
 """Pictures and films, in and out: the only door to ffmpeg and to image files."""
 
 from dreamvid.media.atomic import atomic_write, storage_checked, storage_error
+from dreamvid.media.backgrounds import BLACK, colour_of
 from dreamvid.media.decoding import check_whole, decoded
 from dreamvid.media.encoding import encode
 from dreamvid.media.ffmpeg import check_ffmpeg, lacking
 from dreamvid.media.formats import LARGEST_PICTURE, SMALLEST_SIDE, is_picture_file
 from dreamvid.media.metadata import read_metadata
-from dreamvid.media.pictures import READ_SUFFIXES, read_picture
+from dreamvid.media.pictures import is_picture, is_still, read_alpha, read_picture
 from dreamvid.media.probing import Film, probe
 from dreamvid.media.readback import frames_of
 from dreamvid.media.sound import Sound, SoundFormat, check_sound
+from dreamvid.media.streams import heard
 from dreamvid.media.writing import WRITE_FORMATS, read_png, write_picture
 
 __all__ = [
+    "BLACK",
     "LARGEST_PICTURE",
-    "READ_SUFFIXES",
     "SMALLEST_SIDE",
     "WRITE_FORMATS",
     "Film",
@@ -24,12 +26,17 @@ __all__ = [
     "check_ffmpeg",
     "check_sound",
     "check_whole",
+    "colour_of",
     "decoded",
     "encode",
     "frames_of",
+    "heard",
+    "is_picture",
     "is_picture_file",
+    "is_still",
     "lacking",
     "probe",
+    "read_alpha",
     "read_metadata",
     "read_picture",
     "read_png",

@@ -15,6 +15,7 @@ from PIL import Image
 
 from dreamvid.errors import MediaError
 from dreamvid.frames import Size
+from dreamvid.media.backgrounds import Colour
 from dreamvid.media.formats import check_pixels, damaged, kind_of
 from dreamvid.media.png import Png, read_chunks
 
@@ -77,9 +78,9 @@ def read_animation(path: Path, kind: str) -> Animation:
 
 
 def animation_pictures(
-    path: Path, animation: Animation, size: Size | None
+    path: Path, animation: Animation, size: Size | None, background: Colour
 ) -> Generator[Picture, None, None]:
-    """Every picture as it stands on its canvas, RGB (H, W, 3), at `size` where there is one."""
+    """Every picture as it stands on `background`, RGB (H, W, 3), at `size` where there is one."""
     time, sides = Fraction(0), animation.size
     with _opened(path, animation.kind) as (reader, png):
         for index, wait in enumerate(animation.waits, png.poster):
@@ -87,7 +88,7 @@ def animation_pictures(
             try:
                 if size:
                     canvas = reader.read(index=index, mode="RGBA")[: sides.height, : sides.width]
-                    pixels = _composited(canvas, size)
+                    pixels = _composited(canvas, size, background)
             except Exception as error:  # as in `read_picture`
                 yield None, None, [_reason(error)]
                 return
@@ -96,8 +97,8 @@ def animation_pictures(
     yield None, None, [animation.torn] if animation.torn else []
 
 
-def _composited(canvas: np.ndarray, size: Size) -> np.ndarray:
-    picture = Image.new("RGBA", (canvas.shape[1], canvas.shape[0]), "black")
+def _composited(canvas: np.ndarray, size: Size, background: Colour) -> np.ndarray:
+    picture = Image.new("RGBA", (canvas.shape[1], canvas.shape[0]), background)
     picture.alpha_composite(Image.fromarray(canvas))
     sides = (size.width, size.height)
     pixels = np.array(picture.convert("RGB").resize(sides, Image.Resampling.BICUBIC))

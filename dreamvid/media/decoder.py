@@ -12,6 +12,7 @@ import numpy as np
 from dreamvid.errors import EncodeError, MediaError
 from dreamvid.frames import Size
 from dreamvid.media.animations import Picture
+from dreamvid.media.backgrounds import Colour
 from dreamvid.media.ffmpeg import (
     QUIETLY,
     Watched,
@@ -32,6 +33,7 @@ _STAMP = "dreamvid-picture"
 _STAMPED = re.compile(rf"(.*){_STAMP} (-?\d+) (\d+/\d+)\n", re.S)
 
 _FULL = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+_UNSPECIFIED = 2  # of a matrix or primaries in ITU-T H.273
 _STOPPED_BY_OTHERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 # Warnings that tell of damage all the same.
@@ -47,10 +49,11 @@ class Decoder(Watched):
         film: Film,
         size: Size | None,
         since: Fraction | None,
+        background: Colour,
         threads: int,
         stall_seconds: float,
     ):
-        self.path, self.film, self.size = path, film, size
+        self.path, self.film, self.size, self.background = path, film, size, background
         self.heard: SimpleQueue[str | None] = SimpleQueue()
         command = decoder_command(path, film, size, since, threads)
         super().__init__(command, self.heard.put, stall_seconds)
@@ -77,7 +80,8 @@ class Decoder(Watched):
                 continue  # ffmpeg is gone; its last words follow
             time = int(ticks) * Fraction(base) - self.film.origin
             if not self.film.timed:
-                time = number / self.film.rate
+                times = self.film.times
+                time = times[number] if number < len(times) else number / self.film.rate
             number += 1
             self.waiting = False
             yield time, pixels, complaints
@@ -101,7 +105,8 @@ class Decoder(Watched):
     def _read(self) -> np.ndarray | None:
         assert self.process.stdout is not None
         assert self.size is not None
-        pixels = np.empty((*self.size, 3), "<u2" if self.film.depth > 8 else np.uint8)
+        channels = 4 if has_alpha(self.film) else 3
+        pixels = np.empty((*self.size, channels), "<u2" if self.film.depth > 8 else np.uint8)
         left = memoryview(pixels.data).cast("B")
         while left:
             got = self.process.stdout.readinto(left)  # pyright: ignore[reportAttributeAccessIssue]
@@ -109,8 +114,26 @@ class Decoder(Watched):
                 return None
             self.signs += 1
             left = left[got:]
+        if channels == 4:
+            pixels = _over(pixels, self.background)
         pixels.flags.writeable = False
         return pixels
+
+
+def has_alpha(film: Film) -> bool:
+    """Whether the film's transparency is decoded; not of one that is to be toned down."""
+    return (film.alpha or film.alpha_stream is not None) and film.transfer not in (PQ, HLG)
+
+
+def _over(pixels: np.ndarray, background: Colour) -> np.ndarray:
+    """RGBA multiplied with its alpha, laid on a background: RGB."""
+    colours = np.ascontiguousarray(pixels[..., :3])
+    if any(background):
+        top = np.iinfo(pixels.dtype).max
+        through = 1 - pixels[..., 3:].astype(np.float32) / top
+        shade = np.array(background, np.float32) * (top / 255)
+        colours = np.rint(colours + through * shade).clip(0, top).astype(pixels.dtype)
+    return colours
 
 
 def decoder_command(
@@ -124,40 +147,54 @@ def decoder_command(
         if not film.variable:  # spare what is dropped anyway the conversion, but for two
             first = film.origin + since - Fraction(5, 2) / film.rate
             filters = [f"trim=start={float(first):.6f}"]
+    joined = None
     if size:
-        filters += _filters(film, size)
-    pixels = "rgb48le" if film.depth > 8 else "rgb24"
+        before, after = _filters(film, size)
+        filters += [*before, *after]
+        if has_alpha(film) and film.alpha_stream is not None:
+            colours = f"[0:{film.stream}]{','.join([*before, 'format=gbrp'])}[colours]"
+            alpha = f"[0:{film.alpha_stream}]extractplanes=y,format=gray[alpha]"
+            rest = ",".join(["[colours][alpha]alphamerge", *after])
+            joined = f"{colours};{alpha};{rest}[film]"
+    deep, shallow = ("rgba64le", "rgba") if has_alpha(film) else ("rgb48le", "rgb24")
+    pixels = deep if film.depth > 8 else shallow
     sink = ["-f", "rawvideo", "-pix_fmt", pixels, "pipe:1"] if size else ["-f", "null", "pipe:1"]
+    if joined:
+        chain = ["-filter_complex", joined, "-map", "[film]"]
+    else:
+        chain = ["-map", f"0:{film.stream}", *(["-vf", ",".join(filters)] if filters else [])]
     return [
         *(executable(), *QUIETLY, "-copyts", *seek),
         *("-protocol_whitelist", "file,pipe", "-format_whitelist", DEMUXERS),
         *("-threads", str(threads), "-max_pixels", str(LARGEST_PICTURE)),
         *(("-c:v", film.decoder) if film.decoder else ()),
-        *("-i", f"file:{path.absolute()}", "-map", f"0:{film.stream}", "-fps_mode", "passthrough"),
+        *("-i", f"file:{path.absolute()}", *chain, "-fps_mode", "passthrough"),
         *("-enc_time_base", "demux", "-stats_enc_pre", "pipe:2"),
         *("-stats_enc_pre_fmt", _STAMP + " {pts} {tb}"),
-        *(("-vf", ",".join(filters)) if filters else ()),
         *sink,
     ]
 
 
-def _filters(film: Film, size: Size) -> list[str]:
-    """What makes a stored picture one to look at; ffmpeg turns it upright before."""
+def _filters(film: Film, size: Size) -> tuple[list[str], list[str]]:
+    """What makes a stored picture one to look at; ffmpeg turns it upright before.
+
+    First what brings its own colours to RGB, where it has transparency, then all the rest.
+    """
     filters = ["bwdif=mode=send_frame:deint=interlaced"] if film.interlaced else []
     sides = f"w={size.width}:h={size.height}"
     high = film.depth > 8
-    unspecified = film.matrix == 2
+    unspecified = film.matrix == _UNSPECIFIED
     if film.transfer in (PQ, HLG):
         matrix = "min=bt2020nc:" if unspecified else ""
-        primaries = "pin=bt2020:" if film.primaries == 2 else ""
-        return [*filters, *toning(f"{sides}:f=bicubic:{matrix}{primaries}")]
+        primaries = "pin=bt2020:" if film.primaries == _UNSPECIFIED else ""
+        return [], [*filters, *toning(f"{sides}:f=bicubic:{matrix}{primaries}")]
     # What players take a film for that does not say: old television below 720 lines.
     matrix = ("bt601" if film.height < 720 else "bt709") if unspecified else "auto"
-    scale = f"scale={sides}:in_color_matrix={matrix}:{_FULL}"
-    if film.alpha:
-        return [
-            *(*filters, f"scale=in_color_matrix={matrix}:{_FULL}"),
+    if has_alpha(film):
+        # Scaled when multiplied, so that what is transparent colours nothing beside it.
+        return [*filters, f"scale=in_color_matrix={matrix}:{_FULL}"], [
             *("format=" + ("gbrap16le" if high else "gbrap"), "premultiply=inplace=1"),
-            *(f"scale={sides}:{_FULL}", "format=" + ("rgb48le" if high else "rgb24")),
+            *(f"scale={sides}:{_FULL}", "format=" + ("rgba64le" if high else "rgba")),
         ]
-    return [*filters, scale, "format=" + ("rgb48le" if high else "rgb24")]
+    scale = f"scale={sides}:in_color_matrix={matrix}:{_FULL}"
+    return [], [*filters, scale, "format=" + ("rgb48le" if high else "rgb24")]

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Generator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ import numpy as np
 from dreamvid.errors import MediaError
 from dreamvid.frames import Size
 from dreamvid.media.animations import Picture, animation_pictures
+from dreamvid.media.backgrounds import BLACK, WHITE, Colour, chosen
 from dreamvid.media.decoder import EARLY, Decoder
 from dreamvid.media.formats import EXACT_SEEKING
 from dreamvid.media.probing import Film
 from dreamvid.media.timing import placed
+
+_LOOKED_AT = 24  # pictures, for one that tells which background suits a film
 
 
 class Damage:
@@ -58,6 +62,7 @@ def decoded(
     rate: Fraction | None = None,
     start: int = 0,
     count: int | None = None,
+    background: Colour | None = None,
     strict: bool = False,
     say: Callable[[str], None] = lambda line: None,
     threads: int = 2,
@@ -75,8 +80,11 @@ def decoded(
         rate: frames a second; another than the film's repeats or drops pictures, never blends.
         start: index of the first frame, at `rate`.
         count: how many frames; all that follow by default.
+        background: what shows through transparent pixels, sRGB from 0 to 255; by default one on
+            which the film shows, black where it can be.
         strict: raise at the first damage, rather than go on with what decodes.
-        say: takes a line about damage, once, after the last frame.
+        say: takes a line about a background that was chosen, and one about damage after the last
+            frame.
         threads: of the decoder.
         stall_seconds: how long ffmpeg may take over one picture.
 
@@ -95,7 +103,10 @@ def decoded(
         wanted += placed(film.missing, rate)
         damage.lose(placed(film.missing, film.rate), "the file ends before the film does")
     given, held, place, own = 0, None, -1, -1
-    pictures = _pictures(path, film, size, Fraction(start) / rate, threads, stall_seconds)
+    if background is None and (film.alpha or film.alpha_stream is not None):
+        background = _chosen_background(path, film, threads, stall_seconds, say)
+    since, shade = Fraction(start) / rate, background or BLACK
+    pictures = _pictures(path, film, size, since, shade, threads, stall_seconds)
     with contextlib.closing(pictures):
         for time, pixels, complaints in pictures:
             if time is None:  # the end; what remains is the last picture's
@@ -132,15 +143,21 @@ def decoded(
 
 
 def _pictures(
-    path: Path, film: Film, size: Size | None, since: Fraction, threads: int, stall_seconds: float
+    path: Path,
+    film: Film,
+    size: Size | None,
+    since: Fraction,
+    background: Colour,
+    threads: int,
+    stall_seconds: float,
 ) -> Generator[Picture, None, None]:
     """Every distinct picture of a film from the one shown at `since`, or earlier, to the end."""
     if film.animation:
-        yield from animation_pictures(path, film.animation, size)
+        yield from animation_pictures(path, film.animation, size, background)
         return
     seeking = film.timed and any(name in film.container for name in EXACT_SEEKING)
     if seeking and since > EARLY:
-        with Decoder(path, film, size, since, threads, stall_seconds) as decoder:
+        with Decoder(path, film, size, since, background, threads, stall_seconds) as decoder:
             pictures = decoder.pictures()
             first = next(pictures)
             # An index may be wrong.
@@ -148,8 +165,34 @@ def _pictures(
                 yield first
                 yield from pictures
                 return
-    with Decoder(path, film, size, None, threads, stall_seconds) as decoder:
+    with Decoder(path, film, size, None, background, threads, stall_seconds) as decoder:
         yield from decoder.pictures()
+
+
+def _chosen_background(
+    path: Path, film: Film, threads: int, stall_seconds: float, say: Callable[[str], None]
+) -> Colour:
+    """What a film shows best on, by the first of its pictures that is neither empty nor full."""
+
+    def shown_on(background: Colour) -> Generator[np.ndarray]:
+        pictures = _pictures(path, film, film.size, Fraction(0), background, threads, stall_seconds)
+        with contextlib.closing(pictures):
+            for _, pixels, _ in islice(pictures, _LOOKED_AT):
+                if pixels is not None:
+                    yield pixels
+
+    # What a picture shows on black and on white tells both its colours and its alpha.
+    with contextlib.ExitStack() as stack:
+        pairs = [stack.enter_context(contextlib.closing(shown_on(each))) for each in (BLACK, WHITE)]
+        for black, white in zip(*pairs, strict=False):
+            top = np.iinfo(black.dtype).max
+            alpha = 1 - (white.astype(np.float32) - black).mean(axis=-1) / top
+            if 0.001 < alpha.mean() < 0.999:
+                straight = (black / np.maximum(alpha, 1 / 255)[..., None]).clip(0, top)
+                colour, line = chosen(straight.astype(black.dtype), alpha)
+                say(f"{path.name}: {line}")
+                return colour
+    return BLACK
 
 
 def check_whole(path: Path, film: Film, *, threads: int = 2, stall_seconds: float = 60) -> None:
@@ -158,7 +201,7 @@ def check_whole(path: Path, film: Film, *, threads: int = 2, stall_seconds: floa
     if film.missing:
         damage.lose(placed(film.missing, film.rate), "the file ends before the film does")
     before, found = -1, 0
-    pictures = _pictures(path, film, None, Fraction(0), threads, stall_seconds)
+    pictures = _pictures(path, film, None, Fraction(0), BLACK, threads, stall_seconds)
     with contextlib.closing(pictures):
         for time, _, complaints in pictures:
             damage.hear(complaints)

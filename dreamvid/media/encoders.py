@@ -216,6 +216,12 @@ def check_picture(path: Path, overwrite: bool, depth: int = 8) -> None:
     check_place(path, overwrite)
 
 
+def check_alpha(path: Path) -> None:
+    """Raise `MediaError` where a picture at `path` could not be transparent."""
+    if WRITE_FORMATS.get(path.suffix.lower()) == "JPEG":
+        raise MediaError(f"{path}: JPEG has no transparency; write a .png, .webp or .tiff")
+
+
 def check_place(path: str | Path, overwrite: bool, *, folder: bool = False) -> None:
     """`check_output` for any file or, with `folder`, for a folder of pictures."""
     path = Path(path).absolute()

@@ -47,7 +47,6 @@ DEMUXERS = (
     "mxf,dv,nut,rm,gif,apng,webp_anim,webp_pipe,png_pipe"
 )
 EXACT_SEEKING = ("mov", "matroska")  # those with an index that tells of every picture
-ONLY_FILMS = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
 
 
 def head_of(path: Path) -> bytes:

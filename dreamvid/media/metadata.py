@@ -11,8 +11,9 @@ import av
 from PIL import Image
 
 from dreamvid.frames import Size
-from dreamvid.media.formats import ONLY_FILMS, PNG_START, damaged, head_of
-from dreamvid.media.png import chunk
+from dreamvid.media.formats import PNG_START, damaged, head_of
+from dreamvid.media.png import chunk, text_of
+from dreamvid.media.streams import OPENED
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -37,7 +38,7 @@ def read_metadata(path: Path) -> dict[str, str]:
                 found = picture.info.get("comment") or picture.getexif().get(270)
             text = found.decode("utf-8", "replace") if isinstance(found, bytes) else found
             return {"comment": str(text)} if text else {}
-        with av.open(os.fspath(path), options=ONLY_FILMS) as film:
+        with av.open(os.fspath(path), **OPENED) as film:
             words = {key.lower(): text for key, text in film.metadata.items()}
     except Exception as error:  # as in `read_picture`
         raise damaged(path, error) from error
@@ -66,14 +67,10 @@ def _read_png_texts(path: Path) -> dict[str, str]:
             if kind not in (b"tEXt", b"iTXt"):
                 file.seek(length + 4, os.SEEK_CUR)
                 continue
-            name, _, text = file.read(length).partition(b"\0")
+            found = text_of(kind, file.read(length))
             file.seek(4, os.SEEK_CUR)
-            plain = text.decode("latin-1")
-            if kind == b"iTXt":
-                if text[:1] != b"\0":
-                    continue  # compressed: not one of ours
-                plain = text[2:].split(b"\0", 2)[2].decode()
-            words[name.decode("latin-1").lower()] = plain
+            if found:
+                words[found[0].lower()] = found[1]
     return words
 
 

@@ -10,10 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps
 
 from dreamvid.errors import EncodeError, MediaError
-from dreamvid.frames import Frame, Size, from_pixels
+from dreamvid.frames import Frame, Size, covered, from_pixels
+from dreamvid.media.animations import animation_of
+from dreamvid.media.backgrounds import Colour, chosen, laid_on
 from dreamvid.media.decoding import decoded
 from dreamvid.media.deep import (
     Check,
@@ -40,11 +43,6 @@ from dreamvid.media.toning import shouldered, toned
 
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "JPEG2000")
 """What Pillow reads here; more is read by other ways, see `kind_of`."""
-READ_SUFFIXES = {
-    *(".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".avif", ".jp2"),
-    *(".exr", ".hdr", ".heic", ".heif"),
-}
-"""What a picture's name ends in where it could be a film as well."""
 _ORIENTATION = 0x0112  # of EXIF
 _KNOWN = "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, HEIC, JPEG 2000, OpenEXR or Radiance"
 
@@ -52,8 +50,9 @@ _KNOWN = "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, HEIC, JPEG 2000, OpenEXR o
 def read_picture(
     path: Path,
     *,
-    background: tuple[int, int, int] = (0, 0, 0),
+    background: Colour | None = None,
     largest: int = LARGEST_PICTURE,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Frame:
     """The picture at `path` as a viewer shows it: upright, sRGB, without transparency.
 
@@ -65,8 +64,10 @@ def read_picture(
     Args:
         path: a JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, JPEG 2000, OpenEXR or Radiance file of
             any name; a HEIC file where pillow-heif is installed.
-        background: what shows through transparent pixels, sRGB from 0 to 255.
+        background: what shows through transparent pixels, sRGB from 0 to 255; by default one on
+            which the picture shows, black where it can be.
         largest: the most pixels to accept.
+        say: takes a line about a background that was chosen.
 
     Raises:
         MediaError: the file is missing, unreadable, damaged, of another kind, too large or has a
@@ -74,17 +75,50 @@ def read_picture(
     """
     colours, alpha = read_layers(path, largest)
     if alpha is not None:
-        top = np.iinfo(colours.dtype).max
-        share = alpha[..., None].astype(np.float64)
-        shade = np.array(background, np.float64) * (top / 255)
-        colours = np.rint(colours * share + shade * (1 - share)).astype(colours.dtype)
+        if background is None:
+            background, line = chosen(colours, alpha)
+            say(f"{path.name}: {line}")
+        colours = laid_on(colours, alpha, background)
     return from_pixels(colours)
 
 
-def read_layers(path: Path, largest: int) -> tuple[np.ndarray, np.ndarray | None]:
+def is_picture(path: Path) -> bool:
+    """Whether what is in the file at `path` is a picture, still or animated."""
+    with contextlib.suppress(MediaError):
+        return kind_of(head_of(path)) is not None
+    return False
+
+
+def is_still(path: Path) -> bool:
+    """Whether the file at `path` holds one picture rather than a film.
+
+    Raises `MediaError` where there is none.
+    """
+    head = head_of(path)
+    kind = kind_of(head)
+    if kind in ("GIF", "WEBP", "AVIF", "HEIF") or animation_of(head):
+        with contextlib.suppress(MediaError):
+            return probe(path).pictures == 1
+    return kind is not None
+
+
+def read_alpha(path: Path, size: Size) -> np.ndarray | None:
+    """How opaque the picture at `path` is, (H, W) from 0 to 1 at `size`; None where all is.
+
+    Where the shapes differ, the middle is taken, as of the picture itself. Errors as in
+    `read_picture`.
+    """
+    alpha = read_layers(path)[1]
+    if alpha is None:
+        return None
+    plane = torch.from_numpy(np.ascontiguousarray(alpha, np.float32))
+    return covered(plane.expand(3, -1, -1), size)[0].numpy()
+
+
+def read_layers(path: Path, largest: int = LARGEST_PICTURE) -> tuple[np.ndarray, np.ndarray | None]:
     """The picture's colours, RGB (H, W, 3), uint8 or uint16, and its alpha (H, W) from 0 to 1.
 
-    The alpha is None where the file holds none. Otherwise like `read_picture`.
+    The alpha is None where every pixel is opaque. Otherwise like `read_picture`.
     """
     head = head_of(path)
     kind = kind_of(head)
@@ -98,7 +132,9 @@ def read_layers(path: Path, largest: int) -> tuple[np.ndarray, np.ndarray | None
             layers = _LAYERS.get(kind, _ordinary)(path, check)
             colours = _upright(_in_srgb(layers), layers.orientation)
             alpha = layers.alpha
-            return colours, None if alpha is None else _upright(alpha, layers.orientation)
+            if alpha is None or alpha.min() >= 1:
+                return colours, None
+            return colours, _upright(alpha, layers.orientation)
         except MediaError:
             raise
         # A decoder given damaged bytes raises nearly anything: OSError, SyntaxError, IndexError...

@@ -9,9 +9,10 @@ from dreamvid.media.formats import PNG_START
 from dreamvid.media.profiles import HLG, PQ
 
 _PICTURE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
-_TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
-_SMALL = {b"eXIf": 2**20, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9}
+_SMALL = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9}
+"""Chunks that are kept where they have the length they must have."""
 _LONGEST_TEXT = 2**19
+_LONGEST_TEXTS = 2**23  # all together
 _LARGEST_PROFILE = 2**24
 _LONGEST_WAIT = Fraction(1, 10)  # seconds, of a picture that names no time of its own
 
@@ -65,7 +66,7 @@ def read_chunks(data: bytes) -> Png:
     Decoders refuse a file for words that are too long, for a broken profile or for the checksum
     of a date. None of that is the picture, so it is left out of the result's `data`.
     """
-    png, kept, pictured = Png(data), [PNG_START], False
+    png, kept, pictured, words = Png(data), [PNG_START], False, 0
     for kind, body, whole, right in chunks(data):
         if kind == b"IHDR" and len(body) == 13:
             png.depth, png.colours = body[8], body[9]
@@ -81,37 +82,44 @@ def read_chunks(data: bytes) -> Png:
             png.waits.append(Fraction(above, below or 100) or _LONGEST_WAIT)
             png.poster |= pictured and len(png.waits) == 1
         pictured |= kind == b"IDAT"
-        if _is_kept(kind, body, right):
+        length = _kept_length(kind, body, right)
+        if length is not None and words + length <= _LONGEST_TEXTS:
+            words += length
             kept.append(whole)
     png.data = b"".join(kept)
     return png
 
 
-def _is_kept(kind: bytes, body: bytes, right: bool) -> bool:
+def _kept_length(kind: bytes, body: bytes, right: bool) -> int | None:
+    """How many bytes of words a chunk has that stays; None of one that is left out."""
     if kind in _PICTURE or not kind[:1].islower():  # a capital letter: decoders must know it
-        return True
-    if not right:
-        return False
+        return 0
+    if not right or len(body) > _LONGEST_TEXT:
+        return None
     if kind in _SMALL:
-        return len(body) <= _SMALL[kind]
-    if kind in _TEXTS:  # the orientation may be among the words
-        return len(body) <= _LONGEST_TEXT and _is_readable(kind, body)
-    return False
+        return 0 if len(body) == _SMALL[kind] else None
+    if kind == b"eXIf":
+        return 0
+    text = text_of(kind, body)  # the orientation may be among the words
+    return None if text is None else len(text[1])
 
 
-def _is_readable(kind: bytes, body: bytes) -> bool:
-    """Whether Pillow could read a chunk of words, and these do not unpack to too many."""
+def text_of(kind: bytes, body: bytes) -> tuple[str, str] | None:
+    """The name and the words of a tEXt, zTXt or iTXt chunk; None where they cannot be read."""
     name, mark, text = body.partition(b"\0")
-    if not mark or not name:
-        return False
-    if kind == b"tEXt":
-        return True
+    if not (mark and name):
+        return None
+    encoding = "latin-1"
     if kind == b"zTXt":
-        return text[:1] == b"\0" and unpacked(text[1:], _LONGEST_TEXT) is not None
-    parts = text[2:].split(b"\0", 2)
-    if len(parts) < 3 or text[:1] not in (b"\0", b"\1"):
-        return False
-    return text[:1] == b"\0" or unpacked(parts[2], _LONGEST_TEXT) is not None
+        text = unpacked(text[1:], _LONGEST_TEXT) if text[:1] == b"\0" else None
+    elif kind == b"iTXt":
+        encoding, parts = "utf-8", text[2:].split(b"\0", 2)
+        packed, text = text[:1] == b"\1", parts[2] if len(parts) == 3 else None
+        if packed and text is not None:
+            text = unpacked(text, _LONGEST_TEXT)
+    elif kind != b"tEXt":
+        return None
+    return None if text is None else (name.decode("latin-1"), text.decode(encoding, "replace"))
 
 
 def unpacked(packed: bytes, largest: int) -> bytes | None:

@@ -4,21 +4,29 @@ import itertools
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dreamvid.errors import MediaError
 from dreamvid.frames import Size
 from dreamvid.media.animations import Animation, animation_of, read_animation
-from dreamvid.media.formats import ONLY_FILMS, check_pixels, head_of
+from dreamvid.media.formats import check_pixels, head_of
+from dreamvid.media.streams import (
+    OPENED,
+    Track,
+    chosen_tracks,
+    film_stream,
+    shown_size,
+    tracks_of,
+)
 from dreamvid.media.timing import Timing, even_timing, timing_of
 
 _UNSPECIFIED = 2  # of a matrix, primaries or transfer in ITU-T H.273
@@ -39,11 +47,12 @@ class Film(Timing):
         depth: bits a channel.
         rotation: degrees that the stored pictures are turned by to be shown, counterclockwise.
         alpha: whether pixels may be transparent.
-        sound: the codec of the first audio track, None without one.
+        tracks: the sounds.
         codec: of the pictures.
         decoder: ffmpeg's, where its usual one would lose the transparency.
         container: ffmpeg's name of the demuxer.
         stream: number of the video stream in the file.
+        alpha_stream: number of the stream that holds its transparency, where that is one.
         pixel_format: ffmpeg's name.
         matrix: of the colours, 2 where the film does not say.
         primaries: of the colours, likewise.
@@ -60,17 +69,24 @@ class Film(Timing):
     depth: int = 8
     rotation: int = 0
     alpha: bool = False
-    sound: str | None = None
+    tracks: tuple[Track, ...] = ()
     codec: str
     decoder: str | None = None
     container: str
     stream: int = 0
+    alpha_stream: int | None = None
     pixel_format: str
     matrix: int = _UNSPECIFIED
     primaries: int = _UNSPECIFIED
     transfer: int = _UNSPECIFIED
     full_range: bool = False
     animation: Animation | None = None
+
+    @property
+    def sound(self) -> str | None:
+        """The codec of the sound that is kept where none is asked for; None without one."""
+        chosen = chosen_tracks(self.tracks, None)
+        return chosen[0].codec if chosen else None
 
 
 def probe(path: Path) -> Film:
@@ -83,9 +99,8 @@ def probe(path: Path) -> Film:
     kind = animation_of(head)
     if kind:
         return _probed_animation(path, kind)
-    options = {**ONLY_FILMS, "fflags": "+genpts"}
     try:
-        with av.open(os.fspath(path), options=options) as container:
+        with av.open(os.fspath(path), **OPENED) as container:
             return _probed(path, container)
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -93,12 +108,7 @@ def probe(path: Path) -> Film:
 
 
 def _probed(path: Path, container: InputContainer) -> Film:
-    pictured = Disposition.attached_pic
-    streams = [each for each in container.streams.video if not each.disposition & pictured]
-    if not streams:
-        what = "only a cover picture" if container.streams.video else "no video"
-        raise MediaError(f"{path}: has {what} in it, wanted a film")
-    stream = streams[0]
+    stream, alpha_stream, remark = film_stream(path, container)
     context = stream.codec_context
     check_pixels(path, Size(context.height, context.width))
     samples: list[VideoFrame] = []
@@ -106,26 +116,29 @@ def _probed(path: Path, container: InputContainer) -> Film:
     sample = samples[0] if samples else None
     rotation = round(sample.rotation) % 360 if sample else 0
     parts = av.VideoFormat(context.pix_fmt).components if context.pix_fmt else ()
-    sound = container.streams.audio[0] if container.streams.audio else None
+    tracks = tracks_of(container)
     with_alpha = stream.metadata.get("alpha_mode") == "1"
     decoder = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(context.name) if with_alpha else None
     promised = (stream.duration or 0) * (stream.time_base or Fraction(0))
     lacking = promised - max(timing.duration, timing.last + held)
+    size = shown_size(path, stream, rotation)
+    check_pixels(path, size)
     return Film(
-        **vars(timing),
+        **_told(path, timing, remark),
         width=context.width,
         height=context.height,
-        size=_shown_size(path, stream, rotation),
+        size=size,
         missing=lacking if lacking > 2 / timing.rate else Fraction(0),
         interlaced=any(each.interlaced_frame for each in samples),
         depth=max((part.bits for part in parts), default=8),
         rotation=rotation,
         alpha=bool(decoder) or any(part.is_alpha for part in parts),
-        sound=sound.codec_context.codec.canonical_name if sound and sound.codec_context else None,
+        tracks=tracks,
         codec=context.name,
         decoder=decoder,
         container=container.format.name,
         stream=stream.index,
+        alpha_stream=alpha_stream,
         pixel_format=context.pix_fmt or "unknown",
         matrix=int(context.colorspace),
         primaries=int(context.color_primaries),
@@ -134,13 +147,10 @@ def _probed(path: Path, container: InputContainer) -> Film:
     )
 
 
-def _shown_size(path: Path, stream: VideoStream, rotation: int) -> Size:
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    if not Fraction(1, 16) <= aspect <= 16:
-        aspect = Fraction(1)  # nobody makes such pixels: a fault in the header
-    size = Size(stream.height, max(1, round(stream.width * aspect)))
-    check_pixels(path, size)
-    return Size(size.width, size.height) if rotation in (90, 270) else size
+def _told(path: Path, timing: Timing, remark: str = "") -> dict[str, Any]:
+    """What a film has of its timing; its remarks name the file."""
+    remarks = [f"{path.name}: {each}" for each in timing.remarks] + ([remark] if remark else [])
+    return {**vars(timing), "remarks": tuple(remarks)}
 
 
 def _timing(
@@ -153,10 +163,13 @@ def _timing(
     jumps = container.format.flags & _JUMPS
     base = stream.time_base or Fraction(1, 1000)
     ticks: list[int] = []
-    latest, held, timed, before = -(2**62), 0, True, None
+    latest, held, before = -(2**62), 0, None
+    # AVI keeps no times of pictures; what readers make up for those out of order is wrong.
+    timed, coded, delay = container.format.name != "avi", [], 0
     for packet in _packets(container, stream):
         if len(samples) < _SAMPLED:
             samples += _pictures_in(packet)
+            delay += bool(packet.size and not samples)
         if packet.dts is not None:
             if jumps and before is not None:
                 timed &= 0 <= (packet.dts - before) * base < 10
@@ -165,6 +178,7 @@ def _timing(
             continue
         timed &= packet.pts is not None
         ticks.append(packet.pts or 0)
+        coded.append(packet.dts)
         if ticks[-1] > latest:
             latest, held = ticks[-1], packet.duration or 0
     if not ticks:
@@ -172,6 +186,11 @@ def _timing(
     guesses = (stream.guessed_rate, stream.average_rate, stream.base_rate)
     if timed:
         return timing_of(ticks, held, base, guesses), held * base
+    if None not in coded and container.format.name == "avi":
+        # Its pictures come out in order, but as much later as the decoder holds them back.
+        shown = [place - (coded[min(delay, len(coded) - 1)] - coded[0]) for place in coded[delay:]]
+        shown += range(shown[-1] + 1, shown[-1] + 1 + len(coded) - len(shown))
+        return replace(timing_of(shown, held, base, guesses), timed=False), held * base
     return even_timing(len(ticks), guesses), Fraction(0)
 
 
@@ -207,7 +226,7 @@ def _probed_animation(path: Path, kind: str) -> Film:
     usual, average = 1 / min(waits), len(waits) / sum(waits, Fraction(0))
     timing = timing_of(ticks[:-1], ticks[-1] - ticks[-2], base, (usual, average))
     return Film(
-        **vars(timing),
+        **_told(path, timing),
         width=animation.size.width,
         height=animation.size.height,
         size=animation.size,

@@ -24,8 +24,9 @@ from dreamvid.media.ffmpeg import (
     packets_in,
     storage_reason,
 )
-from dreamvid.media.formats import DEMUXERS, EXACT_SEEKING, ONLY_FILMS, head_of
+from dreamvid.media.formats import DEMUXERS, EXACT_SEEKING, head_of
 from dreamvid.media.probing import Film, probe
+from dreamvid.media.streams import OPENED, Track, chosen_tracks, tracks_of
 from dreamvid.media.timing import even_timing
 
 HEARD = f"{DEMUXERS},wav,w64,mp3,flac,aac,aiff,caf,au,ac3,eac3,wv,tta,ape"
@@ -37,13 +38,17 @@ _LEAD = 10  # seconds before the range at which reading begins
 
 @dataclass(frozen=True)
 class Sound:
-    """The sound of a film or a part of it, in seconds from the film's first picture."""
+    """The sound of a film or a part of it, in seconds from the film's first picture.
+
+    `track` is its number, from 1 on; None takes what `chosen_tracks` chooses.
+    """
 
     path: Path
     start: Fraction
     duration: Fraction
+    track: int | None = None
     alone: bool = False
-    """Whether the file is to be heard only: it need not be a film, and times are its own."""
+    """Whether the file is only heard: it need not be a film, and its times are its own."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,8 @@ def add_sound(
 ) -> None:
     """Lay `sound` under the finished film at `part`; where that fails it stays silent.
 
-    The first audio track is copied packet by packet where the container takes its codec and all
-    of it is wanted, else it is encoded.
+    A track is copied packet by packet where the container takes its codec and all of it is
+    wanted, else it is encoded.
 
     Args:
         part: the film, which is replaced.
@@ -87,9 +92,10 @@ def add_sound(
     reason = "it holds none that can be read"
     try:
         source = _heard_only(sound.path) if sound.alone else probe(sound.path)
-        if source.sound is None:
+        if not source.tracks:
             return
-        for arguments in _ways(sound, source, form):
+        tracks = chosen_tracks(source.tracks, sound.track)
+        for arguments in _ways(sound, source, form, tracks):
             command = _command(part, heard, sound, source, arguments, container)
             status, lines = _ran(command, heard, stall_seconds)
             full = storage_reason(lines, status)
@@ -121,46 +127,60 @@ def _heard_only(path: Path) -> Film:
     """What `add_sound` must know of a file that is only heard."""
     options = {"protocol_whitelist": "file", "format_whitelist": HEARD}
     try:
-        with av.open(os.fspath(path), options=options) as container:
-            codec = container.streams.audio[0].codec_context.codec.canonical_name
-            name = container.format.name
-    except (av.error.FFmpegError, IndexError, ValueError) as error:
+        with av.open(os.fspath(path), options=options, metadata_errors="replace") as container:
+            tracks, name = tracks_of(container), container.format.name
+    except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"{path}: holds no sound that can be read; wanted a sound file") from error
+    if not tracks:
+        raise MediaError(f"{path}: holds no sound that can be read; wanted a sound file")
     return Film(
         **vars(even_timing(1, ())),
         width=1,
         height=1,
         size=Size(1, 1),
-        sound=codec,
+        tracks=tracks,
         codec="",
         container=name,
         pixel_format="",
     )
 
 
-def _ways(sound: Sound, source: Film, form: SoundFormat) -> list[tuple[str, ...]]:
+def _ways(
+    sound: Sound, source: Film, form: SoundFormat, tracks: Sequence[Track]
+) -> list[tuple[str, ...]]:
     """Ffmpeg's options for the sound, the best first."""
     frame = 1 / source.rate
     whole = not sound.alone and sound.start == 0 and sound.duration > source.duration - frame
-    encoded = _encoded(sound, source, form)
-    if whole and source.sound in form.copied and _begins(sound.path) >= source.origin - _EARLY:
-        end = sound.duration + Fraction(1, 1000)  # so that rounding never takes the last packet
-        return [("-c:a", "copy", "-t", f"{float(end):.6f}"), encoded]
-    return [encoded]
+    encoded = _encoded(sound, source, form, tracks)
+    if not whole or len(tracks) > 1 or tracks[0].codec not in form.copied:
+        return [encoded]
+    if _begins(sound.path, tracks[0]) < source.origin - _EARLY:
+        return [encoded]
+    end = sound.duration + Fraction(1, 1000)  # so that rounding never takes the last packet
+    copied = ("-map", f"1:a:{tracks[0].number - 1}", "-c:a", "copy", "-t", f"{float(end):.6f}")
+    return [copied, encoded]
 
 
-def _encoded(sound: Sound, source: Film, form: SoundFormat) -> tuple[str, ...]:
+def _encoded(
+    sound: Sound, source: Film, form: SoundFormat, tracks: Sequence[Track]
+) -> tuple[str, ...]:
     shift, end = source.origin + sound.start, float(sound.duration)
     # Silence before a late beginning and in gaps; nothing is ever stretched.
     timed = f"asetpts=PTS-({shift})/TB,atrim=start=0:end={end:.6f},aresample=async=1:first_pts=0"
-    return ("-af", f"{timed},{_LAYOUTS}", *form.arguments)
+    sides = [f"[1:a:{track.number - 1}]{timed}" for track in tracks]
+    if len(tracks) == 1:
+        graph = f"{sides[0]},{_LAYOUTS}[sound]"
+    else:
+        joined = "[left][right]join=inputs=2:channel_layout=stereo[sound]"
+        graph = f"{sides[0]}[left];{sides[1]}[right];{joined}"
+    return ("-filter_complex", graph, "-map", "[sound]", *form.arguments)
 
 
-def _begins(path: Path) -> Fraction:
-    """When the first audio track of a film begins on the container's clock, in seconds."""
+def _begins(path: Path, track: Track) -> Fraction:
+    """When a sound of a film begins on the container's clock, in seconds."""
     try:
-        with av.open(os.fspath(path), options=ONLY_FILMS) as container:
-            stream = container.streams.audio[0]
+        with av.open(os.fspath(path), **OPENED) as container:
+            stream = container.streams.audio[track.number - 1]
             return (stream.start_time or 0) * (stream.time_base or Fraction(0))
     except (av.error.FFmpegError, IndexError, ValueError) as error:
         raise MediaError(f"{path}: its sound cannot be read ({error})") from error
@@ -184,8 +204,7 @@ def _command(
         *(executable(), *QUIETLY, "-y", "-progress", "pipe:2", "-stats_period", "0.5", "-copyts"),
         *("-protocol_whitelist", "file", "-i", f"file:{part}"),
         *("-protocol_whitelist", "file", "-format_whitelist", HEARD if sound.alone else DEMUXERS),
-        *(*shift, *seek),
-        *("-i", f"file:{sound.path.absolute()}", "-map", "0:v", "-map", "1:a:0"),
+        *(*shift, *seek, "-i", f"file:{sound.path.absolute()}", "-map", "0:v"),
         *("-c:v", "copy", *arguments, "-map_metadata", "0", "-map_metadata:s:a", "-1"),
         *("-fflags", "+bitexact", "-flags:a", "+bitexact", *container, f"file:{heard}"),
     ]

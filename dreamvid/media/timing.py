@@ -7,8 +7,11 @@ from math import floor
 
 import numpy as np
 
-SLOWEST, FASTEST = Fraction(1), Fraction(240)
+SLOWEST, FASTEST = Fraction(1, 1000), Fraction(1000)
 """The frames a second that are believed of a film."""
+_FINEST = Fraction(240)  # frames a second, of an uneven film: phones let two pictures nearly meet
+_COARSE = Fraction(10)  # frames a second that a slide show may cost to be exact
+_LONGEST = Fraction(60)  # seconds that a last picture is believed to be shown
 
 _USUAL = [
     *(Fraction(whole) for whole in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60)),
@@ -30,6 +33,8 @@ class Timing:
         variable: whether the pictures come unevenly, so that some fill several frames.
         timed: whether every picture carries its time; else they are evenly spaced.
         origin: the container's time of the first picture, in seconds.
+        times: film times of the pictures in order, where they carry none and come unevenly.
+        remarks: lines to say of what was not taken as it is.
     """
 
     rate: Fraction
@@ -40,6 +45,8 @@ class Timing:
     variable: bool
     timed: bool
     origin: Fraction
+    times: tuple[Fraction, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def frames_at(self, rate: Fraction) -> int:
         """How many frames the film has at another rate, as many as ffmpeg's fps filter makes."""
@@ -69,8 +76,12 @@ def timing_of(
     sorted_ticks = np.unique(np.asarray(ticks, np.int64))
     since, origin = sorted_ticks - sorted_ticks[0], int(sorted_ticks[0]) * base
     pictures, last = len(since), int(since[-1]) * base
+    if pictures > 1 and np.array_equal(since, np.arange(pictures)):
+        believed = [*_believed([1 / base]), *believed]  # a clock that counts pictures
     for rate in believed:
-        if np.array_equal(_places(since, base * rate), np.arange(pictures)):
+        even = np.array_equal(_places(since, base * rate), np.arange(pictures))
+        # A last picture that stays on makes an uneven film of one that is even so far.
+        if even and held * base * rate < 2:
             return Timing(
                 rate=rate,
                 frames=pictures,
@@ -82,19 +93,31 @@ def timing_of(
                 origin=origin,
             )
     longest = int(np.diff(since).max(initial=0)) * base
-    # A last picture held for longer than any other and than ten seconds is a fault of the file.
-    duration = last + min(held * base or longest, max(longest, Fraction(10)))
-    rate = _separating(since, base, believed)
-    frames = max(placed(last, rate) + 1, placed(duration, rate))
+    shown = held * base or longest
+    remarks = []
+    if shown > max(longest, _LONGEST):
+        remarks.append(
+            f"the last picture is said to stay for {float(shown):.0f} s; "
+            f"it stays for {float(max(longest, _LONGEST)):.0f}"
+        )
+    duration = last + min(shown, max(longest, _LONGEST))
+    rate, kept = _separating(since, held, base, believed)
+    if kept < pictures:
+        remarks.append(
+            f"{pictures - kept} of {pictures} pictures are shown for less than "
+            f"{float(1 / rate):.3g} s and are left out"
+        )
     return Timing(
         rate=rate,
-        frames=frames,
+        frames=max(placed(last, rate) + 1, placed(duration, rate)),
         pictures=pictures,
         duration=duration,
         last=last,
         variable=True,
         timed=True,
         origin=origin,
+        times=tuple(int(tick) * base for tick in since),
+        remarks=tuple(remarks),
     )
 
 
@@ -124,13 +147,25 @@ def _places(since: np.ndarray, step: Fraction) -> np.ndarray:
     return (2 * since * above + below) // (2 * below)
 
 
-def _separating(since: np.ndarray, base: Fraction, believed: Sequence[Fraction]) -> Fraction:
-    """The slowest rate that gives as many pictures a frame of their own as the fastest does."""
+def _separating(
+    since: np.ndarray, held: int, base: Fraction, believed: Sequence[Fraction]
+) -> tuple[Fraction, int]:
+    """The slowest rate that gives as many pictures a frame of their own as the finest does.
+
+    And how many these are.
+    """
 
     def kept(rate: Fraction) -> int:
         return len(np.unique(_places(since, base * rate)))
 
-    most = kept(FASTEST)
-    if believed[0] <= 60 and kept(believed[0]) == most:
-        return believed[0]  # a grid that the container's times lie on
-    return next(rate for rate in sorted({*believed, *_USUAL}) if kept(rate) == most)
+    finest = max(_FINEST, *(rate for rate in believed))
+    most = kept(finest)
+    if 1 <= believed[0] <= 60 and kept(believed[0]) == most:
+        return believed[0], most  # a grid that the container's times lie on
+    usual = sorted({*believed, *_USUAL, finest})
+    rate = next(rate for rate in usual if rate >= 1 and kept(rate) == most)
+    # Times that are all multiples of one: of a slide show, say, every 2.5 seconds.
+    exact = 1 / Fraction(int(np.gcd.reduce(np.append(np.diff(since), held))) * base or 1)
+    if SLOWEST <= exact <= max(rate, _COARSE):
+        return exact, most
+    return rate, most

@@ -41,8 +41,8 @@ def toned(pixels: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
     """
     size = Size(*pixels.shape[:2])
     known = _PRIMARIES.get(primaries, "bt2020")
-    given = f"tin={_TRANSFERS[transfer]}:pin={known}:min=gbr:rin=full:r=full:"
-    filters = ",".join(["format=gbrp16le", *toning(given)])
+    tags = f"setparams=color_primaries={known}:color_trc={_TRANSFERS[transfer]}"
+    filters = ",".join(["format=gbrp16le", f"{tags}:colorspace=gbr:range=pc", *toning()])
     raw = ("-f", "rawvideo", "-pix_fmt", "rgb48le")
     command = [
         *(executable(), *QUIETLY, *raw, "-s", str(size), "-i", "pipe:0"),

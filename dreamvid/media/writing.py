@@ -19,6 +19,8 @@ WRITE_FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".jpe": "JPEG",
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
@@ -26,7 +28,11 @@ WRITE_FORMATS = {
 
 
 def write_picture(
-    frame: Frame, path: Path, depth: int = 8, metadata: Mapping[str, str] | None = None
+    frame: Frame,
+    path: Path,
+    depth: int = 8,
+    metadata: Mapping[str, str] | None = None,
+    alpha: np.ndarray | None = None,
 ) -> None:
     """Write `frame` to `path`, whole or not at all; the suffix chooses the format.
 
@@ -35,9 +41,10 @@ def write_picture(
         path: ends in .png, .jpg, .webp or .tiff.
         depth: 8 or 16; only PNG has 16.
         metadata: words to keep with the picture; formats other than PNG keep ``comment`` only.
+        alpha: how opaque it is, (H, W) from 0 to 1.
 
     Raises:
-        MediaError: the suffix is unknown or has no 16 bits.
+        MediaError: the suffix is unknown, or has no 16 bits or no transparency.
         StorageError: the disk is full, read-only or broken.
     """
     kind = WRITE_FORMATS.get(path.suffix.lower())
@@ -47,10 +54,16 @@ def write_picture(
         )
     if depth != 8 and kind != "PNG":
         raise MediaError(f"{path}: {kind} has 8 bits a channel, not {depth}; write a .png")
+    if alpha is not None and kind == "JPEG":
+        raise MediaError(f"{path}: JPEG has no transparency; write a .png, .webp or .tiff")
     pixels = to_pixels(frame, depth)
+    if alpha is not None:
+        plane = np.rint(alpha[..., None].clip(0, 1) * np.iinfo(pixels.dtype).max)
+        pixels = np.concatenate([pixels, plane.astype(pixels.dtype)], axis=2)
     if kind == "PNG":
         # Pillow has no 16-bit RGB. Level 6 takes 7 times as long to save a few percent.
-        backwards = np.ascontiguousarray(pixels[..., ::-1])
+        order = [2, 1, 0, 3][: pixels.shape[2]]
+        backwards = np.ascontiguousarray(pixels[..., order])
         _, packed = cv2.imencode(".png", backwards, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         data = packed.tobytes()
         end = len(data) - 12  # before the closing IEND chunk

@@ -183,6 +183,16 @@ class LoopSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PictureSettings:
+    """Pictures and films with transparent pixels."""
+
+    background: str | None = None
+    """What shows through them: white, #fff; none: black, or what the picture shows on."""
+    keep_alpha: bool = False
+    """Keep the transparency of a picture in its dream."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class VideoSettings:
     """Dreaming over a film."""
 
@@ -194,6 +204,8 @@ class VideoSettings:
     """Refuse a damaged film instead of dreaming over the frames that can be read."""
     sound: bool = True
     """Keep the film's sound."""
+    sound_track: Annotated[int, Within(1, 100)] | None = None
+    """Which of several sounds is kept, from 1 on; none: the film's default one."""
     mask: Path | None = None
     """A picture or a film: white dreams, black stays."""
     mask_follows: bool = True
@@ -235,6 +247,7 @@ class Settings:
     carry: Tree = field(default_factory=lambda: {"name": "flow"})
     flow: Tree = field(default_factory=lambda: {"name": "dis"})
     film: FilmSettings = field(default_factory=FilmSettings)
+    picture: PictureSettings = field(default_factory=PictureSettings)
     video: VideoSettings = field(default_factory=VideoSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
@@ -248,6 +261,10 @@ class Settings:
         # What is not there is not mentioned: a film without it is the same file as ever.
         if not self.network.options:
             del tree["network"]["options"]
+        if self.picture == PictureSettings():
+            del tree["picture"]
+        if self.video.sound_track is None:
+            del tree["video"]["sound_track"]
         if not self.plugins:
             del tree["plugins"]
         for name in ("fit", "padding"):
@@ -277,6 +294,7 @@ SECTIONS: dict[str, Any] = {
     "octaves": OctaveSettings,
     "ascent": AscentSettings,
     "film": FilmSettings,
+    "picture": PictureSettings,
     "video": VideoSettings,
     "loop": LoopSettings,
     "machine": MachineSettings,
@@ -299,6 +317,7 @@ UNPAINTED = (
     "loop.turns",
     "video.strict",
     "video.sound",
+    "video.sound_track",
     "video.mask",
     PLUGINS,
 )
