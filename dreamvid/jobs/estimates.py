@@ -57,7 +57,7 @@ def work_by_frame(
     found = np.interp(dreams, known, works)
     if dreams[0] == 0:
         found[0] = work_of(plan.at(time(0)), size)
-    return list(_before_each(found, start, stop, stride))
+    return list(_before_each(found.tolist(), start, stop, stride))
 
 
 def _before_each(works: Sequence[float], start: int, stop: int, stride: int) -> Iterator[float]:
