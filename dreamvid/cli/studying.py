@@ -133,7 +133,7 @@ def measure(
     if source is None or dream is None:
         raise SettingsError("measure: wants INPUT and DREAM, or --loop FILM")
     # A film of ours says what dreamed it, and where in its input it begins.
-    own = import_module("dreamvid.jobs.films").tells_settings(dream)
+    own = import_module("dreamvid.jobs.configs").tells_settings(dream)
     settings = asked._replace(preset="video", config=dream if own else None).settings()
     target = out or dream.with_name(f"{dream.stem}-measure.csv")
     module = import_module("dreamvid.studies.measure")

@@ -31,8 +31,8 @@ def guide_at(path: Path, rate: Fraction, stay: float) -> tuple[Guide, bool]:
     """
     if path.is_dir():
         return _in_turn(path, float(stay * rate))
-    if not media.is_picture_file(path):
-        return _film(path, rate), True
+    if not media.is_picture_file(path) and (film := _film_at(path)):
+        return _following(path, film, rate), True
     picture = media.read_picture(path)
     return (lambda index: (0, picture)), False
 
@@ -75,8 +75,14 @@ def _in_turn(folder: Path, frames: float) -> tuple[Guide, bool]:
     return at, len(paths) > 1
 
 
-def _film(path: Path, rate: Fraction) -> Guide:
-    film = media.probe(path)
+def _film_at(path: Path) -> media.Film | None:
+    try:
+        return media.probe(path)
+    except MediaError:
+        return None
+
+
+def _following(path: Path, film: media.Film, rate: Fraction) -> Guide:
     last = film.frames_at(rate) - 1
     reading: Iterator[np.ndarray] = iter(())
     following, number, pixels = -1, -1, None
