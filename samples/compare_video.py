@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 import dreamvid
 from dreamvid import media
 from dreamvid.frames import from_pixels
-from dreamvid.media import encoders
+from dreamvid.media import film_writing
 
 SIZE = (288, 180)
 FRAMES, RATE = 60, Fraction(25)
@@ -64,7 +64,7 @@ def labelled(pixels: np.ndarray, text: str) -> np.ndarray:
 def main(out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mov"
-        encoders.encode_film((from_pixels(pixels) for pixels in drawn()), clip, RATE)
+        film_writing.encode_film((from_pixels(pixels) for pixels in drawn()), clip, RATE)
         films = {}
         for number, (name, flags) in enumerate(WAYS.items()):
             film = clip
@@ -79,7 +79,7 @@ def main(out: Path) -> None:
             np.concatenate([np.concatenate(four[:2], 1), np.concatenate(four[2:], 1)])
             for four in zip(*films.values(), strict=True)
         )
-        encoders.encode_film(map(from_pixels, shown), out, RATE, options={"crf": 23})
+        film_writing.encode_film(map(from_pixels, shown), out, RATE, options={"crf": 23})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from dreamvid.film.carries import Situation, carries
 from dreamvid.film.sources import Moment
 from dreamvid.frames import Clock, Size, noise, quantised, resized, size_of
 from dreamvid.jobs.films import settings_for
-from dreamvid.media.encoders import encode_film, encoders
+from dreamvid.media.encoders import encoders
+from dreamvid.media.film_writing import encode_film
 from dreamvid.motion.motions import composed, flow_of
 from dreamvid.motion.optical_flow import Correspondence
 from dreamvid.motion.warp import grid

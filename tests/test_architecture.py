@@ -11,6 +11,7 @@ import dreamvid
 ROOT = Path(dreamvid.__file__).parent
 DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
 LONGEST_FILE, LONGEST_FUNCTION, MOST_FILES = 320, 60, 8
+"""Lines; a function's are counted without its docstring, which says as much as it needs."""
 
 
 def rooms():
@@ -90,6 +91,8 @@ def test_files_and_functions_stay_small():
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 length = node.end_lineno - node.lineno + 1
+                if ast.get_docstring(node):
+                    length -= node.body[0].end_lineno - node.body[0].lineno + 1
                 assert length <= LONGEST_FUNCTION, f"{path}: {node.name} has {length} lines"
 
 

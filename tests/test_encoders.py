@@ -14,7 +14,8 @@ from PIL import Image
 from dreamvid import media
 from dreamvid.errors import DreamvidError, EncodeError, MediaError, SettingsError, StorageError
 from dreamvid.frames import Size, noise, quantised
-from dreamvid.media.encoders import check_output, encode_film, encoder_for, encoders, encoding_for
+from dreamvid.media.encoders import check_output, encoder_for, encoders, encoding_for
+from dreamvid.media.film_writing import encode_film
 from dreamvid.registry import parameters
 
 FILMS = [name for name in encoders.names() if name != "frames"]

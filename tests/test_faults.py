@@ -45,7 +45,7 @@ from test_flow import texture
 from dreamvid import media
 from dreamvid.dream import ascent
 from dreamvid.jobs.folder import Job
-from dreamvid.media import encoders
+from dreamvid.media import film_writing
 from dreamvid.networks import network
 
 SMALL = (
@@ -67,7 +67,7 @@ def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     media.write_picture(texture(0, 0), folder / "seed.png")
     clip = (texture(2 * index, -index) for index in range(8))
-    encoders.encode_film(clip, folder / "clip.mp4", Fraction(24000, 1001))
+    film_writing.encode_film(clip, folder / "clip.mp4", Fraction(24000, 1001))
     return folder
 
 

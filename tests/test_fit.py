@@ -10,7 +10,7 @@ from dreamvid.film.footage import film_frames, masks_of
 from dreamvid.frames import Size, fitted, from_pixels, quantised, size_of
 from dreamvid.jobs.films import settings_for
 from dreamvid.jobs.folder import Job
-from dreamvid.media import encoders
+from dreamvid.media import film_writing
 from dreamvid.settings import Settings
 from dreamvid.sizes import parsed_size
 
@@ -44,7 +44,7 @@ def test_what_is_seen_of_it(wide):
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 @pytest.mark.parametrize("size", [Size(96, 48), Size(33, 71), Size(48, 96)])
 def test_a_film_is_fitted_as_a_picture_is(wide, tmp_path, fit, size):
-    encoders.encode_film(iter([wide, wide]), tmp_path / "clip.mp4", 10)
+    film_writing.encode_film(iter([wide, wide]), tmp_path / "clip.mp4", 10)
     film = media.probe(tmp_path / "clip.mp4")
     frames = list(film_frames(tmp_path / "clip.mp4", film, size, film.rate, 0, fit=fit))
     assert len(frames) == 2

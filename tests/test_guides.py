@@ -11,7 +11,7 @@ from dreamvid import media
 from dreamvid.errors import MediaError
 from dreamvid.frames import Size
 from dreamvid.jobs.folder import Job
-from dreamvid.media import encoders
+from dreamvid.media import film_writing
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives import Goal
 from dreamvid.objectives.guides import guide_at, guide_hash
@@ -27,7 +27,7 @@ def grey(index):
 def folder(tmp_path_factory):
     """A film of four greys at 2 frames a second, and a folder of three in another order."""
     folder = tmp_path_factory.mktemp("guides")
-    encoders.encode_film(map(grey, range(4)), folder / "clip.mp4", 2)
+    film_writing.encode_film(map(grey, range(4)), folder / "clip.mp4", 2)
     (folder / "turn").mkdir()
     for index, name in ((0, "2.png"), (2, "10.png"), (1, "3.jpg")):
         media.write_picture(grey(index), folder / "turn" / name)

@@ -82,11 +82,11 @@ def test_reports(tmp_path, film):
 
 
 def test_the_command(tmp_path, film):
-    from dreamvid.media import encoders
+    from dreamvid.media import film_writing
     from dreamvid.settings import FPS
 
-    encoders.encode_film(iter(film), tmp_path / "a.mp4", FPS)
-    encoders.encode_film(iter(film[1:]), tmp_path / "b.mp4", FPS)
+    film_writing.encode_film(iter(film), tmp_path / "a.mp4", FPS)
+    film_writing.encode_film(iter(film[1:]), tmp_path / "b.mp4", FPS)
     told = run_cli("measure", "a.mp4", "b.mp4", "--start", "1", cwd=tmp_path)
     assert told.returncode == 0, told.stderr
     assert "dream strength" in told.stdout

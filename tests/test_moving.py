@@ -8,7 +8,7 @@ from conftest import call_cli, run_cli
 
 from dreamvid import media
 from dreamvid.frames import from_pixels
-from dreamvid.media import encoders
+from dreamvid.media import film_writing
 
 SMALL = ("--size", "64x48", "--octaves", "1", "--iterations", "1", "--set", "ascent.jitter=2", "-q")
 
@@ -20,7 +20,7 @@ def first(tmp_path):
     folder.mkdir()
     generator = np.random.default_rng(1)
     pixels = [generator.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(3)]
-    encoders.encode_film(map(from_pixels, pixels), folder / "clip.mp4", 10)
+    film_writing.encode_film(map(from_pixels, pixels), folder / "clip.mp4", 10)
     media.write_picture(from_pixels(pixels[0]), folder / "seed.png")
     return folder
 

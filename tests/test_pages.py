@@ -10,7 +10,7 @@ from conftest import SHARED, call_cli
 
 from dreamvid import media
 from dreamvid.frames import Size, noise, photographic
-from dreamvid.media.encoders import encode_film
+from dreamvid.media.film_writing import encode_film
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -9,7 +9,7 @@ import dreamvid
 from dreamvid import media
 from dreamvid.frames import from_pixels
 from dreamvid.jobs.folder import Job
-from dreamvid.media import encoders
+from dreamvid.media import film_writing
 
 SMALL = ("--octaves", 1, "--iterations", 0, "--set", "ascent.later=0", "-q")
 
@@ -20,7 +20,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     frames = [torch.full((3, 48, 64), (1 + index) / 8) for index in range(6)]
     for suffix in ("mp4", "gif"):
-        encoders.encode_film(iter(frames), folder / f"clip.{suffix}", 2)
+        film_writing.encode_film(iter(frames), folder / f"clip.{suffix}", 2)
     media.write_picture(frames[0], folder / "photo.jpg")
     media.write_picture(frames[0], folder / "photo.png")
     return folder

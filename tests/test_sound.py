@@ -13,7 +13,8 @@ from conftest import shared
 
 from dreamvid import media
 from dreamvid.media import Sound
-from dreamvid.media.encoders import encode_film, encoders
+from dreamvid.media.encoders import encoders
+from dreamvid.media.film_writing import encode_film
 
 RATE, HERTZ = Fraction(25), 48000
 QUICK = {"mp4": {"preset": "ultrafast"}, "webm": {"speed": 5}}

@@ -16,7 +16,7 @@ from dreamvid import media
 from dreamvid.dream import dreamer
 from dreamvid.dream.dreamer import Dreamer
 from dreamvid.frames import from_pixels, to_pixels
-from dreamvid.media import encoders, write_picture
+from dreamvid.media import film_writing, write_picture
 
 RATE = Fraction(24000, 1001)
 SMALL = ("--octaves", "2", "--iterations", "2", "--set", "ascent.jitter=4", "--quiet")
@@ -26,7 +26,7 @@ SMALL = ("--octaves", "2", "--iterations", "2", "--set", "ascent.jitter=4", "--q
 def clip(tmp_path_factory):
     """Eight frames of 136x96 that move by two pixels to the right and one up each."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    encoders.encode_film((texture(2 * index, -index) for index in range(8)), path, RATE)
+    film_writing.encode_film((texture(2 * index, -index) for index in range(8)), path, RATE)
     return path
 
 

@@ -20,6 +20,7 @@ from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media import encoders
+from dreamvid.media.film_writing import encode_film
 from dreamvid.registry import Within, checked_value
 from dreamvid.settings import Tree
 from dreamvid.sizes import film_seconds
@@ -133,7 +134,7 @@ def _encoded(
     begin, shots = _cut(joined, rate, edit)
     shown = list(_timed(_turned(shots, edit), edit.speed * rate / (edit.fps or rate)))
     settings = first.settings.changed("film", frames=len(shown), fps=edit.fps or rate)
-    encoders.encode_film(
+    encode_film(
         _frames(jobs, shown),
         out,
         settings.film.rate,

@@ -1,36 +1,39 @@
 """Making things out of a seed: a film, a picture. What both doors open onto."""
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.dream.timeline import Timeline, check_schedules
-from dreamvid.errors import MediaError, SettingsError
+from dreamvid.errors import SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
 from dreamvid.film.finishing import check_picture_mask, finished_picture
-from dreamvid.film.footage import masks_of
-from dreamvid.frames import Frame, Size, fitted, quantised, size_of
+from dreamvid.frames import Size, quantised, size_of
 from dreamvid.jobs import logs
 from dreamvid.jobs.configs import read_config
-from dreamvid.jobs.disk import bytes_from
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
-from dreamvid.jobs.seeds import known_place, last_frame, probe_film, read_seed
+from dreamvid.jobs.seeds import known_place, last_frame, probe_film
+from dreamvid.jobs.settling import (
+    check_out,
+    fitted_to,
+    must_differ,
+    read_start,
+    settled_film,
+    settled_mask,
+    settled_motion,
+)
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import method_for
-from dreamvid.networks import absolute_weights
-from dreamvid.objectives import absolute
 from dreamvid.settings import FILM_SIDE, Settings, Tree, presets
 from dreamvid.sizes import Duration, film_seconds, parsed_size
 
-DEFAULT_MOTION: Tree = {"zoom": {}}
 SQUARE = Size(1, 1)
 """The shape of a film for which neither a seed nor a size gives one."""
 
@@ -68,11 +71,11 @@ def image(
     encoders.check_picture(out, overwrite, settings.film.depth)
     if log:
         logs.check_log(out, overwrite)
-    _must_differ(seed, out)
+    must_differ(seed, out)
     check_schedules(settings)
     check_picture_mask(settings)
     progress = progress or Silence()
-    picture = _read(seed, at, settings, progress)
+    picture = read_start(seed, at, settings, progress)
     size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
     alpha = None
     if settings.picture.keep_alpha:
@@ -83,7 +86,7 @@ def image(
         dreamer = with_fitting_octaves(dreamer_for(settings), whole, seed_size, progress.say)
         settings = dreamer.settings
         if size:
-            picture = _fitted(picture, size, settings)
+            picture = fitted_to(picture, size, settings)
         progress.begin(0, dreamer.total_steps)
         dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
         frame = finished_picture(settings, picture, dreamer.still(picture))
@@ -116,13 +119,13 @@ def zoom(
     motion alone and a quarter of the size come first. `dreamer` is one for just these settings,
     where there is one already.
     """
-    _check_out(seed, out, settings, overwrite)
+    check_out(seed, out, settings, overwrite)
     kind_of("zoom").check(settings)
-    picture = _read(seed, at, settings, progress)
-    settings = _settled_motion(settings, size_of(picture), out)
+    picture = read_start(seed, at, settings, progress)
+    settings = settled_motion(settings, size_of(picture), out)
     size = settings.film.pixels
     source = {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
-    settings, source = _settled_mask(settings, source)
+    settings, source = settled_mask(settings, source)
     progress = progress or Silence()
     dreamer = with_fitting_octaves(
         dreamer or dreamer_for(settings), size, size_of(picture), progress.say
@@ -134,7 +137,7 @@ def zoom(
             settings=dreamer.settings,
             dreamer=dreamer,
             source=source,
-            start=quantised(_fitted(picture, size, settings), settings.film.depth),
+            start=quantised(fitted_to(picture, size, settings), settings.film.depth),
             job=job,
             overwrite=overwrite,
             tidy=tidy,
@@ -165,10 +168,10 @@ def loop(
         raise SettingsError("--at: got a place, and no film that it is in; name one as the seed")
     if seed is not None and seed.is_dir():
         seed = last_frame(seed)
-    _check_out(seed, out, settings, overwrite)
+    check_out(seed, out, settings, overwrite)
     kind_of("loop").check(settings)
-    picture = None if seed is None else _read(seed, at, settings, progress)
-    settings = _settled_motion(settings, SQUARE if picture is None else size_of(picture), out)
+    picture = None if seed is None else read_start(seed, at, settings, progress)
+    settings = settled_motion(settings, SQUARE if picture is None else size_of(picture), out)
     size = settings.film.pixels
     progress = progress or Silence()
     shape = None if picture is None else size_of(picture)
@@ -176,11 +179,11 @@ def loop(
     source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
     if seed is not None:
         source |= {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
-    settings, source = _settled_mask(settings, source)
+    settings, source = settled_mask(settings, source)
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
     else:
-        start = _fitted(picture, size, settings)
+        start = fitted_to(picture, size, settings)
     return made(
         Request(
             kind="loop",
@@ -212,7 +215,7 @@ def video(
 
     Like `zoom`, it finds everything that can be wrong before the job folder is made.
     """
-    _check_out(source, out, settings, overwrite)
+    check_out(source, out, settings, overwrite)
     kind_of("video").check(settings)
     film, progress = probe_film(source), progress or Silence()
     for line in film.remarks:
@@ -226,9 +229,9 @@ def video(
     if settings.film.size or max(size) > FILM_SIDE:
         block = encoders.encoding_for(out, settings.encode).block
         size = parsed_size(settings.film.size or FILM_SIDE, film.size, block)
-    settings = _settled_film(settings, size, rate, frames)
+    settings = settled_film(settings, size, rate, frames)
     known = {"path": str(source.absolute()), "sha256": input_hash(source), "first": str(first)}
-    settings, known = _settled_mask(settings, known)
+    settings, known = settled_mask(settings, known)
     carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)
     progress = progress or Silence()
@@ -267,66 +270,3 @@ def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, i
     if isinstance(asked, Duration):
         asked = asked.frames(rate)
     return first, last - first if asked is None else min(asked, last - first)
-
-
-def _check_out(seed: Path | None, out: Path, settings: Settings, overwrite: bool) -> None:
-    encoders.check_output(out, overwrite)
-    encoders.encoding_for(out, settings.encode)
-    if seed is not None:
-        _must_differ(seed, out)
-
-
-def _settled_motion(settings: Settings, shape: Size, out: Path) -> Settings:
-    """Settings of a film that moves by itself, made of something of that shape."""
-    if not settings.motion:
-        settings = replace(settings, motion=DEFAULT_MOTION)
-    check_schedules(settings)
-    block = encoders.encoding_for(out, settings.encode).block
-    size = parsed_size(settings.film.size or FILM_SIDE, shape, block)
-    return _settled_film(settings, size, settings.film.rate, settings.film.length)
-
-
-def _settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
-    """Settings in which nothing is left to the input or the place where a command was given."""
-    bytes_from(settings.machine.min_free, "machine.min_free")
-    if settings.picture.keep_alpha:
-        raise SettingsError(
-            "picture.keep_alpha: films are made without transparency, only `dreamvid image` keeps "
-            "it; leave it out"
-        )
-    settings = settings.changed("network", weights=absolute_weights(settings.network))
-    settings = replace(settings, objective=absolute(settings.objective))
-    settings = settings.changed("film", size=size, fps=rate, frames=frames)
-    if sum(settings.film.fades) > frames:
-        raise SettingsError(
-            f"film.fade_in: fades of {settings.film.fades[0]} and {settings.film.fades[1]} frames "
-            f"do not fit into a film of {frames}; give shorter ones"
-        )
-    return settings
-
-
-def _settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings, dict[str, str]]:
-    """Settings with the mask's whole path, once it was read, and what a job records."""
-    mask = settings.video.mask
-    if mask is None:
-        return settings, source
-    mask, film = mask.absolute(), settings.film
-    masks_of(mask, film.pixels, film.rate, int(source.get("first", 0)), film.fit)
-    source = {**source, "mask_sha256": input_hash(mask)}
-    return settings.changed("video", mask=mask), source
-
-
-def _fitted(picture: Frame, size: Size, settings: Settings) -> Frame:
-    return fitted(picture, size, settings.film.fit, settings.film.padding)
-
-
-def _read(seed: Path, at: int | str | None, settings: Settings, progress: Progress | None) -> Frame:
-    """The picture to begin with; what becomes of its transparency is said."""
-    background = media.colour_of(settings.picture.background)
-    say = (progress or Silence()).say
-    return read_seed(seed, at, background=background, say=say)
-
-
-def _must_differ(seed: Path, out: Path) -> None:
-    if out.exists() and seed.exists() and out.samefile(seed):
-        raise MediaError(f"{out}: is the input itself; choose another name for the result")

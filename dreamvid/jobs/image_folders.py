@@ -11,9 +11,8 @@
 """
 
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.frames import Frame, Size, fitted, size_of
 from dreamvid.jobs import logs
+from dreamvid.jobs.batches import Wanted, batches
 from dreamvid.jobs.journal import Journal
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
@@ -40,20 +40,8 @@ from dreamvid.settings.plugin_loading import recorded
 from dreamvid.sizes import parsed_size
 
 STATE = ".dreamvid"
-WAITING = 2**25
-"""Pixels that may wait for others of their size."""
 NAMED = 5
 """So many bad files are named in the last line; each was named when it was met."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A picture that is not dreamed yet."""
-
-    name: str
-    """Of the dream."""
-    path: Path
-    sha256: str
 
 
 def image_folder(
@@ -231,30 +219,6 @@ class _Work:
 
     def _together(self, size: Size) -> int:
         return self.batch or self.dreamer.together(size)
-
-
-def batches(
-    pictures: Iterable[tuple[Wanted, Frame]], together: Callable[[Size], int]
-) -> Iterator[tuple[list[Wanted], list[Frame]]]:
-    """Pictures of one size, `together` of that size at a time where there are so many.
-
-    Few enough wait for others of their size that thousands of sizes need little memory.
-    """
-    waiting: dict[Size, list[tuple[Wanted, Frame]]] = {}
-    pixels = 0
-    for wanted, frame in pictures:
-        size = size_of(frame)
-        waiting.setdefault(size, []).append((wanted, frame))
-        pixels += math.prod(size)
-        full = size if len(waiting[size]) >= together(size) else None
-        if full is None and pixels > WAITING:
-            full = max(waiting, key=lambda each: len(waiting[each]) * math.prod(each))
-        if full is not None:
-            ready = waiting.pop(full)
-            pixels -= len(ready) * math.prod(full)
-            yield [each for each, _ in ready], [each for _, each in ready]
-    for ready in waiting.values():
-        yield [each for each, _ in ready], [each for _, each in ready]
 
 
 def _pictures(folder: Path, say: Callable[[str], None]) -> list[Path]:

@@ -28,6 +28,7 @@ from dreamvid.jobs.stopping import stoppable
 from dreamvid.machine.devices import free_memory, leaving, peak_memory, synchronised
 from dreamvid.machine.worker import Worker
 from dreamvid.media import encoders
+from dreamvid.media.film_writing import encode_film
 from dreamvid.settings import Settings
 
 MEASURED = 3
@@ -228,7 +229,7 @@ class Run:
         if any(fades) and self.kind.undreamed:
             undreamed = self.kind.undreamed(self.job, self.painting, self.progress.say)
             frames = faded(frames, len(which), *fades, undreamed)
-        encoders.encode_film(
+        encode_film(
             frames,
             self.out,
             settings.film.rate,

@@ -128,11 +128,8 @@ def decoded(
                 break
             if place >= start:
                 damage.hear(complaints)
-                if (
-                    own > before + 1
-                    and not film.variable
-                    and (held is not None or before < 0 == start)
-                ):
+                hole = own > before + 1 and not film.variable
+                if hole and (held is not None or before < 0 == start):
                     damage.lose(own - before - 1, f"no frame at {float(time):.2f} s")
             held = pixels
     while held is not None and start + given < end:

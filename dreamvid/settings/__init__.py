@@ -5,11 +5,10 @@ other (defaults < preset < ``--config`` < flag < ``--set``) and checked once, by
 """
 
 from dreamvid.settings.belonging import FILMS, must_take_effect
+from dreamvid.settings.film_sections import FPS, FRAMES
 from dreamvid.settings.sections import (
     CELL_SIDE,
     FILM_SIDE,
-    FPS,
-    FRAMES,
     SECTIONS,
     AscentSettings,
     FilmSettings,
