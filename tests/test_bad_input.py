@@ -139,7 +139,7 @@ def films(tmp_path_factory):
         *(("absent.mp4", "no such file"), ("empty.mp4", "empty"), ("text.mp4", "can be read")),
         *(("noise.mp4", "can be read"), ("moovless.mp4", "can be read")),
         *(("tone.m4a", "no video"), ("song.m4a", "only a cover picture")),
-        *(("frameless.mp4", "no video"), ("cover.jpg", "can be read")),
+        *(("frameless.mp4", "no video"), ("cover.jpg", "is a picture")),
         *(("concat.mp4", "can be read"), ("list.mp4", "can be read")),
         ("corrupt.mp4 --strict", "damaged"),
     ],
@@ -237,7 +237,8 @@ RIGHT = {
 def test_odd_pictures_come_out_right(name, tmp_path):
     data, wanted = RIGHT[name]
     (tmp_path / "seed.jpg").write_bytes(data)
-    result = call_cli("image", "seed.jpg", "-o", "out.png", *STILL, cwd=tmp_path)
+    black = ("--background", "black")
+    result = call_cli("image", "seed.jpg", "-o", "out.png", *STILL, *black, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     found = np.asarray(Image.open(tmp_path / "out.png")).astype(int)
     assert found.shape == (64, WIDTH, 3)

@@ -206,7 +206,7 @@ def _compared(
 
 def _film(settings: Settings, size: Size) -> Figures:
     """A short zoom from a PNG to an MP4, and the share of its time that is not the dream."""
-    settings = settings.changed("film", frames=FILM_FRAMES, size=str(size))
+    settings = settings.changed("film", frames=FILM_FRAMES, size=size)
     dreaming = 0.0
 
     class Timed(Dreamer):
