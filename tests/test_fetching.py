@@ -384,6 +384,9 @@ def test_the_commands(command):
 
     status, out, _ = weights("list")
     assert status == 0
+    assert "not here  inception5h: " in out
+    status, out, _ = weights("list", "inception5h")
+    assert status == 0
     assert "inception5h: not here\n  https://storage.googleapis.com/" in out
     assert "Apache-2.0" in out
     assert weights("path") == (0, f"{hub_folder()}\n", "")

@@ -15,6 +15,7 @@ import dreamvid
 from dreamvid import media
 from dreamvid.dream.octaves import largest_octaves
 from dreamvid.errors import SettingsError, Stopped
+from dreamvid.film.carries import carry_for
 from dreamvid.film.compositing import luma_of
 from dreamvid.film.fading import eased
 from dreamvid.frames import Clock, size_of
@@ -174,7 +175,8 @@ def test_colours_are_kept_and_pictures_masked(masked_place):
     media.write_picture(torch.ones(3, 48, 64), place / "mask.png")
     said = told("image", "some", *TINY, "--mask", "mask.png", cwd=place, status=2)
     assert "another mask" in said
-    assert "is a film" in told("image", "some", "--mask", "a.mp4", cwd=place, status=2)
+    said = told("image", "some", *TINY, "--mask", "a.mp4", cwd=place, status=2)
+    assert "a.mp4: no such file" in said
 
 
 def test_a_small_film_has_fewer_octaves(place):
@@ -245,6 +247,7 @@ def test_a_closed_terminal_stops_as_a_signal_does(tmp_path):
             os.kill(os.getpid(), signal.SIGHUP)
             time.sleep(5)
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with pytest.raises(Stopped) as stopped:
         hung_up()
     assert (stopped.value.signal, stopped.value.remedy) == (signal.SIGHUP, "`dreamvid resume x`")
@@ -263,7 +266,10 @@ def test_words(place):
     assert (alone.returncode, alone.stderr) == (0, "")
     assert "fetch" in alone.stdout
     assert len(alone.stdout.splitlines()) > 8
-    assert "(carries: " in told("video", "seed.png", "--carry", "x", cwd=place, status=2)
+    said = told("zoom", "seed.png", "--set", "objective.name=x", cwd=place, status=2)
+    assert "(objectives: " in said
+    with pytest.raises(SettingsError, match=r"\(carries: "):
+        carry_for({"name": "x"})
     said = told(*ZOOM, "--frames", 0, cwd=place, status=2)
     assert "wanted 1 to 10000000" in said
     assert str(Within(0.1, 2.5)) == "0.1 to 2.5"

@@ -118,7 +118,7 @@ def test_batches_wait_for_their_size_but_not_for_ever(monkeypatch):
     pictures = [(number, torch.zeros(3, *size)) for number, size in enumerate(sizes)]
     found = [numbers for numbers, _ in folders.batches(pictures, lambda size: 2)]
     assert found == [[0, 2], [1, 4], [3], [5]]
-    monkeypatch.setattr(folders, "WAITING", 200)
+    monkeypatch.setattr("dreamvid.jobs.batches.WAITING", 200)
     many = [numbers for numbers, _ in folders.batches(pictures, lambda size: 99)]
     assert many == [[0, 2], [1, 4], [3], [5]]
 
