@@ -82,7 +82,7 @@ class Manifest:
             weights_sha256=tree["weights_sha256"],
             machine=dict(tree["machine"]),
             pictures=dict(tree.get("pictures", {})),
-            plugins=dict(tree.get("plugins", {})),
+            plugins={name: _text(sha256) for name, sha256 in dict(tree.get("plugins", {})).items()},
             begun_in=Path(tree["begun_in"]) if "begun_in" in tree else None,
         )
 
@@ -281,3 +281,10 @@ def _hash(path: Path) -> str:
             return file_hash(path)
         except (FileNotFoundError, IsADirectoryError):
             return ""
+
+
+def _text(value: object) -> str:
+    """`value` itself; a `TypeError` where it is no text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
