@@ -319,3 +319,16 @@ def test_the_first_frame_is_the_source(picture):
 def test_bad_motions(options, words):
     with pytest.raises(SettingsError, match=words):
         composed(options)
+
+
+def test_a_motion_that_changes_its_points_still_moves(monkeypatch):
+    def sly(points, clock, size):
+        points[0] -= 3
+        return points
+
+    monkeypatch.setitem(motions.functions, "sly", sly)
+    flow = flow_of(composed({"sly": {}}), Clock(1.0, 1.0), Size(4, 6))
+    assert flow[0].eq(-3).all()
+    monkeypatch.setitem(motions.functions, "sly", lambda points, clock, size: None)
+    with pytest.raises(SettingsError, match="gave NoneType, expected points"):
+        flow_of(composed({"sly": {}}), Clock(1.0, 1.0), Size(4, 6))

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dreamvid.errors import SettingsError
 from dreamvid.frames import Clock, Flow, Size, constant
 from dreamvid.motion.warp import grid
 from dreamvid.registry import Registry, Within, checked_options
@@ -300,7 +301,14 @@ def composed(options: Mapping[str, Mapping[str, Any]]) -> Motion:
     def motion(points: Tensor, clock: Clock, size: Size) -> Tensor:
         # Backward maps undo the last motion first.
         for function, values in reversed(parts):
-            points = function(points, clock, size, **values)
+            # A copy, for a motion that changes what it is given would seem to move nothing.
+            moved = function(points.clone(), clock, size, **values)
+            if not isinstance(moved, Tensor) or moved.shape != points.shape:
+                got = tuple(moved.shape) if isinstance(moved, Tensor) else type(moved).__name__
+                raise SettingsError(
+                    f"motion {function.__name__}: gave {got}, expected points {tuple(points.shape)}"
+                )
+            points = moved
         return points
 
     return motion
