@@ -36,7 +36,7 @@ class FilmSettings:
     cadence: Annotated[int, Within(1, 1000)] = 1
     """One of every `cadence` frames is dreamed; the frames between are moved and blended."""
     anchor: Fraction01 = 0.3
-    """The share of the drift in brightness, contrast and saturation that a second takes back."""
+    """How much of the drift in brightness, contrast and saturation is undone each second."""
     speed: Annotated[float, Within(-100, 100)] = 1.0
     """A factor of all rates of the motions, whatever the preset; below 0 they run backward."""
     fade_in: Duration | Annotated[int, Within(0, 10_000_000)] = 0
@@ -78,11 +78,13 @@ class LoopSettings:
     """How a loop is closed."""
 
     closing: Literal["planting", "relaxation"] = "planting"
-    """Whether small spots and patches go over one after another, or everything at once."""
+    """How the end of a loop changes into its beginning: patch by patch (planting), or the whole
+    picture at once (relaxation)."""
     turns: Annotated[int, Within(2, 100)] = 3
     """The most turns of a loop, counting the first, in which the dream settles."""
     breath: Fraction01 | None = None
-    """The share of a closed walk through noise in each start; none: 0.15 if nothing moves."""
+    """How much of a slow walk through noise is mixed into the start of each frame. The walk ends
+    where it began. none: 0.15 if nothing moves, otherwise 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +104,7 @@ class VideoSettings:
     start: int | str = 0
     """The first frame to dream over, or its time: 120, 2.5s, 1:02.5."""
     end: int | str | None = None
-    """The first frame that is left out again, or its time; none: the film's end."""
+    """Stop before this frame or time; none: the film's end."""
     strict: bool = False
     """Refuse a damaged film instead of dreaming over the frames that can be read."""
     sound: bool = True

@@ -49,13 +49,16 @@ class OctaveSettings:
     scale: Annotated[float, Within(1.01, 8)] = 1.4
     """How much larger each size is than the one before; more gives larger shapes, fewer between."""
     sizes: Literal["cascaded", "rounded", "truncated"] = "cascaded"
-    """Each size from the next larger, rounded; all from the largest; from the next, cut off."""
+    """cascaded: each from the next larger, rounded. rounded: each from the largest, rounded.
+    truncated: each from the next larger, rounded down."""
     enlarge: Literal["detail", "whole", "merged"] = "detail"
-    """What is enlarged to the next octave: the dreamed detail, the whole picture, or it merged."""
+    """What is enlarged to the next octave. detail: only what the dream added. whole: the dreamed
+    picture. merged: the dreamed picture, blended with the original."""
     alpha: Fraction01 = 0.5
     """With ``merged``: the original's share where the enlarged dream is merged with it."""
     align: Literal["corners", "centres"] = "corners"
-    """What stays in place when a picture is resized: its corner pixels, or pixels' areas."""
+    """corners: a resized picture's corner pixels stay in the corners. centres: pixels are small
+    squares, and the picture's edges stay in place."""
     blur: Annotated[float, Within(0, 16)] = 0.0
     """Gaussian blur before a picture is made smaller: its standard deviation in pixels; 0: none."""
     passes: Annotated[int, Within(1, 1000)] = 1
@@ -98,9 +101,11 @@ class AscentSettings:
     gaussian: Annotated[float, Within(0, 64)] = 0.0
     """Gaussian smoothing of the gradient: its standard deviation in pixels; 0 is none."""
     laplacian: Annotated[int, Within(0, 16)] = 0
-    """Splits of a Laplacian pyramid whose levels are evened out in the gradient; 0 is none."""
+    """How often the gradient is split into a Laplacian pyramid, whose levels then get equal
+    strength; 0 is never."""
     normalise: Literal["mean", "deviation", "none"] = "mean"
-    """By mean |g|, by the standard deviation of g, or not at all; after smoothing."""
+    """What the gradient is divided by, after smoothing. mean: the mean of its absolute values.
+    deviation: its standard deviation. none: nothing."""
     update: Literal["plain", "momentum", "adam"] = "plain"
     """How gradients become steps. Momentum and Adam begin anew at each octave."""
     momentum: Annotated[float, Within(0, 0.9999)] = 0.9
@@ -197,7 +202,7 @@ SECTIONS: dict[str, Any] = {
     "machine": MachineSettings,
 }
 NAMED_SECTIONS = {"objective": "energy", "carry": "flow", "flow": "dis"}
-"""Sections that hold one registered function's name and options; and its default name."""
+"""Sections that hold the name and options of one registered function, and its default name."""
 OPEN_SECTIONS = (*NAMED_SECTIONS, "motion", "encode")
 PLUGINS = "plugins"
 """The key of a tree that is no section: files that add to what can be chosen."""
