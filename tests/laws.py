@@ -22,7 +22,7 @@ from dreamvid.motion.motions import composed, flow_of
 from dreamvid.motion.optical_flow import Correspondence
 from dreamvid.motion.warp import grid
 from dreamvid.networks import network
-from dreamvid.networks.layers import Choice
+from dreamvid.networks.layers import Choice, ever
 from dreamvid.objectives import Goal, objectives
 from dreamvid.objectives.registered import Role, options_of_role
 from dreamvid.registry import parameters
@@ -226,7 +226,7 @@ def preset_dreams(name, picture, net=None, folder=None, size=Size(192, 256)):  #
     few["objective"] = {key: value for key, value in given.items() if key not in chosen}
     settings = settings_for(name, assigned=few)
     net = net or network(settings.network.name, precision="fp32")
-    dreamer = Dreamer(net, net.choices(settings.network.layers), settings)
+    dreamer = Dreamer(net, net.choices([ever(text) for text in settings.network.layers]), settings)
     frame = torch.nn.functional.interpolate(picture[None], tuple(size), mode="bilinear")[0]
     dreams = [dreamer(frame, (0, index)) for index in (0, 1, 1)]
     assert torch.isfinite(dreams[0]).all()
