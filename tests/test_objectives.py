@@ -65,7 +65,7 @@ def test_options_follow_their_schedule(picture, tmp_path):
     tree = {"name": "neuron", "x": "0: (0), 2: (1)", "also": {"more": {"name": "neuron", "y": "0"}}}
     settings = settings_for("default", assigned={"objective": tree, "film": {"frames": 3}})
     dreamer = Dreamer(net, [Choice("a")], settings)
-    assert dreamer.timeline.changes
+    assert dreamer.plan.changes
     for index, x in enumerate((0.0, 0.5, 1.0)):
         plain = {"name": "neuron", "x": x, "also": {"more": {"name": "neuron", "y": 0.0}}}
         expected = Goal(net, plain).hill([Choice("a")], size_of(picture))
