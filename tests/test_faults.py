@@ -487,11 +487,11 @@ def test_memory_that_runs_out_costs_no_frame(inputs, tmp_path, monkeypatch):
     assert call_cli("image", "seed.png", "-o", tmp_path / "a.png", *flags, cwd=inputs).stderr == ""
     real, sizes = ascent.gain_and_gradients, []
 
-    def limited(image, *rest):
+    def limited(image, *rest, **named):
         sizes.append(image.shape[-2] * image.shape[-1])
         if sizes[-1] > 40_000:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(image, *rest)
+        return real(image, *rest, **named)
 
     monkeypatch.setattr(ascent, "gain_and_gradients", limited)
     result = call_cli("image", "seed.png", "-o", tmp_path / "b.png", *flags, cwd=inputs)

@@ -57,6 +57,7 @@ def test_a_longer_film_takes_the_place_of_its_shorter_self(place):
     film, folder = place / "seed-zoom.mp4", place / "seed-zoom.mp4.dream"
     told("resume", folder, "--frames", 3, cwd=place)
     assert length(film) == 3
+    assert "the film of 3 frames is there" in told("resume", folder, cwd=place)
     told("resume", folder, "--frames", 4, "-o", "longer.mp4", cwd=place)
     assert (length(film), length(place / "longer.mp4")) == (3, 4)
     # A shorter one, or a film that is not the job's, is replaced only by a flag.

@@ -43,9 +43,11 @@ def shorter(words):
     more = list(SMALLER.get(words[0], ()))
     if "--seconds" in words:
         words[words.index("--seconds") + 1] = "1"
-        more += ["--fps", "4"]
+        more = [*(more[: more.index("--frames")] if "--frames" in more else more), "--fps", "4"]
     elif words[0] == "loop":
         more += ["--frames", "4"]
+    if "--fade-in" in words:
+        words[words.index("--fade-in") + 1] = "0.5s"
     if words[0] == "sheet" and "--octaves" not in words:
         more += ["--octaves", "1"]
     if words[0] == "sheet" and "--iterations" not in words:

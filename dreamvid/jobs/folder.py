@@ -232,19 +232,24 @@ class Job:
         path = self.frame_path(index)
         write_picture(frame, path, self.manifest.settings.film.depth)
         self.journal.add({"index": index, "sha256": _hash(path), **notes})
-        self._show(path)
+        self.show(index)
 
-    def _show(self, frame: Path) -> None:
-        """Make ``latest.png`` this frame, whole at every moment."""
+    def show(self, index: int) -> None:
+        """Make ``latest.png`` this finished frame, whole at every moment."""
+        frame = self.frame_path(index)
         part = self.latest.with_name(f".{self.latest.name}.part")
         with storage_checked(self.folder):
             part.unlink(missing_ok=True)
             try:
-                part.hardlink_to(frame)
-            except OSError:
-                # Not every disk has hard links.
-                shutil.copyfile(frame, part)
-            part.replace(self.latest)
+                try:
+                    part.hardlink_to(frame)
+                except OSError:
+                    # Not every disk has hard links.
+                    shutil.copyfile(frame, part)
+                part.replace(self.latest)
+            finally:
+                # A full disk leaves a part of a copy.
+                part.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the job; what others have put into its folder stays, and then so does that."""

@@ -52,8 +52,10 @@ def resume(
         settings = settings.changed("machine", min_free=min_free)
     bytes_from(settings.machine.min_free, "machine.min_free")
     out = out or manifest.out
-    if not overwrite and frames_of_job(out, manifest) == settings.film.length:
-        progress.say(f"nothing left to do: the film of {settings.film.length} frames is there")
+    there, wanted = frames_of_job(out, manifest) or 0, settings.film.length
+    # A job that was made longer has a film that is longer than its manifest says.
+    if not overwrite and (there == wanted or (not frames and there > wanted)):
+        progress.say(f"nothing left to do: the film of {there} frames is there")
         return out
     made = Run(job, out, settings, overwrite, progress).finish()
     if tidy:

@@ -102,6 +102,8 @@ class Run:
         job, film = self.job, self.settings.film
         done = job.finished()
         if done >= total:
+            # It may have been killed just before this.
+            job.show(done - 1)
             return total
         job.trim(done)
         dreamer = self.dreamer = self.dreamer or dreamer_for(self.painting)
