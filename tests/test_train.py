@@ -294,7 +294,7 @@ BAD = {
     "damaged": (["good", "-o", "begun.safetensors", "--resume"], "cannot be read"),
     "suffix": (["good", "-o", "weights.pth"], "wanted .safetensors"),
     "no folder": (["good", "-o", "nowhere/out.safetensors"], "nowhere"),
-    "network": (["good", "--network", "resnet5"], "did you mean 'resnet50'"),
+    "network": (["good", "--network", "resnet5"], "did you mean one of resnet50"),
     "untrainable": (["good", "--network", "googlenet"], "torchvision"),
     "weights": (["good", "--weights", "missing.safetensors"], "no such file"),
     "two starts": (["good", "--weights", "there.safetensors", "--pretrained"], "one of them"),
