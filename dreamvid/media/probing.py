@@ -188,7 +188,8 @@ def _timing(
         return timing_of(ticks, held, base, guesses), held * base
     if None not in coded and container.format.name == "avi":
         # Its pictures come out in order, but as much later as the decoder holds them back.
-        shown = [place - (coded[min(delay, len(coded) - 1)] - coded[0]) for place in coded[delay:]]
+        delay = delay if delay < len(coded) else 0
+        shown = [place - (coded[delay] - coded[0]) for place in coded[delay:]]
         shown += range(shown[-1] + 1, shown[-1] + 1 + len(coded) - len(shown))
         return replace(timing_of(shown, held, base, guesses), timed=False), held * base
     return even_timing(len(ticks), guesses), Fraction(0)
