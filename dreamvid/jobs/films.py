@@ -234,7 +234,6 @@ def video(
     settings, known = settled_mask(settings, known)
     carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)
-    progress = progress or Silence()
     dreamer = with_fitting_octaves(dreamer_for(settings), size, None, progress.say)
     if settings.video.strict:
         media.check_whole(source, film)

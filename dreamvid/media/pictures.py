@@ -33,6 +33,7 @@ from dreamvid.media.formats import (
     SMALLEST_SIDE,
     damaged,
     head_of,
+    is_picture_file,
     kind_of,
     too_large,
 )
@@ -85,7 +86,7 @@ def read_picture(
 def is_picture(path: Path) -> bool:
     """Whether what is in the file at `path` is a picture, still or animated."""
     with contextlib.suppress(MediaError):
-        return kind_of(head_of(path)) is not None
+        return is_picture_file(path)
     return False
 
 
