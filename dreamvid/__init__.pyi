@@ -25,6 +25,11 @@ def zoom(
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     fit: Literal["crop", "pad", "stretch"] | None = None,
+    audio: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    audio_offset: float | None = None,
+    bpm: float | None = None,
+    beat_offset: float | None = None,
+    flashes: bool | None = None,
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
     motion: str | Sequence[str] | None = None,
@@ -60,12 +65,18 @@ def zoom(
         tidy: Remove the job once the film is whole.
         preview: First show the motion alone, then a film of a quarter of the size.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
-        frames: Length in frames, or as 10s. Default: 300.
+        frames: Length in frames, or as 10s. Default: 300, or as long as the music.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
         size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
+        audio: Music to follow and to hear: FILE, STEM=FILE or NAME=FILE.csv; repeatable. Default:
+            none.
+        audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
+        bpm: The tempo, in beats a minute. Default: as it is heard.
+        beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
+        flashes: Allow more than three flashes a second; they can cause seizures.
         fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
@@ -111,6 +122,11 @@ def video(
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     fit: Literal["crop", "pad", "stretch"] | None = None,
+    audio: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    audio_offset: float | None = None,
+    bpm: float | None = None,
+    beat_offset: float | None = None,
+    flashes: bool | None = None,
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
     carry: str | None = None,
@@ -154,6 +170,12 @@ def video(
             at most 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
+        audio: Music to follow and to hear: FILE, STEM=FILE or NAME=FILE.csv; repeatable. Default:
+            the film's own sound.
+        audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
+        bpm: The tempo, in beats a minute. Default: as it is heard.
+        beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
+        flashes: Allow more than three flashes a second; they can cause seizures.
         fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
@@ -199,6 +221,11 @@ def loop(
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     fit: Literal["crop", "pad", "stretch"] | None = None,
+    audio: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    audio_offset: float | None = None,
+    bpm: float | None = None,
+    beat_offset: float | None = None,
+    flashes: bool | None = None,
     motion: str | Sequence[str] | None = None,
     speed: float | None = None,
     mask: str | PathLike[str] | None = None,
@@ -235,12 +262,18 @@ def loop(
         tidy: Remove the job once the film is whole.
         preview: First show the motion alone, then a film of a quarter of the size.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
-        frames: Length in frames, or as 10s. Default: 300.
+        frames: Length in frames, or as 10s. Default: 300, or the bars of the music.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
         size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
+        audio: Music to follow and to hear: FILE, STEM=FILE or NAME=FILE.csv; repeatable. Default:
+            none.
+        audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
+        bpm: The tempo, in beats a minute. Default: as it is heard.
+        beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
+        flashes: Allow more than three flashes a second; they can cause seizures.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.

@@ -15,6 +15,7 @@ from dreamvid.jobs import logs
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
+from dreamvid.jobs.music import closing_on_a_bar, lasting, with_music, with_own_sound
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
 from dreamvid.jobs.seeds import known_place, last_frame, probe_film
@@ -121,12 +122,14 @@ def zoom(
     """
     check_out(seed, out, settings, overwrite)
     kind_of("zoom").check(settings)
+    progress = progress or Silence()
+    settings, heard = with_music(settings, progress.say)
+    settings = lasting(settings)
     picture = read_start(seed, at, settings, progress)
     settings = settled_motion(settings, size_of(picture), out)
     size = settings.film.pixels
-    source = {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
+    source = {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at), **heard}
     settings, source = settled_mask(settings, source)
-    progress = progress or Silence()
     dreamer = with_fitting_octaves(
         dreamer or dreamer_for(settings), size, size_of(picture), progress.say
     )
@@ -169,14 +172,16 @@ def loop(
     if seed is not None and seed.is_dir():
         seed = last_frame(seed)
     check_out(seed, out, settings, overwrite)
+    progress = progress or Silence()
+    settings, heard = with_music(settings, progress.say)
+    settings = closing_on_a_bar(settings, progress.say)
     kind_of("loop").check(settings)
     picture = None if seed is None else read_start(seed, at, settings, progress)
     settings = settled_motion(settings, SQUARE if picture is None else size_of(picture), out)
     size = settings.film.pixels
-    progress = progress or Silence()
     shape = None if picture is None else size_of(picture)
     dreamer = with_fitting_octaves(dreamer_for(settings), size, shape, progress.say)
-    source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
+    source = {"path": "", "sha256": "", "frames": str(settings.film.length), **heard}
     if seed is not None:
         source |= {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
     settings, source = settled_mask(settings, source)
@@ -224,13 +229,18 @@ def video(
     if settings.video.sound and line:
         progress.say(line)
     rate = settings.film.fps or film.rate
+    settings, heard = with_music(settings.changed("film", fps=rate), progress.say)
+    settings = lasting(settings)
     first, frames = _range(film, rate, settings)
     size = film.size
     if settings.film.size or max(size) > FILM_SIDE:
         block = encoders.encoding_for(out, settings.encode).block
         size = parsed_size(settings.film.size or FILM_SIDE, film.size, block)
+    if not heard:
+        settings, heard = with_own_sound(settings, source, film, first)
     settings = settled_film(settings, size, rate, frames)
     known = {"path": str(source.absolute()), "sha256": input_hash(source), "first": str(first)}
+    known |= heard
     settings, known = settled_mask(settings, known)
     carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)

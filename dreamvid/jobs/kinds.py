@@ -36,6 +36,7 @@ from dreamvid.film.seams import CLOSED, Seam, loop_seam
 from dreamvid.film.sources import FilmSource, FrameSource, StillSource
 from dreamvid.frames import Flow, Frame, from_pixels, size_of
 from dreamvid.jobs.folder import Job
+from dreamvid.jobs.music import sound_of
 from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for
@@ -65,8 +66,9 @@ def _all_at_once(job: Job, settings: Settings, dream: Dream, say: Say) -> range:
     return range(dream(settings.film.length))
 
 
-def _no_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
-    return None
+def _music(job: Job, frames: int, say: Say) -> media.Sound | None:
+    """The music that belongs to the first `frames` frames of the job's film."""
+    return sound_of(job.manifest.settings, job.manifest.source, frames)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Kind:
     encodable: Callable[[int, int], tuple[range, int]] = lambda done, length: (range(done), length)
     """From how many frames are finished, and the film's length: which of them can be encoded as a
     film, and how many must be finished for a whole one."""
-    sound: Callable[[Job, int, Say], media.Sound | None] = _no_sound
+    sound: Callable[[Job, int, Say], media.Sound | None] = _music
     """What sound belongs to the first so many frames of the film."""
     undreamed: Callable[[Job, Settings, Say], Undreamed] | None = None
     """The frames without a dream, for fades; None where there are none."""
@@ -287,6 +289,8 @@ def _check_video(settings: Settings) -> None:
 def _input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
     """What of the input's sound belongs to the first `frames` frames of the job's film."""
     settings, source = job.manifest.settings, job.manifest.source
+    if settings.audio.files:
+        return _music(job, frames, say)
     if not settings.video.sound:
         return None
     path, rate = Path(source["path"]), settings.film.rate
