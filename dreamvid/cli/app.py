@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PANELS = {
     "Films and pictures": ("zoom", "video", "loop", "image", "resume", "encode", "jobs", "clean"),
-    "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure"),
+    "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
     "Networks and speed": ("weights", "bench", "distil", "train"),
 }
 """The commands in the order people need them."""

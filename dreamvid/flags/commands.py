@@ -85,6 +85,16 @@ OWN: dict[str, Flag] = {
     "measure.out": FLAGS["out"]._replace(
         help="Where to write the CSV; the plot goes beside it.", unset="DREAM-measure.csv"
     ),
+    "listen.out": FLAGS["out"]._replace(
+        help="Where to write the picture; the CSV goes beside it.", unset="SONG-listen.png"
+    ),
+    "listen.fps": FLAGS["fps"]._replace(help="Rows of the CSV, and frames, a second."),
+    "listen.preset": FLAGS["preset"]._replace(
+        help="Whose motion the preview has: a preset, or a .toml file.", default="pulse"
+    ),
+    "listen.preview": Flag(
+        "Also make a small film of the motion alone, with the sound.", kind="switch"
+    ),
     "bench.size": Flag("Size of the picture.", "WxH", default="1024x575"),
     "bench.repeats": Flag("How often each time is taken.", "N", kind="whole", default=5, least=1),
     "bench.compare": Flag(
@@ -199,6 +209,7 @@ COMMANDS: dict[str, str] = {
     "sheet": "out size layer channels presets networks iterations octaves steps preset network "
     "weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",
+    "listen": "out fps audio_offset bpm beat_offset preview preset motion assign overwrite quiet",
     "measure": "loop out start flow layer network weights assign plugins device precision "
     "overwrite quiet",
     "weights list": "",

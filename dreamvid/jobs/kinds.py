@@ -30,6 +30,7 @@ from dreamvid.film.finishing import (
     finished_between,
     in_turn,
 )
+from dreamvid.film.flashes import calm_for
 from dreamvid.film.footage import film_frames, is_picture, masks_of
 from dreamvid.film.pipeline import Finish
 from dreamvid.film.seams import CLOSED, Seam, loop_seam
@@ -109,13 +110,13 @@ def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     carry = by_motion(motion, film.rate, stride=film.cadence)
     picture = job.read_source().to(device)
     source = _with_mask(StillSource(picture), job, settings, device)
-    finish = finish_for(settings, picture)
+    finish = in_turn(calm_for(settings, job.read), finish_for(settings, picture))
     fill = between(motion, film.rate, film.cadence)
     return Parts(
         source,
         anchoring(carry, film.anchor, film.cadence / film.rate),
         finish,
-        finished_between(fill, finish, source, film.cadence),
+        finished_between(fill, finish_for(settings, picture), source, film.cadence),
     )
 
 
@@ -153,7 +154,7 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     return Parts(
         source,
         anchoring(refreshing(carry, breath), film.anchor, film.cadence / film.rate),
-        in_turn(loops.closing(settings, job.read), finish),
+        in_turn(calm_for(settings, job.read), in_turn(loops.closing(settings, job.read), finish)),
         finished_between(fill, finish, source, film.cadence),
         period,
     )
@@ -259,8 +260,8 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     return Parts(
         frames,
         carry_for(settings.carry, Timeline(settings)),
-        finish_for(settings),
-        independent=carries.independent(settings.carry),
+        in_turn(calm := calm_for(settings, job.read), finish_for(settings)),
+        independent=carries.independent(settings.carry) and calm is None,
     )
 
 
