@@ -65,14 +65,14 @@ def zoom(
         tidy: Remove the job once the film is whole.
         preview: First show the motion alone, then a film of a quarter of the size.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
-        frames: Length in frames, or as 10s. Default: 300, or as long as the music.
+        frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
         size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
-        audio: Music to follow and to hear: FILE, STEM=FILE or NAME=FILE.csv; repeatable. Default:
-            none.
+        audio: Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or
+            NAME=FILE.csv; repeatable. Default: none.
         audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
         bpm: The tempo, in beats a minute. Default: as it is heard.
         beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
@@ -170,8 +170,8 @@ def video(
             at most 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
-        audio: Music to follow and to hear: FILE, STEM=FILE or NAME=FILE.csv; repeatable. Default:
-            the film's own sound.
+        audio: Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or
+            NAME=FILE.csv; repeatable. Default: the film's own sound.
         audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
         bpm: The tempo, in beats a minute. Default: as it is heard.
         beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
@@ -262,14 +262,14 @@ def loop(
         tidy: Remove the job once the film is whole.
         preview: First show the motion alone, then a film of a quarter of the size.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
-        frames: Length in frames, or as 10s. Default: 300, or the bars of the music.
+        frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
         fps: Frames per second: 24, 30000/1001. Default: 30.
         size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
-        audio: Music to follow and to hear: FILE, STEM=FILE or NAME=FILE.csv; repeatable. Default:
-            none.
+        audio: Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or
+            NAME=FILE.csv; repeatable. Default: none.
         audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
         bpm: The tempo, in beats a minute. Default: as it is heard.
         beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
