@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
@@ -16,6 +17,7 @@ from dreamvid.dream.tiles import InParts, Tiler, in_one_piece
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
 from dreamvid.machine.devices import device_for, made_ready
+from dreamvid.machine.threads import worth
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice, ever
@@ -95,7 +97,8 @@ class Dreamer:
             step_size = _with_fresh(here, fresh if later else None, image)
             ascent = self._ascent(plan, octave, image, isinstance(step_size, Tensor))
             place = passed * plan.settings.count + octave
-            return ascent(image, step_size, here.steps, (*key, place), report)
+            with self._threads_worth(image):
+                return ascent(image, step_size, here.steps, (*key, place), report)
 
         inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
         for passed in range(plan.settings.passes):
@@ -174,6 +177,12 @@ class Dreamer:
             except (RuntimeError, ValueError):
                 self._small[key] = False
         return self._small[key]
+
+    def _threads_worth(self, image: Tensor) -> AbstractContextManager[None]:
+        """The threads for an octave; those that the user asked for are taken everywhere."""
+        if self._device.type != "cpu" or self.settings.machine.threads:
+            return nullcontext()
+        return worth(len(image) * image.shape[-2] * image.shape[-1])
 
     def _ascent(self, plan: FramePlan, octave: int, image: Tensor, varied: bool) -> Ascent:
         """The ascent at an octave, for pictures like `image`; `varied` steps have many sizes."""
