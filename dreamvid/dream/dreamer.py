@@ -65,6 +65,7 @@ class Dreamer:
         later: bool = False,
         fresh: Tensor | None = None,
         index: int = 0,
+        lift: Tensor | None = None,
     ) -> Frame:
         """`frame` dreamed.
 
@@ -75,8 +76,9 @@ class Dreamer:
             fresh: (H, W) from 0 to 1. Where it is 1, `frame` is no dream after all, and its steps
                 are as large as those of a first frame.
             index: its number in the film, for layers and settings that change in its course.
+            lift: (H, W), how many times as large the steps are.
         """
-        return self.batch(checked(frame)[None], key, later, fresh, index)[0]
+        return self.batch(checked(frame)[None], key, later, fresh, index, lift)[0]
 
     def batch(
         self,
@@ -85,6 +87,7 @@ class Dreamer:
         later: bool = False,
         fresh: Tensor | None = None,
         index: int = 0,
+        lift: Tensor | None = None,
     ) -> Tensor:
         """Frames (N, 3, H, W) of one size dreamed together, with the same jitter."""
         self.check(size_of(frames))
@@ -94,11 +97,14 @@ class Dreamer:
         def dream(passed: int, image: Tensor, octave: int) -> Tensor:
             report.begin(passed, octave, size_of(image))
             here = plan.octaves[octave]
-            step_size = _with_fresh(here, fresh if later else None, image)
+            place = (*key, passed * plan.settings.count + octave)
+            new = fresh if later else None
+            step_size = _with_fresh(here, new, image)
+            if lift is not None:
+                step_size = step_size * resized(lift[None], size_of(image))[0].to(image.dtype)
             ascent = self._ascent(plan, octave, image, isinstance(step_size, Tensor))
-            place = passed * plan.settings.count + octave
             with self._threads_worth(image):
-                return ascent(image, step_size, here.steps, (*key, place), report)
+                return ascent(image, step_size, here.steps, place, report)
 
         inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
         for passed in range(plan.settings.passes):
