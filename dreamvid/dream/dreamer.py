@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.dream.ascent import Ascent, Number, Step
+from dreamvid.dream.catching_up import Box, boxes, needing, pasted
 from dreamvid.dream.cuda_graphs import Recordings, cuda_graph
 from dreamvid.dream.octaves import climbed, largest_octaves, octave_sizes
 from dreamvid.dream.plan import FramePlan, OctavePlan, Plan
@@ -104,6 +105,8 @@ class Dreamer:
                 step_size = step_size * resized(lift[None], size_of(image))[0].to(image.dtype)
             ascent = self._ascent(plan, octave, image, isinstance(step_size, Tensor))
             with self._threads_worth(image):
+                if new is not None:
+                    image = self._caught_up(plan, octave, image, new, place, report)
                 return ascent(image, step_size, here.steps, place, report)
 
         inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
@@ -183,6 +186,27 @@ class Dreamer:
             except (RuntimeError, ValueError):
                 self._small[key] = False
         return self._small[key]
+
+    def _caught_up(
+        self, plan: FramePlan, octave: int, image: Tensor, fresh: Tensor, key: Key, report: Report
+    ) -> Tensor:
+        """`image` after the steps that a first frame has more, where it is fresh."""
+        here = plan.octaves[octave]
+        more = here.first_steps - here.steps
+        if more <= 0:
+            return image
+        need, least = needing(fresh, size_of(image)), self.network.smallest_side
+        hill = self.goal.hill(here.choices, size_of(image), plan.index)
+        found = boxes(need, least)
+        if found and (hill.masks is not None or not hill.local):
+            found = [Box(slice(None), slice(None))]
+        for number, box in enumerate(found):
+            part = image[:, :, box.rows, box.columns].contiguous()
+            step_size = here.first_step_size * need[box.rows, box.columns].to(image.dtype)
+            ascent = self._ascent(plan, octave, part, True)
+            part = ascent(part, step_size, more, (*key, number, more), report)
+            image = pasted(image, part, box)
+        return image
 
     def _threads_worth(self, image: Tensor) -> AbstractContextManager[None]:
         """The threads for an octave; those that the user asked for are taken everywhere."""

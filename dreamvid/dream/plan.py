@@ -23,6 +23,8 @@ class OctavePlan:
     """In the network's own units."""
     first_step_size: float
     """That of a frame which does not start from a dream."""
+    first_steps: int
+    """Those of such a frame."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Plan:
         """The plan of the frame `index`; `later` if it starts from a dream."""
         now = self.timeline.at(index)
         octaves, ascent = now.octaves, now.ascent
-        steps = for_each_octave(ascent.iterations, octaves.count, "ascent.iterations")
+        first_steps = for_each_octave(ascent.iterations, octaves.count, "ascent.iterations")
+        steps = first_steps
         if later and ascent.later is not None:
             steps = [ascent.later] * octaves.count
         first_sizes = for_each_octave(ascent.step_size, octaves.count, "ascent.step_size")
@@ -97,6 +100,7 @@ class Plan:
                     steps[octave] if weight and choices[octave] else 0,
                     sizes[octave] * weight * level,
                     first_sizes[octave] * weight * level,
+                    first_steps[octave] if weight and choices[octave] else 0,
                 )
                 for octave, weight in enumerate(octave_weights(octaves))
             ],
