@@ -18,7 +18,7 @@ def zoom(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: bool | str = False,
     settings: dict[str, Any] | None = None,
     frames: str | int | None = None,
     seconds: float | str | None = None,
@@ -58,7 +58,8 @@ def zoom(
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
         tidy: Remove the job once the film is whole.
-        preview: First show the motion alone, then a film of a quarter of the size.
+        preview: First make small films of the motion alone and of the dream, then ask whether to
+            go on; =motion or =quarter makes just that one.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
@@ -115,6 +116,7 @@ def video(
     fade_out: str | int | None = None,
     carry: str | None = None,
     flow: str | None = None,
+    bars: Literal["keep", "dream"] | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
     strict: bool | None = None,
@@ -158,6 +160,7 @@ def video(
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
         flow: How the motion of a film is found; see `dreamvid list flows`. Default: dis.
+        bars: Black bars around the film's picture: keep them, or dream over them. Default: keep.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
         strict: Refuse a damaged film.
@@ -192,7 +195,7 @@ def loop(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: bool | str = False,
     settings: dict[str, Any] | None = None,
     frames: str | int | None = None,
     seconds: float | str | None = None,
@@ -233,7 +236,8 @@ def loop(
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
         tidy: Remove the job once the film is whole.
-        preview: First show the motion alone, then a film of a quarter of the size.
+        preview: First make small films of the motion alone and of the dream, then ask whether to
+            go on; =motion or =quarter makes just that one.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.

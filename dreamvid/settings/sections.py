@@ -167,6 +167,8 @@ class Settings:
             del tree["picture"]
         if self.video.sound_track is None:
             del tree["video"]["sound_track"]
+        if self.video.bars == VideoSettings.bars:
+            del tree["video"]["bars"]
         if not self.plugins:
             del tree["plugins"]
         for name in ("fit", "padding"):
