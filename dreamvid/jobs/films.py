@@ -11,6 +11,7 @@ from dreamvid.errors import SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
 from dreamvid.film.finishing import check_picture_mask, finished_picture
+from dreamvid.film.living import living
 from dreamvid.frames import Size, quantised, size_of
 from dreamvid.jobs import logs, previews
 from dreamvid.jobs.configs import read_config
@@ -136,6 +137,11 @@ def zoom(
     dreamer = with_fitting_octaves(
         dreamer or dreamer_for(settings), size, size_of(picture), progress.say
     )
+    start = quantised(fitted_to(picture, size, settings), settings.film.depth)
+    lively = living(dreamer.settings, dreamer, start)
+    if lively != dreamer.settings:
+        progress.say("nothing moves, so the dream changes instead; --set loop.breath=0 keeps it")
+        dreamer = dreamer_for(lively, net=dreamer.network)
     return make(
         Request(
             kind="zoom",
@@ -143,7 +149,7 @@ def zoom(
             settings=dreamer.settings,
             dreamer=dreamer,
             source=source,
-            start=quantised(fitted_to(picture, size, settings), settings.film.depth),
+            start=start,
             job=job,
             overwrite=overwrite,
             tidy=tidy,

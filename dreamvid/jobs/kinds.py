@@ -112,6 +112,8 @@ def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     source = _with_mask(StillSource(picture), job, settings, device)
     finish = finish_for(settings, picture)
     fill = between(motion, film.rate, film.cadence)
+    if settings.loop.breath:
+        carry = refreshing(carry, settings.loop.breath)
     return Parts(
         source,
         anchoring(carry, film.anchor, film.cadence / film.rate),

@@ -83,8 +83,9 @@ class LoopSettings:
     turns: Annotated[int, Within(2, 100)] = 3
     """The most turns of a loop, counting the first, in which the dream settles."""
     breath: Fraction01 | None = None
-    """How much of a slow walk through noise is mixed into the start of each frame, of a zoom too.
-    The walk ends where it began. none: 0.15 if nothing moves, otherwise 0."""
+    """How much of a slow walk through noise is mixed into the start of each frame. The walk ends
+    where it began. none: 0.15 if nothing moves, otherwise 0. In a zoom, how much of the picture
+    itself comes back; none: 0.05 if nothing moves, where the dream goes through channels too."""
 
 
 @dataclass(frozen=True, kw_only=True)
