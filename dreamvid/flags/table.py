@@ -115,7 +115,8 @@ FLAGS: dict[str, Flag] = {
         several=True,
     ),
     "strength": Flag(
-        "How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and larger steps.",
+        "How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and larger "
+        "steps.",
         "X",
         "ascent.strength",
         "number",
