@@ -4,6 +4,7 @@ import torch
 from dreamvid.dream.catching_up import ALL_NEEDED, NONE_NEEDED, SMALLEST, boxes, needing
 from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.frames import Size
+from dreamvid.media import write_picture
 from dreamvid.settings import settled
 
 SIZE = Size(150, 230)
@@ -68,8 +69,6 @@ def test_a_fresh_place_takes_the_steps_of_a_first_frame():
 
 
 def test_an_objective_of_places_is_asked_of_the_whole_picture(tmp_path):
-    from dreamvid.media import write_picture
-
     mask = torch.zeros(3, *SIZE)
     mask[:, :, :115] = 1
     write_picture(mask, tmp_path / "mask.png")
@@ -79,7 +78,4 @@ def test_an_objective_of_places_is_asked_of_the_whole_picture(tmp_path):
     mixed = made(picture, (0, 1), later=True, fresh=places((60, 40), (60, 160)))
     changed = (mixed - calm).abs().mean(0)
     assert changed[65:85, 45:65].mean() > 0.01
-    assert (
-        torch.equal(mixed[:, 60:90, 180:], picture[:, 60:90, 180:])
-        or changed[60:90, 180:].max() < 0.02
-    )
+    assert torch.equal(mixed[..., 180:], calm[..., 180:])

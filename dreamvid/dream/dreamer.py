@@ -175,6 +175,16 @@ class Dreamer:
             if min(each) < least and not (self.plan.by_octave and self._dreams(octave, each))
         ]
 
+    def larger_tile(self, size: Size) -> int:
+        """The side of the tiles of a picture where ``machine.tile`` is too small; 0 elsewhere."""
+        tile = self.settings.machine.tile
+        choices = self.plan.at().octaves[-1].choices
+        if not tile or max(size) <= tile or not choices:
+            return 0
+        hill = self.goal.hill(choices, size)
+        least = self._tiler(hill).least_side() if hill.local else 0
+        return least if least > tile else 0
+
     def _dreams(self, octave: int, size: Size) -> bool:
         """Whether an octave's own layers can be dreamed at that size."""
         key = (octave, size)
@@ -230,6 +240,9 @@ class Dreamer:
         """What computes a hill's gradient in bounded memory, where its parts can be computed."""
         if not hill.local:
             return in_one_piece
+        return self._tiler(hill)
+
+    def _tiler(self, hill: Hill) -> Tiler:
         if hill.layers not in self._tilers:
             tile = self.settings.machine.tile
             self._tilers[hill.layers] = Tiler(self.network, list(hill.layers), tile)
@@ -258,6 +271,8 @@ def with_fitting_octaves(
 ) -> Dreamer:
     """`dreamer`, without the octaves that are too small to dream; `say` is told of them.
 
+    It is told, too, of tiles that are larger than asked for, see `Dreamer.larger_tile`.
+
     Raises `SettingsError` if not even the largest can be dreamed, or the seed cannot.
     """
     small, count = dreamer.too_small(size), dreamer.settings.octaves.count
@@ -266,6 +281,11 @@ def with_fitting_octaves(
         say(f"{size} has room for {fits} of {count} octaves; the smallest are left out")
         dreamer = Dreamer(dreamer.network, dreamer.choices, largest_octaves(dreamer.settings, fits))
     dreamer.check(size, seed)
+    if side := dreamer.larger_tile(size):
+        taken = f"tiles of {side}" if side < max(size) else "the picture in one piece"
+        say(
+            f"machine.tile: {dreamer.settings.machine.tile} would be mostly margin; {taken} instead"
+        )
     return dreamer
 
 

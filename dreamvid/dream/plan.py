@@ -1,5 +1,6 @@
 """What is dreamed at each octave of each frame: which layers, how many steps, how large."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,15 @@ class FramePlan:
     def steps(self) -> int:
         """The steps of all octaves and passes together."""
         return sum(octave.steps for octave in self.octaves) * self.settings.passes
+
+
+def _strengthened(steps: int, strength: float) -> int:
+    """The steps of a dream of that strength, of which each is larger or smaller too.
+
+    All steps together go `strength` times as far. Larger steps alone would be coarser, and a
+    hundred smaller ones as long in the making.
+    """
+    return max(1, round(steps * math.sqrt(strength))) if steps and strength else steps
 
 
 class Plan:
@@ -88,6 +98,11 @@ class Plan:
         sizes = first_sizes
         if later and ascent.later_step_size is not None:
             sizes = [ascent.later_step_size] * octaves.count
+        taken, first_taken = (
+            [_strengthened(each, ascent.strength) for each in all_of_them]
+            for all_of_them in (steps, first_steps)
+        )
+        parts = [asked / made if made else 1.0 for asked, made in zip(steps, taken, strict=True)]
         choices = self._choices(index, now)
         level = self.network.preprocessing.level * ascent.strength
         return FramePlan(
@@ -97,10 +112,10 @@ class Plan:
             [
                 OctavePlan(
                     choices[octave],
-                    steps[octave] if weight and choices[octave] else 0,
-                    sizes[octave] * weight * level,
-                    first_sizes[octave] * weight * level,
-                    first_steps[octave] if weight and choices[octave] else 0,
+                    taken[octave] if weight and choices[octave] else 0,
+                    sizes[octave] * weight * level * parts[octave],
+                    first_sizes[octave] * weight * level * parts[octave],
+                    first_taken[octave] if weight and choices[octave] else 0,
                 )
                 for octave, weight in enumerate(octave_weights(octaves))
             ],

@@ -24,12 +24,17 @@ def film_name(
         MediaError: `out` is "-", and there is no film format for a pipe.
     """
     if out is None:
-        # A job is called after its film.
-        name = "noise" if seed is None else seed.absolute().name.removesuffix(SUFFIX)
-        return _free(Path(f"{Path(name).stem}-{kind}.mp4"), overwrite, say)
+        return _free(usual_name(seed, kind), overwrite, say)
     if str(out) == "-" and encoder_for(out) == "frames":
         raise MediaError("-o -: a film cannot go to a pipe; name a file, such as -o film.mp4")
     return out
+
+
+def usual_name(seed: Path | None, kind: str, number: int = 1) -> Path:
+    """The name of a film after its seed, or the next one of that name."""
+    # A job is called after its film.
+    name = "noise" if seed is None else seed.absolute().name.removesuffix(SUFFIX)
+    return Path(f"{Path(name).stem}-{kind}{f'-{number}' if number > 1 else ''}.mp4")
 
 
 def dream_name(out: Path | None, seed: Path, overwrite: bool = False, say: Say = _nobody) -> Path:
