@@ -9,8 +9,9 @@ from dreamvid.dream.dreamer import Dreamer
 from dreamvid.errors import MediaError
 from dreamvid.frames import Frame
 from dreamvid.jobs import previews
-from dreamvid.jobs.folder import SUFFIX, Job, Manifest
+from dreamvid.jobs.folder import Job, Manifest
 from dreamvid.jobs.moving import with_inputs_of
+from dreamvid.jobs.naming import job_folder
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import this_machine
 from dreamvid.jobs.runs import Run
@@ -44,7 +45,8 @@ class Request:
     @property
     def folder(self) -> Path:
         """Where the job is."""
-        return self.job or self.out.with_name(self.out.name + SUFFIX)
+        seed = Path(self.source["path"]) if self.source["path"] else None
+        return job_folder(self.job, self.out, seed, self.kind)
 
     def manifest(self) -> Manifest:
         """What its job records."""

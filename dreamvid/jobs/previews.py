@@ -29,6 +29,8 @@ def made(
         ("quarter", small),
     ):
         out = manifest.out.with_name(f"{manifest.out.stem}-{name}{manifest.out.suffix}")
+        if encoders.is_pipe(manifest.out):
+            out = manifest.out.with_name(f"{name}.mp4")
         if out.exists() and not overwrite:
             progress.say(f"{out.name} is there already")
             continue
