@@ -110,7 +110,7 @@ def avi(*, codec: AviCodec = "h264", crf: Crf = 16, preset: Preset = "medium") -
     film = coded(codec, get_args(AviCodec), crf=crf, preset=preset)
     # AVI keeps no times, and readers differ over pictures that come out of order.
     in_order = ("-bf", "0") if codec == "h264" else ()
-    return _encoding(film, (*in_order, "-f", "avi"), _AVI_SOUND, Keeps(words=True))
+    return _encoding(film, (*in_order, "-f", "avi"), _AVI_SOUND, Keeps(words=True, moment=False))
 
 
 @encoders.register

@@ -32,6 +32,7 @@ from dreamvid.media.streams import OPENED
 WORDS = ("title", "date", "creation_time", "artist", "album", "genre", "copyright", "description")
 """What is kept of a film's words."""
 _SECONDS = 600
+_UNKNOWN = "unknown"
 _PICTURES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub", "dvb_teletext"})
 _DIALOGUE = re.compile(r"^(Dialogue: [^,]*,)([^,]+),([^,]+)(,.*)$", re.MULTILINE)
 
@@ -42,12 +43,14 @@ class Keeps:
 
     Attributes:
         words: a title and a date.
+        moment: the time of day of that date too.
         chapters: chapters.
         subtitles: ffmpeg's codec of subtitles that are text; None where there are none.
         copied: codecs of subtitles that may stay as they are.
     """
 
     words: bool = False
+    moment: bool = True
     chapters: bool = False
     subtitles: str | None = None
     copied: frozenset[str] = frozenset()
@@ -86,6 +89,8 @@ def words_of(extras: Extras | None, keeps: Keeps) -> dict[str, str]:
     if extras is None or not keeps.words:
         return {}
     found = _opened(extras.path)[0]
+    if not keeps.moment and (moment := found.pop("creation_time", "")):
+        found.setdefault("date", moment[:10])
     return {name: found[name] for name in WORDS if found.get(name)}
 
 
@@ -96,7 +101,7 @@ def _opened(path: Path) -> tuple[dict[str, str], list[_Subtitle]]:
             return words, [
                 _Subtitle(
                     number,
-                    stream.codec_context.name if stream.codec_context else "unknown",
+                    stream.codec_context.codec.canonical_name if stream.codec_context else _UNKNOWN,
                     stream.metadata.get("language", ""),
                     stream.metadata.get("title", ""),
                 )
@@ -179,7 +184,7 @@ def lost(extras: Extras, keeps: Keeps, path: Path, name: str) -> str:
 
 
 def _fits(subtitle: _Subtitle, extras: Extras, keeps: Keeps) -> bool:
-    if keeps.subtitles is None:
+    if keeps.subtitles is None or subtitle.codec == _UNKNOWN:
         return False
     if subtitle.codec in _PICTURES:
         return extras.whole and subtitle.codec in keeps.copied
@@ -193,7 +198,8 @@ def _inputs(
     told, maps, options = folder / "chapters", [], []
     told.write_text(";FFMETADATA1\n" + chapters, "utf-8")
     inputs = ["-f", "ffmetadata", "-i", f"file:{told}"]
-    for place, each in enumerate(subtitles):
+    for each in subtitles:
+        place = len(maps) // 2
         if extras.whole and each.codec in keeps.copied:
             source = ("-protocol_whitelist", "file", "-format_whitelist", DEMUXERS)
             shift = f"{-float(extras.origin):.6f}"
@@ -202,8 +208,11 @@ def _inputs(
             maps += ["-map", f"{place + 2}:s:{each.number}"]
             options += [f"-c:s:{place}", "copy"]
         else:
+            lines = _cut(_as_text(extras.path, each), extras)
+            if not _DIALOGUE.search(lines):
+                continue  # nothing is said in this part
             text = folder / f"{place}.ass"
-            text.write_text(_cut(_as_text(extras.path, each), extras), "utf-8")
+            text.write_text(lines, "utf-8")
             inputs += ["-f", "ass", "-i", f"file:{text}"]
             maps += ["-map", f"{place + 2}:s:0"]
             options += [f"-c:s:{place}", str(keeps.subtitles)]
