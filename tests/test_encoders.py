@@ -322,6 +322,23 @@ def test_every_codec_of_every_container(tmp_path, name, codec):
     assert other.read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "size", "rate", "word"),
+    [("gif", {}, Size(8, 8), 1000, "at most 100 frames a second, got 1000; give --fps 50"),
+     ("mp4", {"codec": "av1"}, Size(8, 8), 250, "at most 240"),
+     ("webp", {}, Size(1, 16384), 25, "at most 16383x16383, got 16384x1"),
+     ("webm", {"codec": "av1"}, Size(9000, 1), 25, "at most 16384x8704")],
+)  # fmt: skip
+def test_what_a_format_cannot_hold_is_refused_before_work(
+    tmp_path, name, options, size, rate, word
+):
+    with pytest.raises(MediaError, match=word):
+        encode_film(
+            iter([torch.zeros(3, *size)]), place(tmp_path, name), Fraction(rate), options=options
+        )
+    assert not list(tmp_path.iterdir())
+
+
 def test_apple_s_players_know_their_hevc(tmp_path):
     path = tmp_path / "a.mp4"
     options = {"codec": "hevc", "preset": "ultrafast"}

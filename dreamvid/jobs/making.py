@@ -16,6 +16,7 @@ from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import this_machine
 from dreamvid.jobs.runs import Run
 from dreamvid.jobs.stopping import stoppable
+from dreamvid.media import encoders
 from dreamvid.media.locking import locked
 from dreamvid.settings import Settings
 from dreamvid.settings.plugin_loading import recorded
@@ -65,6 +66,9 @@ class Request:
 
 def made(asked: Request) -> Path:
     """The film of a new job, or of one that was begun and fits."""
+    encoding = encoders.encoding_for(asked.out, asked.settings.encode)
+    film = asked.settings.film
+    encoders.check_fit(asked.out, encoding, film.pixels, film.rate)
     folder, manifest, overwrite = asked.folder, asked.manifest(), asked.overwrite
     if asked.preview and asked.start is not None:
         previews.made(asked.start, manifest, asked.dreamer, overwrite, asked.progress)

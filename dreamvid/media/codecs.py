@@ -27,11 +27,13 @@ _AV1_PRESETS = (12, 11, 10, 9, 8, 6, 5, 4, 3)  # in the order of `Preset`
 
 @dataclass(frozen=True)
 class Coded:
-    """Ffmpeg's options, the height and width that sides must be multiples of, bits a channel."""
+    """Ffmpeg's options, and what an `Encoding` tells of the same names."""
 
     arguments: tuple[str, ...]
     block: Size = Size(2, 2)  # noqa: RUF009 - a tuple
     depth: int | None = 8
+    limit: int | None = None
+    largest: Size | None = None
 
 
 def in_bt709(pixels: str, matrix: str = "bt709") -> tuple[str, ...]:
@@ -86,7 +88,7 @@ def coded(
     if codec == "av1":
         pace = str(_AV1_PRESETS[get_args(Preset).index(preset)])
         video = ("-c:v", "libsvtav1", "-crf", str(crf), "-preset", pace)
-        return Coded((*video, *in_bt709("yuv420p")))
+        return Coded((*video, *in_bt709("yuv420p")), limit=240, largest=Size(8704, 16384))
     if codec == "vp9":
         video = ("-c:v", "libvpx-vp9", "-crf", str(crf), "-b:v", "0", "-cpu-used", str(speed))
         return Coded((*video, "-row-mt", "1", *in_bt709("yuv420p")))

@@ -130,6 +130,8 @@ def _encoding(
         (*film.arguments, *container),
         film.block,
         depth=film.depth,
+        limit=film.limit,
+        largest=film.largest,
         sound=sound,
         keeps=keeps,
     )

@@ -6,10 +6,12 @@ import re
 import sys
 import tempfile
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from dreamvid.errors import MediaError, SettingsError, StorageError
+from dreamvid.frames import Size
 from dreamvid.media import picture_films  # noqa: F401 - registers its encoders
 from dreamvid.media.containers import LOOPED
 from dreamvid.media.ffmpeg import check_ffmpeg
@@ -25,6 +27,7 @@ __all__ = [
     "PIPE",
     "Encoding",
     "check_alpha",
+    "check_fit",
     "check_output",
     "check_picture",
     "check_place",
@@ -88,6 +91,20 @@ def encoding_for(path: str | Path, options: Mapping[str, Any]) -> Encoding:
             f"encode.depth: {suffix} has 8 bits a channel, not 16; wanted .png, .tif or .exr"
         )
     return encoding
+
+
+def check_fit(path: str | Path, encoding: Encoding, size: Size, rate: Fraction) -> None:
+    """Raise `MediaError` where a format cannot hold films of that size or rate."""
+    name, largest = encoder_for(path), encoding.largest
+    if encoding.limit and rate > encoding.limit:
+        raise MediaError(
+            f"{path}: {name} holds at most {encoding.limit} frames a second, got "
+            f"{float(rate):.6g}; give --fps {encoding.fastest or encoding.limit}, or another format"
+        )
+    if largest and (size.height > largest.height or size.width > largest.width):
+        raise MediaError(
+            f"{path}: {name} holds at most {largest}, got {size}; give --size, or another format"
+        )
 
 
 def check_output(path: str | Path, overwrite: bool = False) -> None:

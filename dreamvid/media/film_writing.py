@@ -12,6 +12,7 @@ from dreamvid.errors import EncodeError
 from dreamvid.frames import Frame, Size, size_of, to_pixels
 from dreamvid.media.encoders import (
     Encoding,
+    check_fit,
     encoder_for,
     encoding_for,
     is_pipe,
@@ -85,6 +86,7 @@ def encode_film(
     if encoding.fastest and rate > encoding.fastest:
         say(f"{path.name}: players slow a {name} of more than {encoding.fastest} frames a second")
     size = size_of(first)
+    check_fit(path, encoding, size, rate)
     padded = Size(*(side + -side % block for side, block in zip(size, encoding.block, strict=True)))
     if padded != size:
         say(f"{path.name}: {name} needs even sides, so {size} becomes {padded} (edge repeated)")

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from dreamvid.frames import Size
 from dreamvid.media.registered import Encoding, encoders
 from dreamvid.registry import Within
 
@@ -19,7 +20,7 @@ def gif(
         f"split[picture][colours];[colours]palettegen=stats_mode={mode}[palette];"
         f"[picture][palette]paletteuse=dither={dither}{new}"
     )
-    return Encoding(("-filter_complex", graph, "-loop", "0", "-f", "gif"), fastest=50)
+    return Encoding(("-filter_complex", graph, "-loop", "0", "-f", "gif"), fastest=50, limit=100)
 
 
 @encoders.register
@@ -28,7 +29,7 @@ def webp(*, quality: Annotated[int, Within(0, 100)] = 90, lossless: bool = False
     pixels = ("-pix_fmt", "bgra") if lossless else ("-pix_fmt", "yuv420p")
     # Not libwebp_anim: it joins equal frames, so that the film has fewer than were asked for.
     codec = ("-c:v", "libwebp", "-lossless", str(int(lossless)), "-quality", str(quality))
-    return Encoding((*codec, *pixels, "-loop", "0", "-f", "webp"))
+    return Encoding((*codec, *pixels, "-loop", "0", "-f", "webp"), largest=Size(16383, 16383))
 
 
 @encoders.register

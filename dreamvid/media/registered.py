@@ -25,6 +25,8 @@ class Encoding:
         block: the height and width that the sides of a film must be multiples of.
         depth: bits a channel that the encoder is given; None: as many as the frames have.
         fastest: frames a second beyond which players slow the film down.
+        limit: frames a second that it can have at most.
+        largest: the height and width that its pictures can have at most.
         sound: what the container takes; None where it has no sound.
         small: ffmpeg's output options for films of fewer than 720 lines, where they are others.
         first: the number of the first picture; None: that of the source's own.
@@ -35,6 +37,8 @@ class Encoding:
     block: Size = Size(1, 1)  # noqa: RUF009 - a tuple
     depth: int | None = 8
     fastest: int | None = None
+    limit: int | None = None
+    largest: Size | None = None
     sound: SoundFormat | None = None
     small: tuple[str, ...] = ()
     first: int | None = None
