@@ -10,7 +10,7 @@ import torch
 
 from dreamvid import media
 from dreamvid.dream.timeline import Timeline
-from dreamvid.errors import MediaError, ResumeError, SettingsError
+from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.film import loops
 from dreamvid.film.bars import Bars, keeping_bars
 from dreamvid.film.cadence import Between, between
@@ -37,7 +37,7 @@ from dreamvid.film.seams import CLOSED, Seam, loop_seam
 from dreamvid.film.sources import FilmSource, FrameSource, StillSource
 from dreamvid.frames import Flow, Frame, from_pixels, size_of
 from dreamvid.jobs.folder import Job
-from dreamvid.machine.hashing import input_hash
+from dreamvid.jobs.inputs import input_extras, input_sound
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.motion.warp import grid
@@ -87,6 +87,8 @@ class Kind:
     film, and how many must be finished for a whole one."""
     sound: Callable[[Job, int, Say], media.Sound | None] = _no_sound
     """What sound belongs to the first so many frames of the film."""
+    extras: Callable[[Job, int], media.Extras | None] = lambda job, frames: None
+    """What else belongs to them: title, date, chapters and subtitles."""
     undreamed: Callable[[Job, Settings, Say], Undreamed] | None = None
     """The frames without a dream, for fades; None where there are none."""
     encoding: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -130,7 +132,7 @@ def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
     source, film = job.manifest.source, settings.film
     path, first = Path(source["path"]), int(source["first"])
     _must_be_what_it_was(path, source["sha256"])
-    known = media.probe(path)
+    known = media.probe(path, film.rate)
 
     def undreamed(start: int, ending: bool) -> Iterator[Frame]:
         frames = film_frames(path, known, film.pixels, film.rate, first + start, say=say)
@@ -176,7 +178,7 @@ def _with_mask(
 
 
 def _must_be_what_it_was(file: Path, sha256: str) -> None:
-    if input_hash(file) != sha256:
+    if media.content_hash(file) != sha256:
         raise ResumeError(
             f"{file}: is not what the job began with; put it back, or start anew with --overwrite"
         )
@@ -224,7 +226,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     """A film, dreamed over."""
     source = job.manifest.source
     path, size, rate = Path(source["path"]), settings.film.pixels, settings.film.rate
-    if not path.exists():
+    if not (path.exists() or media.is_sequence(path)):
         raise ResumeError(
             f"{path}: is not there, and no file beside {job.folder} has its content; put it back, "
             "or say where it is with `dreamvid resume --source FILE`"
@@ -232,7 +234,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None:
             _must_be_what_it_was(file, source[told])
-    film, background = media.probe(path), media.colour_of(settings.picture.background)
+    film, background = media.probe(path, rate), media.colour_of(settings.picture.background)
     first = int(source["first"])
 
     def opened(start: int) -> Iterator[np.ndarray]:
@@ -293,22 +295,6 @@ def _check_video(settings: Settings) -> None:
         )
 
 
-def _input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
-    """What of the input's sound belongs to the first `frames` frames of the job's film."""
-    settings, source = job.manifest.settings, job.manifest.source
-    if not settings.video.sound:
-        return None
-    path, rate = Path(source["path"]), settings.film.rate
-    try:
-        if media.probe(path).sound is None:
-            return None
-    except MediaError as error:
-        say(f"no sound: {error}")
-        return None
-    track = settings.video.sound_track
-    return media.Sound(path, int(source["first"]) / rate, frames / rate, track)
-
-
 KINDS = {
     "zoom": Kind(_zoom, check=_check_zoom, undreamed=_still_undreamed),
     "loop": Kind(
@@ -319,5 +305,11 @@ KINDS = {
         encoding=encoders.LOOPED,
         length_is_fixed=True,
     ),
-    "video": Kind(_video, check=_check_video, sound=_input_sound, undreamed=_film_undreamed),
+    "video": Kind(
+        _video,
+        check=_check_video,
+        sound=input_sound,
+        extras=input_extras,
+        undreamed=_film_undreamed,
+    ),
 }
