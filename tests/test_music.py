@@ -202,8 +202,6 @@ def test_a_longer_film_begins_with_the_same_numbers(music):
 
 def test_shapers():
     class Step:
-        stems = tables = ()
-
         def refusal(self, ask):
             return None
 

@@ -93,7 +93,8 @@ def test_going_on_is_exact_and_other_music_is_refused(place):
     run(place, "resume", "a.mp4.dream", "--frames", "16", "-q")
     assert media.probe(place / "a.mp4").sound == "aac"
     kept = place / "a.mp4.dream" / "music.safetensors"
-    kept.write_bytes(kept.read_bytes()[:-8] + bytes(8))
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2] + bytes(range(64)) + whole[len(whole) // 2 + 64 :])
     assert "is damaged" in run(place, "resume", "a.mp4.dream", "--frames", "18", fails=True).stderr
 
 
@@ -109,6 +110,17 @@ def test_a_film_listens_to_its_own_sound(place):
     assert clicks_of(place / "b.mp4") == pytest.approx([0.4, 0.9], abs=0.02)
     ffmpeg("-i", place / "clip.mp4", "-an", "-c", "copy", place / "mute.mp4")
     assert "--audio FILE" in run(place, "video", "mute.mp4", *words, fails=True).stderr
+
+
+def test_a_folder_of_pictures_becomes_a_film_to_music(place, picture):
+    (place / "row").mkdir()
+    for number in range(9):
+        media.write_picture(picture.roll(number, 2), place / "row" / f"{number:03d}.png")
+    words = ("--fps", "4", *TINY, "--set", "ascent.step_size=1+onset")
+    run(place, "video", "row", "--audio", "song.wav", *words, "-o", "a.mp4")
+    assert media.probe(place / "a.mp4").frames == 8
+    assert clicks_of(place / "a.mp4") == pytest.approx(CLICKS, abs=0.02)
+    assert "--audio FILE" in run(place, "video", "row", *words, fails=True).stderr
 
 
 def test_a_loop_closes_on_the_bar(place):

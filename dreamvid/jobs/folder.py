@@ -7,6 +7,7 @@
       lock                held by the one run that works here
       source.png          the seed, at the film's size
       music.safetensors   what was heard in the music
+      input               what came through a pipe
       latest.png          the newest frame
       frames/000123.png   written under another name, synced, renamed
       journal.jsonl       a line for each finished frame; a torn last line is ignored
@@ -35,7 +36,8 @@ from dreamvid.settings import Settings, changes, settled
 
 FORMAT = 1
 SUFFIX = ".dream"
-UNBORN = {LOCK, "frames", "source.png", "music.safetensors"}
+INPUT, MUSIC = "input", "music.safetensors"
+UNBORN = {LOCK, "frames", "source.png", INPUT, MUSIC}
 """What a job folder may hold before it has a manifest."""
 
 
@@ -99,7 +101,7 @@ class Job:
         self.journal = Journal(folder / "journal.jsonl", "index", int)
         self.source = folder / "source.png"
         self.latest = folder / "latest.png"
-        self.music = folder / "music.safetensors"
+        self.music = folder / MUSIC
         self.needs: tuple[str, ...] = ()
         """Flags that `dreamvid resume` needs to go on with it where it lies now."""
 
@@ -119,7 +121,8 @@ class Job:
         folder = folder.absolute()
         if folder == out.absolute():
             raise ResumeError(f"{folder}: is the name of the film too; choose another with --job")
-        if seed is not None and folder in seed.absolute().parents:
+        place = seed.absolute() if seed is not None else folder
+        if seed is not None and folder in place.parents and place != folder / INPUT:
             raise ResumeError(f"{folder}: holds the seed {seed.name}; choose another with --job")
         try:
             if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
@@ -207,8 +210,7 @@ class Job:
                 f"{self.folder}: made with other plugins, or with another content of them "
                 f"(it began with {began}); put them back, or start anew with --overwrite"
             )
-        apart = {"path": "", music.ANALYSIS: ""}
-        if {**here.source, **apart} != {**manifest.source, **apart}:
+        if _content(here.source) != _content(manifest.source):
             other = here.source.get(music.FILES) != manifest.source.get(music.FILES)
             raise ResumeError(
                 f"{self.folder}: made {'to other music' if other else 'from another input'}; "
@@ -268,8 +270,8 @@ class Job:
             for path in self.frames.glob("*.png"):
                 if re.fullmatch(r"\d{6,}\.png", path.name):
                     path.unlink()
-            kept = (self.journal.path, self.source, self.music, self.latest)
-            for path in (*kept, self.folder / LOCK):
+            names = (self.folder / INPUT, self.folder / LOCK, self.music)
+            for path in (self.journal.path, self.source, self.latest, *names):
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.frames.rmdir()
@@ -282,6 +284,12 @@ class Job:
     def read(self, index: int) -> Frame:
         """A finished frame, bit for bit as it was fed back."""
         return read_png(self.frame_path(index))
+
+
+def _content(source: Mapping[str, str]) -> dict[str, str]:
+    """What an input is, wherever it lies. The bars in it follow; older jobs know of none."""
+    apart = ("path", "bars", music.ANALYSIS)
+    return {name: value for name, value in source.items() if name not in apart}
 
 
 def _is_ours(folder: Path) -> bool:

@@ -1,6 +1,5 @@
 """What expressions may ask of music; `dreamvid.audio` answers."""
 
-from collections.abc import Collection
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
@@ -40,16 +39,6 @@ class Ask(NamedTuple):
 
 class Music(Protocol):
     """Music that was listened to, in the time of the film."""
-
-    @property
-    def stems(self) -> Collection[str]:
-        """The names of its files."""
-        ...
-
-    @property
-    def tables(self) -> Collection[str]:
-        """The names that `curve` knows."""
-        ...
 
     def refusal(self, ask: Ask) -> str | None:
         """Why it has no such curve, in words; None: it has."""

@@ -21,6 +21,7 @@ BELONGING: dict[str, tuple[str, ...]] = {
     "video.mask": (*FILMS, "image"),
     "video.keep_color": (*FILMS, "image"),
     "loop": ("loop",),
+    "loop.breath": ("zoom", "loop"),
     "audio": FILMS,
     "encode": FILMS,
 }
