@@ -25,6 +25,11 @@ def zoom(
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     fit: Literal["crop", "pad", "stretch"] | None = None,
+    audio: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    audio_offset: float | None = None,
+    bpm: float | None = None,
+    beat_offset: float | None = None,
+    flashes: bool | None = None,
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
     motion: str | Sequence[str] | None = None,
@@ -67,6 +72,12 @@ def zoom(
         size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
+        audio: Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or
+            NAME=FILE.csv; repeatable. Default: none.
+        audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
+        bpm: The tempo, in beats a minute. Default: as it is heard.
+        beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
+        flashes: Allow more than three flashes a second; they can cause seizures.
         fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
@@ -74,7 +85,7 @@ def zoom(
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
@@ -113,6 +124,11 @@ def video(
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     fit: Literal["crop", "pad", "stretch"] | None = None,
+    audio: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    audio_offset: float | None = None,
+    bpm: float | None = None,
+    beat_offset: float | None = None,
+    flashes: bool | None = None,
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
     carry: str | None = None,
@@ -157,6 +173,12 @@ def video(
             at most 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
+        audio: Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or
+            NAME=FILE.csv; repeatable. Default: the film's own sound.
+        audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
+        bpm: The tempo, in beats a minute. Default: as it is heard.
+        beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
+        flashes: Allow more than three flashes a second; they can cause seizures.
         fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
@@ -167,7 +189,7 @@ def video(
         strict: Refuse a damaged film.
         sound_track: Which of several sound tracks is kept, from 1 on. Default: the film's default
             one.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
@@ -204,6 +226,11 @@ def loop(
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     fit: Literal["crop", "pad", "stretch"] | None = None,
+    audio: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    audio_offset: float | None = None,
+    bpm: float | None = None,
+    beat_offset: float | None = None,
+    flashes: bool | None = None,
     motion: str | Sequence[str] | None = None,
     speed: float | None = None,
     mask: str | PathLike[str] | None = None,
@@ -247,12 +274,18 @@ def loop(
         size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
+        audio: Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or
+            NAME=FILE.csv; repeatable. Default: none.
+        audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
+        bpm: The tempo, in beats a minute. Default: as it is heard.
+        beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
+        flashes: Allow more than three flashes a second; they can cause seizures.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
@@ -323,7 +356,7 @@ def image(
             stretch it. Default: crop.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.

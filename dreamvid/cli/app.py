@@ -27,7 +27,7 @@ PANELS = {
         "jobs",
         "clean",
     ),
-    "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure"),
+    "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
     "Networks and speed": ("weights", "bench", "distil", "train"),
 }
 """The commands in the order people need them."""

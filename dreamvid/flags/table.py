@@ -77,6 +77,34 @@ FLAGS: dict[str, Flag] = {
         "film.fade_out",
         "number",
     ),
+    # The music.
+    "audio": Flag(
+        "Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or "
+        "NAME=FILE.csv; repeatable.",
+        "FILE",
+        "audio.files",
+        "list",
+        unset="none",
+        several=True,
+    ),
+    "audio_offset": Flag(
+        "Where in the music the film begins, in seconds.", "S", "audio.offset", "number"
+    ),
+    "bpm": Flag(
+        "The tempo, in beats a minute.", "BPM", "audio.bpm", "number", unset="as it is heard"
+    ),
+    "beat_offset": Flag(
+        "Where in the music a bar begins, in seconds.",
+        "S",
+        "audio.beat_offset",
+        "number",
+        unset="as it is heard",
+    ),
+    "flashes": Flag(
+        "Allow more than three flashes a second; they can cause seizures.",
+        sets="audio.flashes",
+        kind="switch",
+    ),
     # The dream.
     "preset": Flag("A preset, or a .toml file of settings.", "NAME", default="default"),
     "config": Flag(

@@ -17,6 +17,7 @@ from dreamvid.jobs import logs, previews
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
+from dreamvid.jobs.music import closing_on_a_bar, lasting, with_music, with_own_sound
 from dreamvid.jobs.naming import job_folder
 from dreamvid.jobs.piping import piped
 from dreamvid.jobs.progress import Progress, Silence
@@ -129,11 +130,14 @@ def zoom(
     preview_kind = previews.kind_of(preview)
     check_out(seed, out, settings, overwrite)
     kind_of("zoom").check(settings)
-    picture = read_start(seed, at, settings, progress)
     progress = progress or Silence()
+    settings, heard = with_music(settings, progress.say)
+    settings = lasting(settings)
+    picture = read_start(seed, at, settings, progress)
     settings = settled_motion(settings, size_of(picture), out, progress)
     size = settings.film.pixels
-    source = {"path": str(seed.absolute()), "sha256": media.content_hash(seed), **known_place(at)}
+    hashed = media.content_hash(seed)
+    source = {"path": str(seed.absolute()), "sha256": hashed, **known_place(at), **heard}
     settings, source = settled_mask(settings, source)
     dreamer = with_fitting_octaves(
         dreamer or dreamer_for(settings), size, size_of(picture), progress.say
@@ -184,14 +188,16 @@ def loop(
     if seed is not None and seed.is_dir():
         seed = last_frame(seed)
     check_out(seed, out, settings, overwrite)
+    progress = progress or Silence()
+    settings, heard = with_music(settings, progress.say)
+    settings = closing_on_a_bar(settings, progress.say)
     kind_of("loop").check(settings)
     picture = None if seed is None else read_start(seed, at, settings, progress)
-    progress = progress or Silence()
     shape = None if picture is None else size_of(picture)
     settings = settled_motion(settings, shape or SQUARE, out, progress)
     size = settings.film.pixels
     dreamer = with_fitting_octaves(dreamer_for(settings), size, shape, progress.say)
-    source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
+    source = {"path": "", "sha256": "", "frames": str(settings.film.length), **heard}
     if seed is not None:
         source |= {
             "path": str(seed.absolute()),
@@ -242,23 +248,24 @@ def video(
         job = job_folder(job, out, source, "video")
         source = piped(job, out, overwrite, progress.say)
     film = probe_film(source, settings.film.fps)
-    for line in film.remarks:
-        progress.say(line)
-    line = media.heard(source, film.tracks, settings.video.sound_track)
-    if settings.video.sound and line:
-        progress.say(line)
+    _tell_of(film, source, settings, progress)
     rate = settings.film.fps or film.rate
+    settings, heard = with_music(settings.changed("film", fps=rate), progress.say)
+    settings = lasting(settings)
     first, frames = _range(film, rate, settings)
     size = film.size
     if settings.film.size or max(size) > FILM_SIDE:
         block = encoders.encoding_for(out, settings.encode).block
         size = parsed_size(settings.film.size or FILM_SIDE, film.size, block)
+    if not heard:
+        settings, heard = with_own_sound(settings, source, film, first)
     settings = settled_film(settings, size, rate, frames)
     known = {
         "path": str(source.absolute()),
         "sha256": media.content_hash(source),
         "first": str(first),
         **known_numbers(film),
+        **heard,
     }
     settings, known = settled_mask(settings, known)
     bars = settled_bars(source, film, settings, known, progress)
@@ -281,6 +288,15 @@ def video(
             progress=progress,
         )
     )
+
+
+def _tell_of(film: media.Film, path: Path, settings: Settings, progress: Progress) -> None:
+    """Say what is special about a film, and what of its sound is left out."""
+    for line in film.remarks:
+        progress.say(line)
+    line = media.heard(path, film.tracks, settings.video.sound_track)
+    if settings.video.sound and line:
+        progress.say(line)
 
 
 def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, int]:

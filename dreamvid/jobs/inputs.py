@@ -6,6 +6,7 @@ from pathlib import Path
 from dreamvid import media
 from dreamvid.errors import MediaError
 from dreamvid.jobs.folder import Job
+from dreamvid.jobs.music import sound_of
 
 Say = Callable[[str], None]
 
@@ -13,6 +14,8 @@ Say = Callable[[str], None]
 def input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
     """What of the input's sound belongs to the first `frames` frames of the job's film."""
     settings, source = job.manifest.settings, job.manifest.source
+    if settings.audio.files:
+        return sound_of(settings, source, frames)
     if not settings.video.sound or "number" in source:  # as pictures in a row have
         return None
     path, rate = Path(source["path"]), settings.film.rate

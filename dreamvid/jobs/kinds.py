@@ -31,6 +31,7 @@ from dreamvid.film.finishing import (
     finished_between,
     in_turn,
 )
+from dreamvid.film.flashes import calm_for
 from dreamvid.film.footage import film_frames, is_picture, masks_of
 from dreamvid.film.pipeline import Finish
 from dreamvid.film.seams import CLOSED, Seam, loop_seam
@@ -38,6 +39,7 @@ from dreamvid.film.sources import FilmSource, FrameSource, StillSource
 from dreamvid.frames import Flow, Frame, from_pixels, size_of
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.inputs import input_extras, input_sound
+from dreamvid.jobs.music import sound_of
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.motion.warp import grid
@@ -68,8 +70,9 @@ def _all_at_once(job: Job, settings: Settings, dream: Dream, say: Say) -> range:
     return range(dream(settings.film.length))
 
 
-def _no_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
-    return None
+def _music(job: Job, frames: int, say: Say) -> media.Sound | None:
+    """The music that belongs to the first `frames` frames of the job's film."""
+    return sound_of(job.manifest.settings, job.manifest.source, frames)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Kind:
     encodable: Callable[[int, int], tuple[range, int]] = lambda done, length: (range(done), length)
     """From how many frames are finished, and the film's length: which of them can be encoded as a
     film, and how many must be finished for a whole one."""
-    sound: Callable[[Job, int, Say], media.Sound | None] = _no_sound
+    sound: Callable[[Job, int, Say], media.Sound | None] = _music
     """What sound belongs to the first so many frames of the film."""
     extras: Callable[[Job, int], media.Extras | None] = lambda job, frames: None
     """What else belongs to them: title, date, chapters and subtitles."""
@@ -112,7 +115,7 @@ def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     carry = by_motion(motion, film.rate, job.read, stride=film.cadence, seed=film.seed)
     picture = job.read_source().to(device)
     source = _with_mask(StillSource(picture), job, settings, device)
-    finish = finish_for(settings, picture)
+    finish = in_turn(calm_for(settings, job.read), finish_for(settings, picture))
     fill = between(motion, film.rate, film.cadence)
     if settings.loop.breath:
         carry = refreshing(carry, settings.loop.breath)
@@ -120,7 +123,7 @@ def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
         source,
         anchoring(carry, film.anchor, film.cadence / film.rate),
         finish,
-        finished_between(fill, finish, source, film.cadence),
+        finished_between(fill, finish_for(settings, picture), source, film.cadence),
     )
 
 
@@ -160,7 +163,7 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     return Parts(
         source,
         anchoring(refreshing(carry, breath), film.anchor, film.cadence / film.rate),
-        in_turn(loops.closing(settings, job.read), finish),
+        in_turn(calm_for(settings, job.read), in_turn(loops.closing(settings, job.read), finish)),
         finished_between(fill, finish, source, film.cadence),
         period,
     )
@@ -264,12 +267,13 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         follows=follows,
     )
     bars = Bars.from_text(source["bars"]) if "bars" in source else None
+    calm = calm_for(settings, job.read)
     return Parts(
         frames,
         carry_for(settings.carry, Timeline(settings)),
-        in_turn(finish_for(settings), keeping_bars(bars) if bars else None),
+        in_turn(in_turn(calm, finish_for(settings)), keeping_bars(bars) if bars else None),
         bars=bars,
-        independent=carries.independent(settings.carry),
+        independent=carries.independent(settings.carry) and calm is None,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from dreamvid import media
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Job, Manifest
+from dreamvid.jobs.music import moved_files
 from dreamvid.jobs.provenance import load_plugins
 from dreamvid.networks import moved_weights
 from dreamvid.objectives import moved_pictures
@@ -46,6 +47,7 @@ def at_home(job: Job, say: Say, source: Path | None = None) -> Job:
         raise SettingsError(f"--source: a {manifest.kind} has all it needs in its folder; leave it")
     if settings.video.mask:
         settings = settings.changed("video", mask=find(settings.video.mask, known["mask_sha256"]))
+    settings = moved_files(settings, known, find)
     pictures, whole = manifest.pictures, manifest.weights_sha256
     if "," not in settings.network.name:  # of several networks, the hash is that of all together
         weights = moved_weights(settings.network, lambda path: find(path, whole))
@@ -63,6 +65,7 @@ def with_inputs_of(job: Job, asked: Manifest) -> Job:
     """`job` with the paths of a manifest that fits it: its inputs may have moved."""
     mask = asked.settings.video.mask
     settings = job.manifest.settings.changed("video", mask=mask)
+    settings = settings.changed("audio", files=asked.settings.audio.files)
     return Job(job.folder, replace(job.manifest, source=asked.source, settings=settings))
 
 

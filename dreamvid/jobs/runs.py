@@ -23,6 +23,7 @@ from dreamvid.jobs.disk import bytes_from, clock, frames_take, free_in, must_hav
 from dreamvid.jobs.estimates import TimeLeft, work_by_frame
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import Kind, kind_of
+from dreamvid.jobs.music import must_be_the_same
 from dreamvid.jobs.progress import Progress
 from dreamvid.jobs.provenance import described, frames_of_job, must_be_same
 from dreamvid.jobs.stopping import stoppable
@@ -127,6 +128,7 @@ class Run:
         job.trim(done)
         dreamer = self.dreamer = self.dreamer or dreamer_for(self.painting)
         must_be_same(job.manifest, dreamer, self.progress.say)
+        must_be_the_same(job.manifest.settings, job.manifest.source)
         device = dreamer.network.device
         parts = self.kind.parts(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import av.error
+from av.container import InputContainer
 
 from dreamvid.errors import EncodeError, MediaError
 from dreamvid.frames import Size
@@ -32,6 +33,7 @@ HEARD = f"{DEMUXERS},wav,w64,mp3,flac,aac,aiff,caf,au,ac3,eac3,wv,tta,ape"
 """The containers of files that are only heard."""
 _EARLY = Fraction(1, 10)  # seconds: more than any codec's start-up, which players skip
 _LAYOUTS = "aformat=channel_layouts=mono|stereo|5.1|7.1"  # that every encoder here knows
+_PRIMING = 1024  # samples of a packet of AAC
 _LEAD = 10  # seconds before the range at which reading begins
 
 
@@ -122,18 +124,30 @@ def check_sound(path: Path) -> None:
     _heard_only(path)
 
 
+def begins(container: InputContainer) -> Fraction:
+    """When the sound of a file that is only heard begins on its clock, in seconds.
+
+    Encoders put samples before the sound, which players leave out. MP3 tells of them by a clock
+    that begins late; a bare AAC stream does not tell, and has at least a packet of them.
+    """
+    if container.format.name == "aac":
+        return Fraction(_PRIMING, container.streams.audio[0].rate or 44100)
+    return Fraction(container.start_time or 0, av.time_base)
+
+
 def _heard_only(path: Path) -> Film:
     """What `add_sound` must know of a file that is only heard."""
     options = {"protocol_whitelist": "file", "format_whitelist": HEARD}
     try:
         with av.open(os.fspath(path), options=options, metadata_errors="replace") as container:
             tracks, name = tracks_of(container), container.format.name
+            origin = begins(container) if tracks else Fraction(0)
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"{path}: holds no sound that can be read; wanted a sound file") from error
     if not tracks:
         raise MediaError(f"{path}: holds no sound that can be read; wanted a sound file")
     return Film(
-        **vars(even_timing(1, ())),
+        **{**vars(even_timing(1, ())), "origin": origin},
         width=1,
         height=1,
         size=Size(1, 1),

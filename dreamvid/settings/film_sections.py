@@ -74,6 +74,25 @@ class FilmSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AudioSettings:
+    """Music that a film follows, and that is heard in it."""
+
+    files: tuple[str, ...] = ()
+    """FILE is the song, STEM=FILE a part of it alone, and NAME=FILE.csv a curve of your own. The
+    first one that is no CSV is heard; none: of a film dreamed over, its own sound."""
+    offset: Annotated[float, Within(-86400, 86400)] = 0.0
+    """Where in the music the film begins, in seconds; below 0 the film begins before it."""
+    bpm: Annotated[float, Within(20, 400)] | None = None
+    """The tempo, in beats a minute; none: as it is heard."""
+    beat_offset: Annotated[float, Within(-86400, 86400)] | None = None
+    """Where in the music a bar begins, in seconds; none: as it is heard."""
+    meter: Annotated[int, Within(1, 64)] = 4
+    """Beats of a bar."""
+    flashes: bool = False
+    """Allow more than three flashes a second over a quarter of the picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoopSettings:
     """How a loop is closed."""
 

@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from dreamvid.registry import Fraction01, Within
+from dreamvid.schedules import Music
 from dreamvid.settings.film_sections import (
+    AudioSettings,
     FilmSettings,
     LoopSettings,
     PictureSettings,
@@ -153,19 +155,25 @@ class Settings:
     picture: PictureSettings = field(default_factory=PictureSettings)
     video: VideoSettings = field(default_factory=VideoSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
+    audio: AudioSettings = field(default_factory=AudioSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
     encode: Tree = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
     """Files that add to what can be chosen, by their absolute paths."""
+    music: Music | None = field(default=None, compare=False, repr=False)
+    """What was heard in the files of `audio`, for schedules; no setting, and kept by the job."""
 
     def tree(self) -> Tree:
         """The settings as a tree of plain JSON values, which `settled` takes back."""
-        tree = asdict(self)
+        tree = asdict(replace(self, music=None))
+        del tree["music"]
         # What is not there is not mentioned: a film without it is the same file as ever.
         if not self.network.options:
             del tree["network"]["options"]
         if self.picture == PictureSettings():
             del tree["picture"]
+        if self.audio == AudioSettings():
+            del tree["audio"]
         if self.video.sound_track is None:
             del tree["video"]["sound_track"]
         if self.video.bars == VideoSettings.bars:
@@ -202,6 +210,7 @@ SECTIONS: dict[str, Any] = {
     "picture": PictureSettings,
     "video": VideoSettings,
     "loop": LoopSettings,
+    "audio": AudioSettings,
     "machine": MachineSettings,
 }
 NAMED_SECTIONS = {"objective": "energy", "carry": "flow", "flow": "dis"}
@@ -219,6 +228,7 @@ UNPAINTED = (
     "machine.min_free",
     "network.weights",
     "encode",
+    "audio.files",
     "loop.turns",
     "video.strict",
     "video.sound",
