@@ -33,7 +33,7 @@ def beats(
         accents: how likely each onset is a beat, 0 to 1, apart from the tempo.
         seconds: how long the music is.
     """
-    if len(times) < 4:
+    if len(times) < 3:
         return np.zeros(0)
     steps = int(seconds * RATE) + 2
     likelihood = _likelihood(_salience(times, strengths, steps))

@@ -21,7 +21,7 @@ CURVES = (
 """The curves that are known by a name alone."""
 LISTENERS = {"note": 1, "band": 2, "every": 1, "curve": 1}
 """The curves that are asked for like functions, and how many values each takes."""
-REMEDY = "give --audio FILE"
+REMEDY = "give a film --audio FILE"
 
 
 class Ask(NamedTuple):
