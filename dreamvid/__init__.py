@@ -17,10 +17,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamvid.machine.threads import spin_briefly
+
 if TYPE_CHECKING:
     from dreamvid.settings import Settings
 
 __version__ = "0.1.0"
+
+spin_briefly()
 
 
 def zoom(

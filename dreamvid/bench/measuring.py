@@ -3,6 +3,8 @@
 import copy
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +27,7 @@ from dreamvid.registry import did_you_mean
 from dreamvid.settings import Settings
 
 Figures = dict[str, Any]
-COMPARISONS = ("plain", "pytorch-deepdream", "film")
+COMPARISONS = ("plain", "pytorch-deepdream", "film", "busy")
 MATRIX_SIDE = {"cpu": 4096, "cuda": 8192, "mps": 4096}
 FILM_FRAMES = 6
 STEPS = 5
@@ -82,6 +84,10 @@ def benchmark(
         if "film" in comparisons:
             say(f"{precision}: a film")
             ours["film"] = _film(chosen, size)
+        if "busy" in comparisons:
+            say(f"{precision}: beside a busy core")
+            ours["busy_frame_seconds"] = _beside_a_busy_core(chosen, size, repeats)
+            ours["times_slower_when_busy"] = ours["busy_frame_seconds"] / ours["frame_seconds"]
     return figures
 
 
@@ -235,6 +241,19 @@ def _film(settings: Settings, size: Size) -> Figures:
         "frames_per_second": FILM_FRAMES / whole,
         "around_the_dream": 1 - dreaming / whole,
     }
+
+
+def _beside_a_busy_core(settings: Settings, size: Size, repeats: int) -> float:
+    """The seconds of a frame while another program keeps one core busy."""
+    dreamer = dreamer_for(settings)
+    device = dreamer.network.device
+    picture = noise(size, (0,)).to(device)
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        return _seconds(lambda: dreamer(picture, (0, 0)), device, repeats)
+    finally:
+        busy.kill()
+        busy.wait()
 
 
 def profiled(call: Callable[[], object], device: torch.device) -> list[Figures]:

@@ -79,6 +79,7 @@ def dreamed(
         situation = Situation(index, moment, previous, film.seed)
         begin = film.carry(situation)
         key = (film.seed, begin.draw)
-        dream = film.dreamer(begin.frame, key, begin.later, begin.fresh, film.time(index))
+        time = film.time(index)
+        dream = film.dreamer(begin.frame, key, begin.later, begin.fresh, time, begin.lift)
         previous = film.kept(situation, dream)
         yield index, previous

@@ -88,7 +88,7 @@ OWN: dict[str, Flag] = {
     "bench.size": Flag("Size of the picture.", "WxH", default="1024x575"),
     "bench.repeats": Flag("How often each time is taken.", "N", kind="whole", default=5, least=1),
     "bench.compare": Flag(
-        "What to measure beside it: plain, pytorch-deepdream, film.",
+        "What to measure beside it: plain, pytorch-deepdream, film, busy.",
         "A,B",
         unset="plain",
         several=True,

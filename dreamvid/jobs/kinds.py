@@ -107,7 +107,7 @@ def kind_of(name: str) -> Kind:
 def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still that moves."""
     film, motion = settings.film, Timeline(settings).motion
-    carry = by_motion(motion, film.rate, stride=film.cadence)
+    carry = by_motion(motion, film.rate, job.read, stride=film.cadence, seed=film.seed)
     picture = job.read_source().to(device)
     source = _with_mask(StillSource(picture), job, settings, device)
     finish = finish_for(settings, picture)
@@ -142,7 +142,9 @@ def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
 def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still, or noise, that moves and comes back."""
     film, motion, period = settings.film, Timeline(settings).motion, settings.film.length
-    carry = by_motion(motion, film.rate, stride=film.cadence, period=period)
+    carry = by_motion(
+        motion, film.rate, job.read, stride=film.cadence, period=period, seed=film.seed
+    )
     breath = settings.loop.breath
     if breath is None:
         still = loops.stands_still(motion, film.rate, period)

@@ -126,7 +126,7 @@ class MachineSettings:
     precision: Literal["auto", "fp64", "fp32", "bf16"] = "auto"
     """Of the network: bf16 is fastest where the device has it, fp64 is for comparisons."""
     threads: Annotated[int, Within(0, 1024)] = 0
-    """Processor threads; 0 is as many as there are cores."""
+    """Processor threads; 0 is as many as a picture's size is worth, at most one for each core."""
     tile: Annotated[int, Within(0, 65536)] = 0
     """Largest side in pixels of what is dreamed at once; 0 is as large as memory allows."""
     min_free: int | str = "200MB"
