@@ -25,7 +25,6 @@ from dreamvid.film.carries import (
 )
 from dreamvid.film.fading import Undreamed, falling
 from dreamvid.film.finishing import (
-    MaskedSource,
     check_picture_mask,
     finish_for,
     finished_between,
@@ -37,7 +36,7 @@ from dreamvid.film.seams import CLOSED, Seam, loop_seam
 from dreamvid.film.sources import FilmSource, FrameSource, StillSource
 from dreamvid.frames import Flow, Frame, from_pixels, size_of
 from dreamvid.jobs.folder import Job
-from dreamvid.machine.hashing import input_hash
+from dreamvid.jobs.inputs import must_be_what_it_was, with_mask
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.motion.warp import grid
@@ -109,7 +108,7 @@ def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     film, motion = settings.film, Timeline(settings).motion
     carry = by_motion(motion, film.rate, job.read, stride=film.cadence, seed=film.seed)
     picture = job.read_source().to(device)
-    source = _with_mask(StillSource(picture), job, settings, device)
+    source = with_mask(StillSource(picture), job, settings, device)
     finish = finish_for(settings, picture)
     fill = between(motion, film.rate, film.cadence)
     if settings.loop.breath:
@@ -129,7 +128,7 @@ def _still_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
 def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
     source, film = job.manifest.source, settings.film
     path, first = Path(source["path"]), int(source["first"])
-    _must_be_what_it_was(path, source["sha256"])
+    must_be_what_it_was(path, source["sha256"])
     known = media.probe(path)
 
     def undreamed(start: int, ending: bool) -> Iterator[Frame]:
@@ -152,7 +151,7 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     around = loops.AROUND_STILL if job.manifest.source["path"] else loops.AROUND_NOISE
     picture = job.read_source().to(device)
     walk = loops.Walk(picture, period, film.seed, around)
-    source = _with_mask(walk, job, settings, device)
+    source = with_mask(walk, job, settings, device)
     finish = finish_for(settings, picture)
     fill = between(motion, film.rate, film.cadence, period)
     return Parts(
@@ -162,24 +161,6 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
         finished_between(fill, finish, source, film.cadence),
         period,
     )
-
-
-def _with_mask(
-    source: FrameSource, job: Job, settings: Settings, device: torch.device
-) -> FrameSource:
-    """A source with the mask of a film that is made of a picture, where it has one."""
-    mask, film = settings.video.mask, settings.film
-    if mask is None:
-        return source
-    _must_be_what_it_was(mask, job.manifest.source["mask_sha256"])
-    return MaskedSource(source, masks_of(mask, film.pixels, film.rate, 0), device)
-
-
-def _must_be_what_it_was(file: Path, sha256: str) -> None:
-    if input_hash(file) != sha256:
-        raise ResumeError(
-            f"{file}: is not what the job began with; put it back, or start anew with --overwrite"
-        )
 
 
 def _until_closed(job: Job, settings: Settings, dream: Dream, say: Say) -> range:
@@ -231,7 +212,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         )
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None:
-            _must_be_what_it_was(file, source[told])
+            must_be_what_it_was(file, source[told])
     film, background = media.probe(path), media.colour_of(settings.picture.background)
     first = int(source["first"])
 

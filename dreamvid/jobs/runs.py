@@ -124,14 +124,9 @@ class Run:
         self._tell_room(total - done, range(max(0, done - MEASURED), done), parts.bars)
         self.progress.begin(done, total)
         last = last_dream_before(done, film.cadence)
+        dreams = Inside(dreamer, parts.bars) if parts.bars else dreamer
         recurrence = Recurrence(
-            parts.source,
-            parts.carry,
-            Inside(dreamer, parts.bars) if parts.bars else dreamer,
-            film.seed,
-            film.depth,
-            parts.finish,
-            parts.period,
+            parts.source, parts.carry, dreams, film.seed, film.depth, parts.finish, parts.period
         )
         together = dreamer.together(film.pixels) if parts.independent else 1
         if together > 1:
@@ -207,7 +202,7 @@ class Run:
         self.room = taken / count
         short = "; that will not be enough" if taken > free else ""
         self.progress.say(
-            f"{count} frames of {size} take about {told(taken)} of disk, "
+            f"{count} frame{'s' * (count != 1)} of {size} take about {told(taken)} of disk, "
             f"{told(free)} are free{short}"
         )
 
