@@ -6,6 +6,7 @@ import sys
 
 from dreamvid.cli import bench, films, jobs, queue, studying, training, weights
 from dreamvid.cli.app import app, fail
+from dreamvid.cli.hints import told
 from dreamvid.errors import DreamvidError, Stopped, StorageError
 
 __all__ = ["app", "bench", "films", "jobs", "main", "queue", "studying", "training", "weights"]
@@ -36,5 +37,5 @@ def main() -> None:
             raise
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "dreamvid"
-        status = fail(f"{error.format_message()} (see `{path} --help`)", 2)  # pyright: ignore
+        status = fail(f"{told(error)} (see `{path} --help`)", 2)
     sys.exit(status or 0)

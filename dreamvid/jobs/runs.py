@@ -200,10 +200,10 @@ class Run:
         if self.room and abs(taken / count / self.room - 1) < CLOSE:
             return
         self.room = taken / count
+        frames = f"frame of {size} takes" if count == 1 else f"frames of {size} take"
         short = "; that will not be enough" if taken > free else ""
         self.progress.say(
-            f"{count} frame{'s' * (count != 1)} of {size} take about {told(taken)} of disk, "
-            f"{told(free)} are free{short}"
+            f"{count} {frames} about {told(taken)} of disk, {told(free)} are free{short}"
         )
 
     def _time_left(
