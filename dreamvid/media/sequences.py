@@ -13,7 +13,7 @@ from dreamvid.errors import MediaError
 from dreamvid.machine.hashing import input_hash
 from dreamvid.media.formats import address_of, is_picture_file
 
-_NUMBER = re.compile(r"%(?:0(\d{1,2}))?d|(#+)")
+_NUMBER = re.compile(r"%(?:0(\d{1,2}))?d|(##+)")
 _NAMED = 5
 """So many files are named in a line."""
 
