@@ -17,10 +17,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamvid.machine.threads import spin_briefly
+
 if TYPE_CHECKING:
     from dreamvid.settings import Settings
 
 __version__ = "0.1.0"
+
+spin_briefly()
 
 
 def zoom(
@@ -33,7 +37,7 @@ def zoom(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: bool | str = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:
@@ -84,7 +88,7 @@ def loop(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: bool | str = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:

@@ -18,7 +18,7 @@ def zoom(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: bool | str = False,
     settings: dict[str, Any] | None = None,
     frames: str | int | None = None,
     seconds: float | str | None = None,
@@ -58,7 +58,8 @@ def zoom(
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
         tidy: Remove the job once the film is whole.
-        preview: First show the motion alone, then a film of a quarter of the size.
+        preview: First make small films of the motion alone and of the dream, then ask whether to
+            go on; =motion or =quarter makes just that one.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
@@ -73,7 +74,8 @@ def zoom(
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+            larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -115,6 +117,7 @@ def video(
     fade_out: str | int | None = None,
     carry: str | None = None,
     flow: str | None = None,
+    bars: Literal["keep", "dream"] | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
     strict: bool | None = None,
@@ -158,12 +161,14 @@ def video(
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
         flow: How the motion of a film is found; see `dreamvid list flows`. Default: dis.
+        bars: Black bars around the film's picture: keep them, or dream over them. Default: keep.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
         strict: Refuse a damaged film.
         sound_track: Which of several sound tracks is kept, from 1 on. Default: the film's default
             one.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+            larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -192,7 +197,7 @@ def loop(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: bool | str = False,
     settings: dict[str, Any] | None = None,
     frames: str | int | None = None,
     seconds: float | str | None = None,
@@ -233,7 +238,8 @@ def loop(
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
         tidy: Remove the job once the film is whole.
-        preview: First show the motion alone, then a film of a quarter of the size.
+        preview: First make small films of the motion alone and of the dream, then ask whether to
+            go on; =motion or =quarter makes just that one.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
@@ -246,7 +252,8 @@ def loop(
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+            larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -316,7 +323,8 @@ def image(
             stretch it. Default: crop.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+            larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.

@@ -51,11 +51,15 @@ class EncodeError(DreamvidError):
 class Stopped(BaseException):
     """A signal asked a run to stop; what it finished is whole in its folder.
 
-    `remedy` says how to go on where that is not by ``dreamvid resume FOLDER``.
+    `remedy` says how to go on where that is not by ``dreamvid resume FOLDER``, `so_far` what can be
+    made of what is finished.
     """
 
-    def __init__(self, signal: int, folder: Path, remedy: str | None = None) -> None:
+    def __init__(
+        self, signal: int, folder: Path, remedy: str | None = None, so_far: str = ""
+    ) -> None:
         super().__init__(signal, folder, remedy)
+        self.so_far = so_far
         self.signal = signal
         self.folder = folder
         self.remedy = remedy or f"`dreamvid resume {shlex.quote(str(folder))}`"

@@ -69,6 +69,13 @@ def place(tmp_path_factory):
         media.write_picture(seed, folder / name)
     frames = (noise(Size(64, 96), (5,)).roll(index, 2) for index in range(150))
     encode_film(frames, folder / "clip.mp4", Fraction(2), options={"preset": "ultrafast"})
+    text = (ROOT / "docs" / "jobs.md").read_text("utf-8")
+    (jobs,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    jobs = jobs.replace("[[job]]", '[[job]]\nsize = "96x64"\noctaves = 1\niterations = 1')
+    jobs = jobs.replace("frames = 300", "frames = 3").replace(
+        "seconds = 10", "seconds = 1\nfps = 4"
+    )
+    (folder / "jobs.toml").write_text(jobs)
     if GOOGLENET.exists():
         (folder / "bvlc_googlenet.safetensors").symlink_to(GOOGLENET)
     # Made by the first page; every other page may go on with them.

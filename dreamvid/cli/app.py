@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from dreamvid.cli.progress import Bar
 
 PANELS = {
-    "Films and pictures": ("zoom", "video", "loop", "image", "resume", "encode", "jobs", "clean"),
+    "Films and pictures": (
+        "zoom",
+        "video",
+        "loop",
+        "image",
+        "resume",
+        "encode",
+        "run",
+        "jobs",
+        "clean",
+    ),
     "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure"),
     "Networks and speed": ("weights", "bench", "distil", "train"),
 }

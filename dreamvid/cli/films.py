@@ -28,7 +28,7 @@ def zoom(
     job: Path | None,
     overwrite: bool,
     tidy: bool,
-    preview: bool,
+    preview: str | None,
     quiet: bool,
 ) -> None:
     """Make a film that falls into a still."""
@@ -94,7 +94,7 @@ def loop(
     job: Path | None,
     overwrite: bool,
     tidy: bool,
-    preview: bool,
+    preview: str | None,
     quiet: bool,
 ) -> None:
     """Make a film whose last frame flows into its first."""

@@ -50,6 +50,7 @@ OWN: dict[str, Flag] = {
     "encode.audio": Flag(
         "Lay the sound of this file under the film.", "FILE", kind="file", unset="the input's"
     ),
+    "run.check": Flag("Check all jobs and make none.", kind="switch"),
     "clean.yes": Flag("Ask nothing.", kind="switch", names=("-y", "--yes")),
     "sheet.out": FLAGS["out"]._replace(help="Where to write the sheet.", unset="SEED-sheet.png"),
     "sheet.size": FLAGS["size"]._replace(
@@ -87,7 +88,7 @@ OWN: dict[str, Flag] = {
     "bench.size": Flag("Size of the picture.", "WxH", default="1024x575"),
     "bench.repeats": Flag("How often each time is taken.", "N", kind="whole", default=5, least=1),
     "bench.compare": Flag(
-        "What to measure beside it: plain, pytorch-deepdream, film.",
+        "What to measure beside it: plain, pytorch-deepdream, film, busy.",
         "A,B",
         unset="plain",
         several=True,
@@ -181,7 +182,7 @@ _RUN = "min_free job overwrite tidy quiet"
 COMMANDS: dict[str, str] = {
     "zoom": f"out at {_LENGTH} fade_in fade_out motion speed mask keep_color {_DREAM} background "
     f"depth cadence anchor preview {_RUN}",
-    "video": f"out start end {_LENGTH} fade_in fade_out carry flow mask keep_color strict "
+    "video": f"out start end {_LENGTH} fade_in fade_out carry flow bars mask keep_color strict "
     f"sound_track {_DREAM} background depth {_RUN}",
     "loop": f"out at {_LENGTH} motion speed mask keep_color {_DREAM} background depth cadence "
     f"anchor preview {_RUN}",
@@ -189,6 +190,7 @@ COMMANDS: dict[str, str] = {
     "overwrite quiet",
     "resume": "out frames seconds source min_free overwrite tidy quiet",
     "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
+    "run": "check quiet",
     "jobs": "",
     "clean": "yes",
     "info": "",

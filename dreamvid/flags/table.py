@@ -25,6 +25,8 @@ class Flag(NamedTuple):
     several: bool = False
     """Whether it may be given more than once."""
     least: int | None = None
+    alone: str = ""
+    """Its value where it stands alone, ``--flag``; another is given as ``--flag=VALUE``."""
 
 
 FLAGS: dict[str, Flag] = {
@@ -113,7 +115,8 @@ FLAGS: dict[str, Flag] = {
         several=True,
     ),
     "strength": Flag(
-        "How strong the dream is, in any preset: 0.5 half as much, 2 twice.",
+        "How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and larger "
+        "steps.",
         "X",
         "ascent.strength",
         "number",
@@ -161,6 +164,11 @@ FLAGS: dict[str, Flag] = {
     "mask": Flag(
         "A picture or a film: white dreams, black stays.", "FILE", "video.mask", "file", "no mask"
     ),
+    "bars": Flag(
+        "Black bars around the film's picture: keep them, or dream over them.",
+        "HOW",
+        "video.bars",
+    ),
     "keep_color": Flag(
         "Take the brightness of the dream and the colours of the input.",
         sets="video.keep_color",
@@ -189,7 +197,10 @@ FLAGS: dict[str, Flag] = {
     "device": Flag("auto, cpu, cuda, cuda:N or mps.", "NAME", "machine.device"),
     "precision": Flag("auto, bf16, fp32 or fp64.", "KIND", "machine.precision"),
     "preview": Flag(
-        "First show the motion alone, then a film of a quarter of the size.", kind="switch"
+        "First make small films of the motion alone and of the dream, then ask whether to go on; "
+        "=motion or =quarter makes just that one.",
+        "[=KIND]",
+        alone="both",
     ),
     "min_free": Flag(
         "Stop before the disk has less free than this; the job can be resumed.",

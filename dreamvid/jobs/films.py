@@ -1,5 +1,6 @@
 """Making things out of a seed: a film, a picture. What both doors open onto."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from dreamvid.errors import SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
 from dreamvid.film.finishing import check_picture_mask, finished_picture
+from dreamvid.film.living import living
 from dreamvid.frames import Size, quantised, size_of
-from dreamvid.jobs import logs
+from dreamvid.jobs import logs, previews
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
@@ -25,6 +27,7 @@ from dreamvid.jobs.settling import (
     fitted_to,
     must_differ,
     read_start,
+    settled_bars,
     settled_film,
     settled_mask,
     settled_motion,
@@ -35,6 +38,8 @@ from dreamvid.motion.optical_flow import method_for
 from dreamvid.settings import FILM_SIDE, Settings, Tree, presets
 from dreamvid.sizes import Duration, film_seconds, parsed_size
 
+Make = Callable[[Request], Path]
+"""What becomes of a film in which all is settled: it is made, or only looked at."""
 SQUARE = Size(1, 1)
 """The shape of a film for which neither a seed nor a size gives one."""
 
@@ -109,40 +114,47 @@ def zoom(
     job: Path | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: str | bool | None = False,
     progress: Progress | None = None,
     dreamer: Dreamer | None = None,
+    make: Make = made,
 ) -> Path:
     """Make a film that falls into a still, and return where it is.
 
     Everything that can be wrong with the input or the settings is found before the job folder
-    is made. Where the seed is a film, `at` is the place of the frame in it. With `preview`, the
-    motion alone and a quarter of the size come first. `dreamer` is one for just these settings,
-    where there is one already.
+    is made. Where the seed is a film, `at` is the place of the frame in it. With `preview`, small
+    films come first, or alone, see `previews`; the last one is returned where it stays at them.
+    `dreamer` is one for just these settings, where there is one already. `make` is called at last.
     """
+    preview_kind = previews.kind_of(preview)
     check_out(seed, out, settings, overwrite)
     kind_of("zoom").check(settings)
     picture = read_start(seed, at, settings, progress)
-    settings = settled_motion(settings, size_of(picture), out)
+    progress = progress or Silence()
+    settings = settled_motion(settings, size_of(picture), out, progress)
     size = settings.film.pixels
     source = {"path": str(seed.absolute()), "sha256": media.content_hash(seed), **known_place(at)}
     settings, source = settled_mask(settings, source)
-    progress = progress or Silence()
     dreamer = with_fitting_octaves(
         dreamer or dreamer_for(settings), size, size_of(picture), progress.say
     )
-    return made(
+    start = quantised(fitted_to(picture, size, settings), settings.film.depth)
+    lively = living(dreamer.settings, dreamer, start)
+    if lively != dreamer.settings:
+        progress.say("nothing moves, so the dream changes instead; --set loop.breath=0 keeps it")
+        dreamer = dreamer_for(lively, net=dreamer.network)
+    return make(
         Request(
             kind="zoom",
             out=out,
             settings=dreamer.settings,
             dreamer=dreamer,
             source=source,
-            start=quantised(fitted_to(picture, size, settings), settings.film.depth),
+            start=start,
             job=job,
             overwrite=overwrite,
             tidy=tidy,
-            preview=preview,
+            preview=preview_kind,
             progress=progress,
         )
     )
@@ -157,14 +169,16 @@ def loop(
     job: Path | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: str | bool | None = False,
     progress: Progress | None = None,
+    make: Make = made,
 ) -> Path:
     """Make a film whose last frame flows into its first, and return where it is.
 
     `seed` is a picture, a job folder, whose last frame is taken, or None for noise. Otherwise
     like `zoom`.
     """
+    preview_kind = previews.kind_of(preview)
     if seed is None and at is not None:
         raise SettingsError("--at: got a place, and no film that it is in; name one as the seed")
     if seed is not None and seed.is_dir():
@@ -172,10 +186,10 @@ def loop(
     check_out(seed, out, settings, overwrite)
     kind_of("loop").check(settings)
     picture = None if seed is None else read_start(seed, at, settings, progress)
-    settings = settled_motion(settings, SQUARE if picture is None else size_of(picture), out)
-    size = settings.film.pixels
     progress = progress or Silence()
     shape = None if picture is None else size_of(picture)
+    settings = settled_motion(settings, shape or SQUARE, out, progress)
+    size = settings.film.pixels
     dreamer = with_fitting_octaves(dreamer_for(settings), size, shape, progress.say)
     source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
     if seed is not None:
@@ -189,7 +203,7 @@ def loop(
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
     else:
         start = fitted_to(picture, size, settings)
-    return made(
+    return make(
         Request(
             kind="loop",
             out=out,
@@ -200,7 +214,7 @@ def loop(
             job=job,
             overwrite=overwrite,
             tidy=tidy,
-            preview=preview,
+            preview=preview_kind,
             progress=progress,
         )
     )
@@ -215,6 +229,7 @@ def video(
     overwrite: bool = False,
     tidy: bool = False,
     progress: Progress | None = None,
+    make: Make = made,
 ) -> Path:
     """Dream over a film, its motion, rate and sound kept, and return where the new film is.
 
@@ -246,12 +261,14 @@ def video(
         **known_numbers(film),
     }
     settings, known = settled_mask(settings, known)
+    bars = settled_bars(source, film, settings, known, progress)
     carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)
-    dreamer = with_fitting_octaves(dreamer_for(settings), size, None, progress.say)
+    shown = bars.between(size) if bars else size
+    dreamer = with_fitting_octaves(dreamer_for(settings), shown, None, progress.say)
     if settings.video.strict:
         media.check_whole(source, film)
-    return made(
+    return make(
         Request(
             kind="video",
             out=out,

@@ -203,7 +203,7 @@ class Job:
                 f"{self.folder}: made with other plugins, or with another content of them "
                 f"(it began with {began}); put them back, or start anew with --overwrite"
             )
-        if {**here.source, "path": ""} != {**manifest.source, "path": ""}:
+        if _content(here.source) != _content(manifest.source):
             raise ResumeError(
                 f"{self.folder}: made from another input; start anew with --overwrite"
             )
@@ -275,6 +275,11 @@ class Job:
     def read(self, index: int) -> Frame:
         """A finished frame, bit for bit as it was fed back."""
         return read_png(self.frame_path(index))
+
+
+def _content(source: Mapping[str, str]) -> dict[str, str]:
+    """What an input is, wherever it lies. The bars in it follow; older jobs know of none."""
+    return {name: value for name, value in source.items() if name not in ("path", "bars")}
 
 
 def _is_ours(folder: Path) -> bool:

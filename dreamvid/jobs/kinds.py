@@ -12,6 +12,7 @@ from dreamvid import media
 from dreamvid.dream.timeline import Timeline
 from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.film import loops
+from dreamvid.film.bars import Bars, keeping_bars
 from dreamvid.film.cadence import Between, between
 from dreamvid.film.carries import (
     Carry,
@@ -57,6 +58,8 @@ class Parts:
     finish: Finish | None = None
     between: Between | None = None
     period: int | None = None
+    bars: Bars | None = None
+    """What is left as it is around the picture."""
     independent: bool = False
     """Whether no frame needs the dream before it, and all are dreamed with the same key."""
 
@@ -106,11 +109,13 @@ def kind_of(name: str) -> Kind:
 def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still that moves."""
     film, motion = settings.film, Timeline(settings).motion
-    carry = by_motion(motion, film.rate, stride=film.cadence)
+    carry = by_motion(motion, film.rate, job.read, stride=film.cadence, seed=film.seed)
     picture = job.read_source().to(device)
     source = _with_mask(StillSource(picture), job, settings, device)
     finish = finish_for(settings, picture)
     fill = between(motion, film.rate, film.cadence)
+    if settings.loop.breath:
+        carry = refreshing(carry, settings.loop.breath)
     return Parts(
         source,
         anchoring(carry, film.anchor, film.cadence / film.rate),
@@ -139,7 +144,9 @@ def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
 def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still, or noise, that moves and comes back."""
     film, motion, period = settings.film, Timeline(settings).motion, settings.film.length
-    carry = by_motion(motion, film.rate, stride=film.cadence, period=period)
+    carry = by_motion(
+        motion, film.rate, job.read, stride=film.cadence, period=period, seed=film.seed
+    )
     breath = settings.loop.breath
     if breath is None:
         still = loops.stands_still(motion, film.rate, period)
@@ -256,10 +263,12 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         masks=masks,
         follows=follows,
     )
+    bars = Bars.from_text(source["bars"]) if "bars" in source else None
     return Parts(
         frames,
         carry_for(settings.carry, Timeline(settings)),
-        finish_for(settings),
+        in_turn(finish_for(settings), keeping_bars(bars) if bars else None),
+        bars=bars,
         independent=carries.independent(settings.carry),
     )
 

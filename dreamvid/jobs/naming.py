@@ -20,8 +20,13 @@ def film_name(
 ) -> Path:
     """Where a film goes: to `out`, or to a free name after its seed."""
     if out is None:
-        return _free(Path(f"{called(seed)}-{kind}.mp4"), overwrite, say)
+        return _free(usual_name(seed, kind), overwrite, say)
     return out
+
+
+def usual_name(seed: Path | None, kind: str, number: int = 1) -> Path:
+    """The name of a film after its seed, or the next one of that name."""
+    return Path(f"{called(seed)}-{kind}{f'-{number}' if number > 1 else ''}.mp4")
 
 
 def job_folder(job: Path | None, out: Path, seed: Path | None, kind: str) -> Path:

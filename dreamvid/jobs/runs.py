@@ -12,6 +12,7 @@ import torch
 
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Report
+from dreamvid.film.bars import Inside
 from dreamvid.film.cadence import last_dream_before, strided
 from dreamvid.film.fading import faded
 from dreamvid.film.pipeline import Recurrence
@@ -95,15 +96,23 @@ class Run:
             words += ["--overwrite"]
         return f"`{shlex.join(words)}`"
 
+    def so_far(self) -> str:
+        """The command that makes a film of the frames so far; empty where there are none."""
+        if not self.job.frame_path(0).exists():
+            return ""
+        out = self.out.with_name(f"{self.out.stem}-part{self.out.suffix}")
+        words = ["dreamvid", "encode", str(self.job.folder), "-o", str(out)]
+        return f"a film of what there is: `{shlex.join(words)}`"
+
     def finish(self) -> Path:
         """Make the frames that are still lacking, then the film; return where the film is."""
-        with stoppable(self.job.folder, self.remedy), self.job.locked():
+        with stoppable(self.job.folder, self.remedy, self.so_far), self.job.locked():
             return self.finish_locked()
 
     def finish_locked(self) -> Path:
         """`finish` for one who holds the job already."""
         encoders.check_output(self.out, self.overwrite or self.lengthens)
-        with stoppable(self.job.folder, self.remedy):
+        with stoppable(self.job.folder, self.remedy, self.so_far):
             complete = self.kind.complete
             return self.encode(complete(self.job, self.settings, self._dream, self.progress.say))
 
@@ -128,7 +137,7 @@ class Run:
         recurrence = Recurrence(
             parts.source,
             parts.carry,
-            dreamer,
+            Inside(dreamer, parts.bars) if parts.bars else dreamer,
             film.seed,
             film.depth,
             parts.finish,

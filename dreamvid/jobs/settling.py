@@ -5,8 +5,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvid import media
-from dreamvid.dream.timeline import check_schedules
+from dreamvid.dream.timeline import Timeline, check_schedules
 from dreamvid.errors import MediaError, SettingsError
+from dreamvid.film.bars import Bars, bars_of
 from dreamvid.film.footage import masks_of
 from dreamvid.frames import Frame, Size, fitted
 from dreamvid.jobs.disk import bytes_from
@@ -18,6 +19,8 @@ from dreamvid.objectives import absolute
 from dreamvid.settings import FILM_SIDE, Settings, Tree
 from dreamvid.sizes import parsed_size
 
+SLOW = 0.06
+"""A zoom that grows by less in a second looks like one whose rate was meant for each frame."""
 DEFAULT_MOTION: Tree = {"zoom": {}}
 
 
@@ -29,14 +32,32 @@ def check_out(seed: Path | None, out: Path, settings: Settings, overwrite: bool)
         must_differ(seed, out)
 
 
-def settled_motion(settings: Settings, shape: Size, out: Path) -> Settings:
+def settled_motion(settings: Settings, shape: Size, out: Path, progress: Progress) -> Settings:
     """Settings of a film that moves by itself, made of something of that shape."""
     if not settings.motion:
         settings = replace(settings, motion=DEFAULT_MOTION)
     check_schedules(settings)
+    if hint := hint_of_rates(settings):
+        progress.say(hint)
     block = encoders.encoding_for(out, settings.encode).block
     size = parsed_size(settings.film.size or FILM_SIDE, shape, block)
     return settled_film(settings, size, settings.film.rate, settings.film.length)
+
+
+def hint_of_rates(settings: Settings) -> str:
+    """A line where a zoom is so slow that its rate may be meant for each frame; or nothing."""
+    options = settings.motion.get("zoom", {})
+    if "rate" not in options:
+        return ""
+    scheduled = Timeline(settings).values.get("motion.zoom.rate")
+    rates = [float(options["rate"])] if scheduled is None else scheduled.tolist()
+    far = max(rates, key=lambda rate: abs(rate - 1))
+    if far == 1 or abs(far - 1) > SLOW:
+        return ""
+    return (
+        f"motion.zoom.rate: {far:g} is the growth in a second, {far**10:.2f} times in ten; "
+        f"for a growth in each frame write {far:g}/frame"
+    )
 
 
 def settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
@@ -67,6 +88,25 @@ def settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings, 
     masks_of(mask, film.pixels, film.rate, int(source.get("first", 0)), film.fit)
     source = {**source, "mask_sha256": media.content_hash(mask)}
     return settings.changed("video", mask=mask), source
+
+
+def settled_bars(
+    path: Path, film: media.Film, settings: Settings, source: dict[str, str], progress: Progress
+) -> Bars | None:
+    """The black bars that stay, measured once and added to what a job records of its `source`."""
+    if settings.video.bars != "keep":
+        return None
+    made, first = settings.film, int(source["first"])
+    bars = bars_of(path, film, made.pixels, made.rate, first, made.length, made.fit)
+    if bars is None:
+        return None
+    source["bars"] = str(bars)
+    sides = ", ".join(f"{each} {name}" for name, each in bars._asdict().items() if each)
+    progress.say(
+        f"{path.name}: black bars stay as they are ({sides}, of {made.pixels}); "
+        "--bars dream dreams over them"
+    )
+    return bars
 
 
 def fitted_to(picture: Frame, size: Size, settings: Settings) -> Frame:

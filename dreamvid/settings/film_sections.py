@@ -84,7 +84,8 @@ class LoopSettings:
     """The most turns of a loop, counting the first, in which the dream settles."""
     breath: Fraction01 | None = None
     """How much of a slow walk through noise is mixed into the start of each frame. The walk ends
-    where it began. none: 0.15 if nothing moves, otherwise 0."""
+    where it began. none: 0.15 if nothing moves, otherwise 0. In a zoom, how much of the picture
+    itself comes back; none: 0.05 if nothing moves, where the dream goes through channels too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,8 @@ class VideoSettings:
     """Keep the film's sound."""
     sound_track: Annotated[int, Within(1, 100)] | None = None
     """Which of several sounds is kept, from 1 on; none: the film's default one."""
+    bars: Literal["keep", "dream"] = "keep"
+    """Whether black bars around the film's picture stay as they are or are dreamed over."""
     mask: Path | None = None
     """A picture or a film: white dreams, black stays."""
     mask_follows: bool = True

@@ -93,7 +93,8 @@ class AscentSettings:
     later_step_size: Annotated[float, Within(-1000, 1000, scheduled=True)] | None = None
     """On frames that start from a dream; as on the first when unset."""
     strength: Annotated[float, Within(0, 100, scheduled=True)] = 1.0
-    """A factor of all step sizes, whatever the preset; more is more dream."""
+    """How far all steps of a dream go together, whatever the preset: its square root is a factor of
+    their number and of their size; more is more dream."""
     jitter: Annotated[int, Within(0, 1024, scheduled=True)] = 32
     """Largest roll before each step, in pixels; larger hides seams and grids better."""
     smoothing: Annotated[float, Within(0, 64, scheduled=True)] = 0.0
@@ -125,7 +126,7 @@ class MachineSettings:
     precision: Literal["auto", "fp64", "fp32", "bf16"] = "auto"
     """Of the network: bf16 is fastest where the device has it, fp64 is for comparisons."""
     threads: Annotated[int, Within(0, 1024)] = 0
-    """Processor threads; 0 is as many as there are cores."""
+    """Processor threads; 0 is as many as a picture's size is worth, at most one for each core."""
     tile: Annotated[int, Within(0, 65536)] = 0
     """Largest side in pixels of what is dreamed at once; 0 is as large as memory allows."""
     min_free: int | str = "200MB"
@@ -167,6 +168,8 @@ class Settings:
             del tree["picture"]
         if self.video.sound_track is None:
             del tree["video"]["sound_track"]
+        if self.video.bars == VideoSettings.bars:
+            del tree["video"]["bars"]
         if not self.plugins:
             del tree["plugins"]
         for name in ("fit", "padding"):
