@@ -74,7 +74,7 @@ def zoom(
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
@@ -167,7 +167,7 @@ def video(
         strict: Refuse a damaged film.
         sound_track: Which of several sound tracks is kept, from 1 on. Default: the film's default
             one.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
@@ -252,7 +252,7 @@ def loop(
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
@@ -323,7 +323,7 @@ def image(
             stretch it. Default: crop.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, in more and
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
