@@ -509,3 +509,13 @@ def test_what_is_no_film_is_said_in_our_words(tmp_path, name, data, word):
     with pytest.raises(MediaError, match=word) as caught:
         media.probe(tmp_path / name)
     assert "Invalid data" not in str(caught.value)
+
+
+def test_settings_that_an_editor_began_with_a_mark(tmp_path):
+    """Notepad writes three bytes before UTF-8, and ends its lines in two."""
+    made(tmp_path / "a.mp4", 4)
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[film]\r\nfps = 5\r\n")
+    chosen = ("--config", tmp_path / "a.toml")
+    result = call_cli("video", tmp_path / "a.mp4", "-o", tmp_path / "b.mp4", *SMALL[:-2], *chosen)
+    assert result.returncode == 0, result.stderr
+    assert media.probe(tmp_path / "b.mp4").rate == 5

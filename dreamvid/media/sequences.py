@@ -106,7 +106,9 @@ def stills_of(path: Path) -> Stills:
             raise MediaError(f"{path}: no file has such a name; check the folder and the pattern")
     found = [each for each in files if each.stat().st_size and is_picture_file(each)]
     if not found:
-        raise MediaError(f"{path}: holds no pictures, wanted the frames of a film")
+        raise MediaError(
+            f"{path}: holds no pictures, wanted the frames of a film; name a film in it"
+        )
     _check_one(path, found)
     remarks = []
     if skipped := [each.name for each in files if each not in set(found)]:
