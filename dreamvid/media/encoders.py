@@ -145,8 +145,9 @@ def check_picture(path: Path, overwrite: bool, depth: int = 8) -> None:
 
 def check_alpha(path: Path) -> None:
     """Raise `MediaError` where a picture at `path` could not be transparent."""
-    if WRITE_FORMATS.get(path.suffix.lower()) in OPAQUE:
-        raise MediaError(f"{path}: keeps no transparency; write a .png, .webp or .tiff")
+    kind = WRITE_FORMATS.get(path.suffix.lower())
+    if kind in OPAQUE:
+        raise MediaError(f"{path}: {kind} has no transparency here; write a .png, .webp or .tiff")
 
 
 def check_place(path: str | Path, overwrite: bool, *, folder: bool = False) -> None:
