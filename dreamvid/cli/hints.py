@@ -21,7 +21,6 @@ TRIED = {
     "--input": "the file without a flag",
     "--boomerang": "`dreamvid encode JOB --boomerang` once the film is made",
     "--reverse": "`dreamvid encode JOB --reverse` once the film is made",
-    "--audio": "`dreamvid encode JOB --audio FILE` once the film is made",
 }
 """Flags that are none of ours, with what to write instead."""
 
