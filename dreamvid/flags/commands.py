@@ -58,6 +58,9 @@ OWN: dict[str, Flag] = {
     "sheet.layer": FLAGS["layer"]._replace(
         help="A row for each layer that this names.", unset="eight from all over the network"
     ),
+    "sheet.of": Flag(
+        "Rows: dreams of these words; see `dreamvid list words`.", "A,B", several=True
+    ),
     "sheet.channels": Flag(
         "Rows: the channels of one layer that are not dead: 0:64, 3,7 or all.", "A:B", several=True
     ),
@@ -174,7 +177,7 @@ OWN: dict[str, Flag] = {
 
 _LENGTH = "frames seconds fps size fit"
 _DREAM = (
-    "preset strength layer octaves iterations network weights config assign plugins seed device "
+    "preset of strength layer octaves iterations network weights config assign plugins seed device "
     "precision"
 )
 _RUN = "min_free job overwrite tidy quiet"
@@ -194,7 +197,7 @@ COMMANDS: dict[str, str] = {
     "info": "",
     "list": "weights plugins",
     "show": "plugins",
-    "sheet": "out size layer channels presets networks iterations octaves steps preset network "
+    "sheet": "out size of layer channels presets networks iterations octaves steps preset network "
     "weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",
     "measure": "loop out start flow layer network weights assign plugins device precision "

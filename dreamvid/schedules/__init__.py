@@ -12,7 +12,20 @@ holds before it, and the last key's after it. A list is handier in TOML:
 """
 
 from dreamvid.schedules.chance import noise, random
+from dreamvid.schedules.cues import Cue, check_order, read_cues, shares
 from dreamvid.schedules.expressions import FUNCTIONS, NAMES
 from dreamvid.schedules.schedule import EASINGS, Schedule, Span
 
-__all__ = ["EASINGS", "FUNCTIONS", "NAMES", "Schedule", "Span", "noise", "random"]
+__all__ = [
+    "EASINGS",
+    "FUNCTIONS",
+    "NAMES",
+    "Cue",
+    "Schedule",
+    "Span",
+    "check_order",
+    "noise",
+    "random",
+    "read_cues",
+    "shares",
+]

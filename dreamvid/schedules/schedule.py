@@ -22,8 +22,8 @@ EASINGS: dict[str, Callable[[Any], Any]] = {
     "ease-out": lambda part: part * (2 - part),
     "hold": lambda part: part * 0,
 }
-_EASED = re.compile(rf"(?<![\w.])({'|'.join(EASINGS)})\s*$")
-_PLACE = re.compile(r"(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*(s?)")
+EASED = re.compile(rf"(?<![\w.])({'|'.join(EASINGS)})\s*$")
+PLACE = re.compile(r"(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*(s?)")
 
 
 class Span(NamedTuple):
@@ -148,10 +148,10 @@ def _read_text(text: str) -> Iterator[Keyframe]:
         start = column + len(piece) - len(piece.lstrip())
         if not colon:
             raise Fault("wanted KEY: VALUE", start)
-        match = _PLACE.fullmatch(place.strip())
+        match = PLACE.fullmatch(place.strip())
         if not match:
             raise Fault("a key is a frame such as 120 or a time such as 2.5s", start)
-        eased = _EASED.search(value)
+        eased = EASED.search(value)
         expression = Expression(
             value[: eased.start()] if eased else value, column + len(place) + len(colon)
         )
@@ -184,7 +184,7 @@ def _read_list(items: Any) -> Iterator[Keyframe]:
         if not isinstance(item, list | tuple) or len(item) not in (2, 3):
             raise Fault(f"key {number} is no [at, value] or [at, value, easing]", 0)
         place, value, easing = (*item, "linear")[:3]
-        match = _PLACE.fullmatch(str(place).strip())
+        match = PLACE.fullmatch(str(place).strip())
         if not match or isinstance(place, bool):
             raise Fault(f"key {number} is at {place!r}; wanted a frame or seconds as '2.5s'", 0)
         if isinstance(value, bool) or not isinstance(value, int | float | str):
