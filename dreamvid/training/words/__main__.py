@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("out", type=Path, help="a .safetensors file for --network pocket")
     parser.add_argument("--rounds", type=int, default=Recipe().rounds)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--every", type=int, default=50, help="rounds between checkpoints")
+    parser.add_argument("--every", type=int, default=25, help="rounds between checkpoints")
     return parser
 
 

@@ -22,7 +22,7 @@ from dreamvid.training.words.pictures import Pictures
 class Recipe(NamedTuple):
     """The numbers of a course; those of the head in the package."""
 
-    rounds: int = 1000
+    rounds: int = 360
     batch: int = 16
     """Pictures that are looked at in a round."""
     learned: int = 3
