@@ -18,10 +18,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamvid.machine.threads import spin_briefly
+
 if TYPE_CHECKING:
     from dreamvid.settings import Settings
 
 __version__ = "0.1.0"
+
+spin_briefly()
 
 
 def zoom(
@@ -34,7 +38,7 @@ def zoom(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: bool | str = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:
@@ -85,7 +89,7 @@ def loop(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: bool | str = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
 ) -> Path:

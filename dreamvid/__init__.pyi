@@ -18,13 +18,18 @@ def zoom(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: bool | str = False,
     settings: dict[str, Any] | None = None,
     frames: str | int | None = None,
     seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     fit: Literal["crop", "pad", "stretch"] | None = None,
+    audio: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    audio_offset: float | None = None,
+    bpm: float | None = None,
+    beat_offset: float | None = None,
+    flashes: bool | None = None,
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
     motion: str | Sequence[str] | None = None,
@@ -59,7 +64,8 @@ def zoom(
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
         tidy: Remove the job once the film is whole.
-        preview: First show the motion alone, then a film of a quarter of the size.
+        preview: First make small films of the motion alone and of the dream, then ask whether to
+            go on; =motion or =quarter makes just that one.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
@@ -67,6 +73,12 @@ def zoom(
         size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
+        audio: Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or
+            NAME=FILE.csv; repeatable. Default: none.
+        audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
+        bpm: The tempo, in beats a minute. Default: as it is heard.
+        beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
+        flashes: Allow more than three flashes a second; they can cause seizures.
         fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
@@ -76,7 +88,8 @@ def zoom(
         keep_color: Take the brightness of the dream and the colours of the input.
         of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
             city"; see `dreamvid list words`. Default: what the layers see.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
+            larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -114,10 +127,16 @@ def video(
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     fit: Literal["crop", "pad", "stretch"] | None = None,
+    audio: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    audio_offset: float | None = None,
+    bpm: float | None = None,
+    beat_offset: float | None = None,
+    flashes: bool | None = None,
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
     carry: str | None = None,
     flow: str | None = None,
+    bars: Literal["keep", "dream"] | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
     strict: bool | None = None,
@@ -158,10 +177,17 @@ def video(
             at most 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
+        audio: Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or
+            NAME=FILE.csv; repeatable. Default: the film's own sound.
+        audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
+        bpm: The tempo, in beats a minute. Default: as it is heard.
+        beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
+        flashes: Allow more than three flashes a second; they can cause seizures.
         fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
         flow: How the motion of a film is found; see `dreamvid list flows`. Default: dis.
+        bars: Black bars around the film's picture: keep them, or dream over them. Default: keep.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
         strict: Refuse a damaged film.
@@ -169,7 +195,8 @@ def video(
             one.
         of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
             city"; see `dreamvid list words`. Default: what the layers see.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
+            larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -198,13 +225,18 @@ def loop(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: bool | str = False,
     settings: dict[str, Any] | None = None,
     frames: str | int | None = None,
     seconds: float | str | None = None,
     fps: Fraction | float | str | None = None,
     size: str | int | None = None,
     fit: Literal["crop", "pad", "stretch"] | None = None,
+    audio: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    audio_offset: float | None = None,
+    bpm: float | None = None,
+    beat_offset: float | None = None,
+    flashes: bool | None = None,
     motion: str | Sequence[str] | None = None,
     speed: float | None = None,
     mask: str | PathLike[str] | None = None,
@@ -240,7 +272,8 @@ def loop(
         job: The job folder. Default: OUT.dream.
         overwrite: Replace what is there.
         tidy: Remove the job once the film is whole.
-        preview: First show the motion alone, then a film of a quarter of the size.
+        preview: First make small films of the motion alone and of the dream, then ask whether to
+            go on; =motion or =quarter makes just that one.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
@@ -248,6 +281,12 @@ def loop(
         size: WxH, the longer side in pixels, or one side: 1920x, x1080. Default: 640.
         fit: Of another shape than the input's: crop, pad (blurred, or --set film.padding=black) or
             stretch it. Default: crop.
+        audio: Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or
+            NAME=FILE.csv; repeatable. Default: none.
+        audio_offset: Where in the music the film begins, in seconds. Default: 0.0.
+        bpm: The tempo, in beats a minute. Default: as it is heard.
+        beat_offset: Where in the music a bar begins, in seconds. Default: as it is heard.
+        flashes: Allow more than three flashes a second; they can cause seizures.
         motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
             zoom,spin.
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
@@ -255,7 +294,8 @@ def loop(
         keep_color: Take the brightness of the dream and the colours of the input.
         of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
             city"; see `dreamvid list words`. Default: what the layers see.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
+            larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -328,7 +368,8 @@ def image(
         keep_color: Take the brightness of the dream and the colours of the input.
         of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
             city"; see `dreamvid list words`. Default: what the layers see.
-        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice. Default: 1.0.
+        strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
+            larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.

@@ -4,7 +4,9 @@ Each message is one line that names the thing, what was got, what is allowed and
 command line catches them once, prints that line and leaves with the error's ``exit_status``.
 """
 
+import difflib
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -51,11 +53,22 @@ class EncodeError(DreamvidError):
 class Stopped(BaseException):
     """A signal asked a run to stop; what it finished is whole in its folder.
 
-    `remedy` says how to go on where that is not by ``dreamvid resume FOLDER``.
+    `remedy` says how to go on where that is not by ``dreamvid resume FOLDER``, `so_far` what can be
+    made of what is finished.
     """
 
-    def __init__(self, signal: int, folder: Path, remedy: str | None = None) -> None:
+    def __init__(
+        self, signal: int, folder: Path, remedy: str | None = None, so_far: str = ""
+    ) -> None:
         super().__init__(signal, folder, remedy)
+        self.so_far = so_far
         self.signal = signal
         self.folder = folder
         self.remedy = remedy or f"`dreamvid resume {shlex.quote(str(folder))}`"
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the nearest of `names`, or nothing where none is near."""
+    lowered = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.5)
+    return f"; did you mean {lowered[near[0]]!r}?" if near else ""

@@ -14,6 +14,7 @@ from conftest import call_cli
 import dreamvid
 from dreamvid import media
 from dreamvid.dream.octaves import largest_octaves
+from dreamvid.dream.plan import Plan
 from dreamvid.errors import SettingsError, Stopped
 from dreamvid.film.carries import carry_for
 from dreamvid.film.compositing import luma_of
@@ -24,6 +25,7 @@ from dreamvid.jobs.folder import Job
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.motion.motions import composed, flow_of
 from dreamvid.motion.warp import warp
+from dreamvid.networks import sketch
 from dreamvid.registry import Within, parameters
 from dreamvid.schedules import Schedule, Span
 from dreamvid.settings import SECTIONS, assigned
@@ -441,6 +443,27 @@ def test_a_shake_sways_about_its_place_by_the_film_s_seed(place):
     one, same, other = (frames_of(place / f"seed-zoom{n}.mp4.dream")[2] for n in ("", "-2", "-3"))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_stronger_dream_takes_more_and_larger_steps(later):
+    sets = ["octaves.count=2", "ascent.iterations=[10, 1]", "ascent.step_size=[2, 3]"]
+
+    def octaves(strength):
+        given = assigned([*sets, f"ascent.strength={strength}"])
+        net = sketch("pocket")
+        return Plan(net, net.choices(), settings_for(assigned=given)).at(0, later).octaves
+
+    def far(strength):
+        return [each.steps * each.step_size for each in octaves(strength)]
+
+    plain = octaves(1)
+    for strength in (0.1, 0.5, 2, 9):
+        for each, one in zip(octaves(strength), plain, strict=True):
+            assert each.steps == max(1, round(one.steps * strength**0.5))
+        assert far(strength) == pytest.approx([strength * each for each in far(1)])
+    assert [each.steps for each in octaves(0)] == [each.steps for each in plain]
+    assert far(0) == [0, 0]
 
 
 def test_strength_and_speed_are_plain_knobs(place):

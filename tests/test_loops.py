@@ -301,7 +301,7 @@ def test_previews_come_first_and_leave_nothing_else(tmp_path, picture):
         "seed.png",
     ]
     for name in ("film-motion.gif", "film-quarter.gif"):
-        assert next(media.frames_of(tmp_path / name)).shape == (32, 48, 3)
+        assert next(media.frames_of(tmp_path / name)).shape[2] == 3
 
 
 @pytest.mark.parametrize(

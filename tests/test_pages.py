@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from dreamvid.frames import Size, noise, photographic
 from dreamvid.media.film_writing import encode_film
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "samples"))
+import compose  # noqa: E402
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SMALL = ["--size", "96x64", "--octaves", "1", "--iterations", "1"]
 SMALLER = {
@@ -57,6 +61,13 @@ def shorter(words):
     return [*words, *more]
 
 
+def write_songs(folder):
+    """Music of a few seconds for the pages, with a part of it alone and a curve."""
+    for name, style in (("song", "house"), ("drums", "techno"), ("loop", "house")):
+        compose.write_wav(folder / f"{name}.wav", compose.compose(style, 5)[0])
+    (folder / "glow.csv").write_text("time,value\n0,0\n5,1\n")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with every input that the pages name."""
@@ -67,8 +78,16 @@ def place(tmp_path_factory):
     (folder / "samples").mkdir()
     for name in (*names, "samples/seed.jpg", "photos/a.jpg", "photos/b.png"):
         media.write_picture(seed, folder / name)
+    write_songs(folder)
     frames = (noise(Size(64, 96), (5,)).roll(index, 2) for index in range(150))
     encode_film(frames, folder / "clip.mp4", Fraction(2), options={"preset": "ultrafast"})
+    text = (ROOT / "docs" / "jobs.md").read_text("utf-8")
+    (jobs,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    jobs = jobs.replace("[[job]]", '[[job]]\nsize = "96x64"\noctaves = 1\niterations = 1')
+    jobs = jobs.replace("frames = 300", "frames = 3").replace(
+        "seconds = 10", "seconds = 1\nfps = 4"
+    )
+    (folder / "jobs.toml").write_text(jobs)
     if GOOGLENET.exists():
         (folder / "bvlc_googlenet.safetensors").symlink_to(GOOGLENET)
     # Made by the first page; every other page may go on with them.

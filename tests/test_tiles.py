@@ -6,7 +6,7 @@ from laws import objective_section
 
 from dreamvid.dream import tiles
 from dreamvid.dream.ascent import gain_and_gradients
-from dreamvid.dream.dreamer import dreamer_for
+from dreamvid.dream.dreamer import dreamer_for, with_fitting_octaves
 from dreamvid.dream.tiles import Sight, Tiler, fitted, least_cut, sight_of
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise
@@ -83,7 +83,8 @@ def test_sight_is_that_of_the_arithmetic():
 
 
 @pytest.mark.parametrize("layers", [["conv2"], ["3a", "3b"]])
-def test_a_gradient_in_tiles_is_the_whole_one(layers):
+def test_a_gradient_in_tiles_is_the_whole_one(layers, monkeypatch):
+    monkeypatch.setattr(tiles, "LEAST_OWN", 0)
     made = dreamer(network={"layers": layers})
     picture = made.network.preprocessing.to_input(noise(Size(236, 378), (1,))[None].double())
 
@@ -118,6 +119,33 @@ def test_a_local_objective_s_gradient_in_tiles_is_the_whole_one(name, tmp_path):
     found, tiled = Tiler(made.network, ["conv2"], side=200)(picture, gradient)
     torch.testing.assert_close(tiled / tiled.abs().mean(), whole / whole.abs().mean())
     torch.testing.assert_close(found, gain, rtol=0.1, atol=0)
+
+
+def test_tiles_that_would_be_mostly_margin_are_enlarged_and_that_is_told():
+    """A tile of one's own choice takes at most four times the work of the picture as a whole."""
+    said, size = [], Size(300, 500)
+    for asked in (30, 150, 400):
+        made = with_fitting_octaves(
+            dreamer(network={"layers": ["3a"]}, machine={"precision": "fp32", "tile": asked}),
+            size, None, said.append,
+        )  # fmt: skip
+        picture = made.network.preprocessing.to_input(noise(size, (1,))[None])
+        worked = []
+
+        def gradient(x, made=made, worked=worked):
+            worked.append(math.prod(x.shape[-2:]))
+            return made.gain(x), torch.zeros_like(x)
+
+        (tiler,) = [made._tiler(made.goal.hill(made.choices, size))]
+        tiler(picture, gradient)
+        assert sum(worked) <= 4 * math.prod(size)
+        assert (tiler.least_side(), len(worked) > 1) == (240, asked < 400)
+    enlarged = "would be mostly margin; tiles of 240 instead"
+    assert said == [f"machine.tile: {asked} {enlarged}" for asked in (30, 150)]
+    # A picture that a tile holds needs no margin.
+    made = dreamer(network={"layers": ["3a"]}, machine={"precision": "fp32", "tile": 100})
+    assert made.larger_tile(Size(80, 100)) == 0
+    assert made.larger_tile(Size(120, 200)) == 240
 
 
 def test_ten_steps_in_tiles_leave_no_seam():

@@ -18,10 +18,11 @@ from dreamvid.networks.pocket import EARLIER, EMBEDDED, WORDS, Pocket, WordHead
 from dreamvid.networks.weights import read
 from dreamvid.objectives import Goal
 from dreamvid.objectives.worded import meant
-from dreamvid.schedules import read_cues, shares
+from dreamvid.schedules import Span, places_of, read_cues, shares
 from dreamvid.settings import settled
 
 SMALL = ("--size", "64x40", "--octaves", 1, "--iterations", 1, "-q")
+FILM = Span(1, Fraction(30))
 TRUNK = "1db25dd9f07391dff239bf69d3a10b77c5cedaf5320b2cfc376d96b710ea12a3"
 """The file of the network before it had words, with which jobs may have been begun."""
 
@@ -93,19 +94,28 @@ def test_the_words_are_those_of_the_teacher_in_its_order():
 def test_cues_are_read_with_several_words_each_and_an_easing():
     cues = read_cues("0s: forest, wood, 2s: city hold, 90: coral reef", "x")
     assert [cue.texts for cue in cues] == [("forest", "wood"), ("city",), ("coral reef",)]
-    assert [cue.frame(Fraction(30)) for cue in cues] == [0, 60, 90]
+    assert places_of(cues, FILM, "x") == [0, 60, 90]
     assert [cue.easing for cue in cues] == ["smooth", "hold", "smooth"]
     assert read_cues("volcano, castle", "x")[0].texts == ("volcano", "castle")
 
 
 def test_shares_pass_from_one_cue_to_the_next_and_add_up():
     cues = read_cues("1s: a linear, 3s: b hold, 4s: c", "x")
-    rate = Fraction(10)
-    assert shares(cues, rate, 0) == shares(cues, rate, 10) == {0: 1.0}
-    assert shares(cues, rate, 15) == {0: 0.75, 1: 0.25}
-    assert shares(cues, rate, 30) == shares(cues, rate, 39) == {1: 1.0}
-    assert shares(cues, rate, 40) == shares(cues, rate, 999) == {2: 1.0}
-    assert all(sum(shares(cues, rate, n).values()) == pytest.approx(1) for n in range(50))
+    places = places_of(cues, Span(1, Fraction(10)), "x")
+    assert shares(cues, places, 0) == shares(cues, places, 10) == {0: 1.0}
+    assert shares(cues, places, 15) == {0: 0.75, 1: 0.25}
+    assert shares(cues, places, 30) == shares(cues, places, 39) == {1: 1.0}
+    assert shares(cues, places, 40) == shares(cues, places, 999) == {2: 1.0}
+    assert all(sum(shares(cues, places, n).values()) == pytest.approx(1) for n in range(50))
+
+
+def test_cues_may_stand_at_beats():
+    class Halves:
+        def beat_time(self, beat):
+            return beat / 2
+
+    film = Span(1, Fraction(30), 0, Halves())  # pyright: ignore
+    assert places_of(read_cues("0b: a, 8b: b", "x"), film, "x") == [0, 120]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +127,7 @@ def test_shares_pass_from_one_cue_to_the_next_and_add_up():
         ("0s: , 2s: city", "got '0s:' and no word"),
         ("0s: city, 4s: forest, 2s: castle", "frame 60 (castle) comes after frame 120"),
         ("0s: city, 0: forest", "frame 0 (forest) comes after frame 0"),
+        ("0b: city, 8b: forest", "the key 0b (city) is a beat, and there is no music"),
         ("city, 4s: forest", "got 'city', wanted KEY: WORDS"),
         ("soon: forest", "got 'soon: forest', wanted KEY: WORDS"),
         ("a" * 20_000, "20000 characters"),
@@ -124,7 +135,7 @@ def test_shares_pass_from_one_cue_to_the_next_and_add_up():
 )
 def test_bad_words_are_told_in_one_line(pocket, text, said):
     with pytest.raises(SettingsError) as caught:
-        meant(text, pocket, Fraction(30), "objective.of")
+        meant(text, pocket, FILM, "objective.of")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 250
@@ -145,7 +156,7 @@ def test_the_gain_is_the_words_scores_more_than_all_else():
 def dreamvid_gain(scores, text):
     from dreamvid.objectives import objectives
 
-    at, _ = meant(text, network("pocket", precision="fp32"), Fraction(30), "x")
+    at, _ = meant(text, network("pocket", precision="fp32"), FILM, "x")
     return objectives["words"](scores, of=at(0))
 
 

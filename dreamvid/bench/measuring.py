@@ -3,9 +3,12 @@
 import copy
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dreamvid import __version__, media
 from dreamvid.bench import cascade, plain
-from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Size, noise
 from dreamvid.jobs.films import zoom
@@ -24,7 +27,7 @@ from dreamvid.registry import did_you_mean
 from dreamvid.settings import Settings
 
 Figures = dict[str, Any]
-COMPARISONS = ("plain", "pytorch-deepdream", "film")
+COMPARISONS = ("plain", "pytorch-deepdream", "film", "busy")
 MATRIX_SIDE = {"cpu": 4096, "cuda": 8192, "mps": 4096}
 FILM_FRAMES = 6
 STEPS = 5
@@ -52,7 +55,7 @@ def benchmark(
         say: takes a line about what is being measured.
 
     Raises:
-        SettingsError: a comparison is unknown, or the size too small for the octaves.
+        SettingsError: a comparison is unknown, or the size too small for a single octave.
     """
     for name in comparisons:
         if name not in COMPARISONS:
@@ -62,6 +65,8 @@ def benchmark(
             )
     # Others come first: what ours changes about memory speeds up everything after it.
     reference = dreamer_for(settings.changed("machine", precision="fp32"), keep_memory=False)
+    reference = with_fitting_octaves(reference, size, None, say)
+    settings = replace(settings, octaves=reference.settings.octaves)
     figures = _about(reference, settings, size) | {"repeats": repeats, "ours": {}}
     for name, compared in (("plain", _plain), ("pytorch-deepdream", _cascade)):
         if name in comparisons:
@@ -79,6 +84,10 @@ def benchmark(
         if "film" in comparisons:
             say(f"{precision}: a film")
             ours["film"] = _film(chosen, size)
+        if "busy" in comparisons:
+            say(f"{precision}: beside a busy core")
+            ours["busy_frame_seconds"] = _beside_a_busy_core(chosen, size, repeats)
+            ours["times_slower_when_busy"] = ours["busy_frame_seconds"] / ours["frame_seconds"]
     return figures
 
 
@@ -137,7 +146,6 @@ def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figure
     dreamer = dreamer_for(settings)
     device = dreamer.network.device
     picture = noise(size, (0,)).to(device)
-    dreamer.check(size)
     devices.give_back()
     devices.forget_peak(device)
     loaded = time.perf_counter() - began
@@ -233,6 +241,19 @@ def _film(settings: Settings, size: Size) -> Figures:
         "frames_per_second": FILM_FRAMES / whole,
         "around_the_dream": 1 - dreaming / whole,
     }
+
+
+def _beside_a_busy_core(settings: Settings, size: Size, repeats: int) -> float:
+    """The seconds of a frame while another program keeps one core busy."""
+    dreamer = dreamer_for(settings)
+    device = dreamer.network.device
+    picture = noise(size, (0,)).to(device)
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        return _seconds(lambda: dreamer(picture, (0, 0)), device, repeats)
+    finally:
+        busy.kill()
+        busy.wait()
 
 
 def profiled(call: Callable[[], object], device: torch.device) -> list[Figures]:

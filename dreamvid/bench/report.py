@@ -54,6 +54,11 @@ def print_tables(figures: dict[str, Any]) -> None:
                 f"{film['frames_per_second']:.2f} fps, {film['around_the_dream']:.1%} of its time "
                 "around the dream"
             )
+        if "busy_frame_seconds" in ours:
+            console.print(
+                f"{precision}: {ours['busy_frame_seconds']:.3f} s/frame beside a busy core, "
+                f"{ours['times_slower_when_busy']:.2f} times as long"
+            )
         if "profile" in ours:
             console.print(_operations(precision, ours["profile"]))
 

@@ -4,11 +4,11 @@ import os
 import signal
 import sys
 
-from dreamvid.cli import bench, films, jobs, studying, training, weights
+from dreamvid.cli import bench, films, jobs, queue, studying, training, weights
 from dreamvid.cli.app import app, fail
 from dreamvid.errors import DreamvidError, Stopped, StorageError
 
-__all__ = ["app", "bench", "films", "jobs", "main", "studying", "training", "weights"]
+__all__ = ["app", "bench", "films", "jobs", "main", "queue", "studying", "training", "weights"]
 
 
 def main() -> None:
@@ -24,7 +24,8 @@ def main() -> None:
     except DreamvidError as error:
         status = fail(str(error), error.exit_status)
     except Stopped as stopped:
-        status = fail(f"stopped; go on with {stopped.remedy}", 128 + stopped.signal)
+        more = f"; {stopped.so_far}" if stopped.so_far else ""
+        status = fail(f"stopped; go on with {stopped.remedy}{more}", 128 + stopped.signal)
     except OSError as error:
         # What each file has to say is said where it is opened; this is the machine's own trouble.
         where = f"{error.filename}: " if error.filename else ""
@@ -35,5 +36,8 @@ def main() -> None:
             raise
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "dreamvid"
-        status = fail(f"{error.format_message()} (see `{path} --help`)", 2)  # pyright: ignore
+        said = error.format_message()  # pyright: ignore
+        if "unexpected extra argument" in said and path.endswith((" video", " zoom", " image")):
+            said += "; a pattern of names is given in quotes, as in 'shot_*.png'"
+        status = fail(f"{said} (see `{path} --help`)", 2)
     sys.exit(status or 0)

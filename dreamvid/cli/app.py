@@ -16,8 +16,18 @@ if TYPE_CHECKING:
     from dreamvid.cli.progress import Bar
 
 PANELS = {
-    "Films and pictures": ("zoom", "video", "loop", "image", "resume", "encode", "jobs", "clean"),
-    "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure"),
+    "Films and pictures": (
+        "zoom",
+        "video",
+        "loop",
+        "image",
+        "resume",
+        "encode",
+        "run",
+        "jobs",
+        "clean",
+    ),
+    "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
     "Networks and speed": ("weights", "bench", "distil", "train"),
 }
 """The commands in the order people need them."""
@@ -72,7 +82,9 @@ def progress_for(quiet: bool, unit: str = "frame") -> "Bar":
 
 
 def print_path(path: Path) -> None:
-    """Tell where the result is."""
+    """Tell where the result is, but not where the result itself is on standard output."""
+    if path.name == "-":
+        return
     tell(f"{path}\n")
 
 

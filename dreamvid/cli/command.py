@@ -113,6 +113,17 @@ def _option(name: str, flag: Flag) -> inspect.Parameter:
 class Command(TyperCommand):
     """A command whose help shows the default of each flag's setting."""
 
+    def parse_args(self, ctx, args):
+        """Give the flags that stand alone their values; an option of click must have one."""
+        alone = {
+            f"--{name}": flag.alone
+            for name, flag in flags_of(ctx.command_path.partition(" ")[2]).items()
+            if flag.alone
+        }
+        return super().parse_args(
+            ctx, [f"{word}={alone[word]}" if word in alone else word for word in args]
+        )
+
     def format_options(self, ctx, formatter) -> None:
         """Write the arguments, then the flags in the table's order."""
         flags = flags_of(ctx.command_path.partition(" ")[2])

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dreamvid.cli.app import tell
+from dreamvid.cli.asking import confirmed
 from dreamvid.cli.command import command
 from dreamvid.errors import SettingsError
 
@@ -33,7 +34,7 @@ def clean(folder: Folder = None, *, yes: bool) -> None:
         raise SettingsError("clean: asks before it removes anything; give --yes where nobody can")
 
     def may(question: str) -> bool:
-        return yes or typer.confirm(question, err=True)
+        return yes or confirmed(question, False)
 
     for line in import_module("dreamvid.jobs.housekeeping").cleaned(folder or Path(), may):
         tell(f"{line}\n")

@@ -13,6 +13,7 @@ from rich.progress import (
     TextColumn,
 )
 
+from dreamvid.cli.asking import confirmed
 from dreamvid.jobs.disk import clock
 from dreamvid.machine.streams import lasting
 
@@ -46,6 +47,14 @@ class Bar:
         """A line worth knowing."""
         if not self.quiet:
             self.console.print(text, markup=False, soft_wrap=True)
+
+    def ask(self, question: str) -> bool:
+        """Ask on a terminal; elsewhere, and where it is to be quiet, the answer is yes."""
+        if self.quiet or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+            return True
+        if self.bar:
+            self.bar.stop()
+        return confirmed(question, True)
 
     def begin(self, done: int, total: int) -> None:
         """Units `done` of `total` are there already."""

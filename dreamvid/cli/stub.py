@@ -97,7 +97,7 @@ def _told(flags: dict[str, Flag], name: str) -> str:
 def _kinds(name: str, flag: Flag) -> list[str]:
     """The types that a keyword takes, as texts."""
     if flag.kind == "list":
-        each = "str | PathLike[str]" if name in ("weights", "plugins") else "str"
+        each = "str | PathLike[str]" if name in ("weights", "plugins", "audio") else "str"
         return [*each.split(" | "), f"Sequence[{each}]"]
     if flag.kind == "seconds":
         return ["float", "str"]

@@ -116,6 +116,27 @@ def explain(
     print_path(target)
 
 
+@command("dreamvid listen song.wav --preview")
+def listen(
+    song: Annotated[Path, typer.Argument(metavar="SONG", help="Any file with sound.")],
+    *,
+    asked: Asked,
+    out: Path | None,
+    preview: bool,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Draw the waveform, bands, onsets and beats of music, and write its curves as CSV."""
+    settings = asked.settings()
+    target = out or Path(f"{song.stem}-listen.png")
+    with progress_for(quiet) as progress:
+        told = import_module("dreamvid.studies.listening").listen(
+            song, target, settings, preview=preview, overwrite=overwrite, say=progress.say
+        )
+    tell(f"{told}\n")
+    print_path(target)
+
+
 @command("dreamvid measure clip.mp4 clip-video.mp4")
 def measure(
     source: Annotated[

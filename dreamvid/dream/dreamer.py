@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from dreamvid.dream.ascent import Ascent, Number, Step
+from dreamvid.dream.catching_up import Box, boxes, needing, pasted
 from dreamvid.dream.cuda_graphs import Recordings, cuda_graph
 from dreamvid.dream.octaves import climbed, largest_octaves, octave_sizes
 from dreamvid.dream.plan import FramePlan, OctavePlan, Plan
@@ -16,6 +18,7 @@ from dreamvid.dream.tiles import InParts, Tiler, in_one_piece
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
 from dreamvid.machine.devices import device_for, made_ready
+from dreamvid.machine.threads import worth
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice, ever
@@ -41,7 +44,7 @@ class Dreamer:
         self.settings = settings
         self.plan = Plan(network, choices, settings)
         options = self.plan.timeline.options
-        self.goal = Goal(network, settings.objective, options, settings.film.rate)
+        self.goal = Goal(network, settings.objective, options, settings.film.rate, settings.music)
         for each in self.plan.everything:
             self.goal.check(each)
         self.report = Report()
@@ -63,6 +66,7 @@ class Dreamer:
         later: bool = False,
         fresh: Tensor | None = None,
         index: int = 0,
+        lift: Tensor | None = None,
     ) -> Frame:
         """`frame` dreamed.
 
@@ -73,8 +77,9 @@ class Dreamer:
             fresh: (H, W) from 0 to 1. Where it is 1, `frame` is no dream after all, and its steps
                 are as large as those of a first frame.
             index: its number in the film, for layers and settings that change in its course.
+            lift: (H, W), how many times as large the steps are.
         """
-        return self.batch(checked(frame)[None], key, later, fresh, index)[0]
+        return self.batch(checked(frame)[None], key, later, fresh, index, lift)[0]
 
     def batch(
         self,
@@ -83,6 +88,7 @@ class Dreamer:
         later: bool = False,
         fresh: Tensor | None = None,
         index: int = 0,
+        lift: Tensor | None = None,
     ) -> Tensor:
         """Frames (N, 3, H, W) of one size dreamed together, with the same jitter."""
         self.check(size_of(frames))
@@ -92,10 +98,16 @@ class Dreamer:
         def dream(passed: int, image: Tensor, octave: int) -> Tensor:
             report.begin(passed, octave, size_of(image))
             here = plan.octaves[octave]
-            step_size = _with_fresh(here, fresh if later else None, image)
+            place = (*key, passed * plan.settings.count + octave)
+            new = fresh if later else None
+            step_size = _with_fresh(here, new, image)
+            if lift is not None:
+                step_size = step_size * resized(lift[None], size_of(image))[0].to(image.dtype)
             ascent = self._ascent(plan, octave, image, isinstance(step_size, Tensor))
-            place = passed * plan.settings.count + octave
-            return ascent(image, step_size, here.steps, (*key, place), report)
+            with self._threads_worth(image):
+                if new is not None:
+                    image = self._caught_up(plan, octave, image, new, place, report)
+                return ascent(image, step_size, here.steps, place, report)
 
         inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
         for passed in range(plan.settings.passes):
@@ -163,6 +175,16 @@ class Dreamer:
             if min(each) < least and not (self.plan.by_octave and self._dreams(octave, each))
         ]
 
+    def larger_tile(self, size: Size) -> int:
+        """The side of the tiles of a picture where ``machine.tile`` is too small; 0 elsewhere."""
+        tile = self.settings.machine.tile
+        choices = self.plan.at().octaves[-1].choices
+        if not tile or max(size) <= tile or not choices:
+            return 0
+        hill = self.goal.hill(choices, size)
+        least = self._tiler(hill).least_side() if hill.local else 0
+        return least if least > tile else 0
+
     def _dreams(self, octave: int, size: Size) -> bool:
         """Whether an octave's own layers can be dreamed at that size."""
         key = (octave, size)
@@ -174,6 +196,33 @@ class Dreamer:
             except (RuntimeError, ValueError):
                 self._small[key] = False
         return self._small[key]
+
+    def _caught_up(
+        self, plan: FramePlan, octave: int, image: Tensor, fresh: Tensor, key: Key, report: Report
+    ) -> Tensor:
+        """`image` after the steps that a first frame has more, where it is fresh."""
+        here = plan.octaves[octave]
+        more = here.first_steps - here.steps
+        if more <= 0:
+            return image
+        need, least = needing(fresh, size_of(image)), self.network.smallest_side
+        hill = self.goal.hill(here.choices, size_of(image), plan.index)
+        found = boxes(need, least)
+        if found and (hill.masks is not None or not hill.local):
+            found = [Box(slice(None), slice(None))]
+        for number, box in enumerate(found):
+            part = image[:, :, box.rows, box.columns].contiguous()
+            step_size = here.first_step_size * need[box.rows, box.columns].to(image.dtype)
+            ascent = self._ascent(plan, octave, part, True)
+            part = ascent(part, step_size, more, (*key, number, more), report)
+            image = pasted(image, part, box)
+        return image
+
+    def _threads_worth(self, image: Tensor) -> AbstractContextManager[None]:
+        """The threads for an octave; those that the user asked for are taken everywhere."""
+        if self._device.type != "cpu" or self.settings.machine.threads:
+            return nullcontext()
+        return worth(len(image) * image.shape[-2] * image.shape[-1])
 
     def _ascent(self, plan: FramePlan, octave: int, image: Tensor, varied: bool) -> Ascent:
         """The ascent at an octave, for pictures like `image`; `varied` steps have many sizes."""
@@ -191,6 +240,9 @@ class Dreamer:
         """What computes a hill's gradient in bounded memory, where its parts can be computed."""
         if not hill.local:
             return in_one_piece
+        return self._tiler(hill)
+
+    def _tiler(self, hill: Hill) -> Tiler:
         if hill.layers not in self._tilers:
             tile = self.settings.machine.tile
             self._tilers[hill.layers] = Tiler(self.network, list(hill.layers), tile)
@@ -219,6 +271,8 @@ def with_fitting_octaves(
 ) -> Dreamer:
     """`dreamer`, without the octaves that are too small to dream; `say` is told of them.
 
+    It is told, too, of tiles that are larger than asked for, see `Dreamer.larger_tile`.
+
     Raises `SettingsError` if not even the largest can be dreamed, or the seed cannot.
     """
     small, count = dreamer.too_small(size), dreamer.settings.octaves.count
@@ -227,6 +281,11 @@ def with_fitting_octaves(
         say(f"{size} has room for {fits} of {count} octaves; the smallest are left out")
         dreamer = Dreamer(dreamer.network, dreamer.choices, largest_octaves(dreamer.settings, fits))
     dreamer.check(size, seed)
+    if side := dreamer.larger_tile(size):
+        taken = f"tiles of {side}" if side < max(size) else "the picture in one piece"
+        say(
+            f"machine.tile: {dreamer.settings.machine.tile} would be mostly margin; {taken} instead"
+        )
     return dreamer
 
 

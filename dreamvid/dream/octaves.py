@@ -48,6 +48,24 @@ def largest_octaves(settings: Settings, count: int) -> Settings:
     return settings.changed("octaves", count=count, weights=tuple(weights))
 
 
+def smallest_octaves(settings: Settings, count: int) -> Settings:
+    """The same dream without its largest octaves, so that `count` are left."""
+    octaves, ascent = settings.octaves, settings.ascent
+
+    def first(values: T, where: str) -> T:
+        if not isinstance(values, tuple | list) or not values:
+            return values
+        return tuple(for_each_octave(values, octaves.count, where)[:count])  # pyright: ignore
+
+    settings = settings.changed(
+        "ascent",
+        iterations=first(ascent.iterations, "ascent.iterations"),
+        step_size=first(ascent.step_size, "ascent.step_size"),
+    )
+    layers = first(octaves.layers, "octaves.layers")
+    return settings.changed("octaves", count=count, weights=octaves.weights[:count], layers=layers)
+
+
 def octave_weights(settings: OctaveSettings) -> list[float]:
     """What each octave's step size is multiplied by, smallest octave first."""
     return [*settings.weights, *[1.0] * settings.count][: settings.count]

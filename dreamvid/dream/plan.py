@@ -1,5 +1,6 @@
 """What is dreamed at each octave of each frame: which layers, how many steps, how large."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ class OctavePlan:
     """In the network's own units."""
     first_step_size: float
     """That of a frame which does not start from a dream."""
+    first_steps: int
+    """Those of such a frame."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,15 @@ class FramePlan:
     def steps(self) -> int:
         """The steps of all octaves and passes together."""
         return sum(octave.steps for octave in self.octaves) * self.settings.passes
+
+
+def _strengthened(steps: int, strength: float) -> int:
+    """The steps of a dream of that strength, of which each is larger or smaller too.
+
+    All steps together go `strength` times as far. Larger steps alone would be coarser, and a
+    hundred smaller ones as long in the making.
+    """
+    return max(1, round(steps * math.sqrt(strength))) if steps and strength else steps
 
 
 class Plan:
@@ -78,13 +90,19 @@ class Plan:
         """The plan of the frame `index`; `later` if it starts from a dream."""
         now = self.timeline.at(index)
         octaves, ascent = now.octaves, now.ascent
-        steps = for_each_octave(ascent.iterations, octaves.count, "ascent.iterations")
+        first_steps = for_each_octave(ascent.iterations, octaves.count, "ascent.iterations")
+        steps = first_steps
         if later and ascent.later is not None:
             steps = [ascent.later] * octaves.count
         first_sizes = for_each_octave(ascent.step_size, octaves.count, "ascent.step_size")
         sizes = first_sizes
         if later and ascent.later_step_size is not None:
             sizes = [ascent.later_step_size] * octaves.count
+        taken, first_taken = (
+            [_strengthened(each, ascent.strength) for each in all_of_them]
+            for all_of_them in (steps, first_steps)
+        )
+        parts = [asked / made if made else 1.0 for asked, made in zip(steps, taken, strict=True)]
         choices = self._choices(index, now)
         level = self.network.preprocessing.level * ascent.strength
         return FramePlan(
@@ -94,9 +112,10 @@ class Plan:
             [
                 OctavePlan(
                     choices[octave],
-                    steps[octave] if weight and choices[octave] else 0,
-                    sizes[octave] * weight * level,
-                    first_sizes[octave] * weight * level,
+                    taken[octave] if weight and choices[octave] else 0,
+                    sizes[octave] * weight * level * parts[octave],
+                    first_sizes[octave] * weight * level * parts[octave],
+                    first_taken[octave] if weight and choices[octave] else 0,
                 )
                 for octave, weight in enumerate(octave_weights(octaves))
             ],

@@ -31,6 +31,9 @@ MOST_ON_A_PROCESSOR = 5 * 2**29
 """Bytes for one tile, so that a step at 3840x2160 takes less than 4 GB in all."""
 TRANSIENT = 2
 """Beside what a step keeps for its gradient, it holds this many tensors like the largest of it."""
+LEAST_OWN = 0.5
+"""The least share of a tile's side that is no margin: with a side of one's own choice, the tiles
+take at most four times the work of the picture in one piece."""
 PROBE = 160
 """The side in pixels of the part of a picture on which a gradient's memory is measured."""
 
@@ -49,7 +52,8 @@ class Tiler:
     network: Network
     layers: Sequence[str]
     side: int = 0
-    """The side of a tile with its margin, in pixels; 0 is as large as memory allows."""
+    """The side of a tile with its margin, in pixels; 0 is as large as memory allows. Where it would
+    be mostly margin, `least_side` is taken."""
 
     def __post_init__(self) -> None:
         self._sight: Sight | None = None
@@ -117,11 +121,17 @@ class Tiler:
             self._sight = sight_of(self.network, self.layers)
         return self._sight
 
+    def least_side(self) -> int:
+        """The side of the smallest tiles that are not mostly margin."""
+        field, stride = self.sight()
+        return math.ceil((2 * field + stride) / (1 - LEAST_OWN))
+
     def _cut(self, picture: Tensor, gradient: Gradient) -> Size:
         """The size of a tile with its margin, or of the whole picture where that fits."""
         whole = size_of(picture)
         if self.side:
-            most = self._most if max(whole) <= self.side else min(self._most, self.side**2)
+            side = self.side if max(whole) <= self.side else max(self.side, self.least_side())
+            most = self._most if max(whole) <= side else min(self._most, side**2)
         else:
             most = min(self._most, self._affordable(picture, gradient))
         if math.prod(whole) <= most:

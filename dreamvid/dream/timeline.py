@@ -32,7 +32,8 @@ class Timeline:
     def __init__(self, settings: Settings) -> None:
         """Compute every schedule; raise `SettingsError` for the first value that is not allowed."""
         self.settings = settings
-        self.film = Span(settings.film.length, settings.film.rate, settings.film.seed)
+        film = settings.film
+        self.film = Span(film.length, film.rate, film.seed, settings.music)
         self.values: dict[str, np.ndarray] = {}
         """The values at every frame, for each scheduled setting, by its name."""
         self.selectors = [Selector.read(text) for text in settings.network.layers]

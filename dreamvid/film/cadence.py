@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.film.carries import traced_back
+from dreamvid.film.entering import ROOM, beyond
 from dreamvid.film.pipeline import Recurrence, dreamed
 from dreamvid.frames import Frame, Size, constant, quantised, resized, size_of
 from dreamvid.motion.motions import Motion
@@ -71,7 +72,10 @@ def between(
             came = traced_back(motion, points, first + place, place, size, fps, period)
             goes, found = _ahead(motion, index, stride - place, size, fps, period, dream)
             earlier, later = _moved(previous, came), _moved(dream, goes)
-            yield torch.lerp(earlier, later, found * (place / stride)).clamp(0, 1)
+            # What entered since the dream before is only in the later one.
+            new = (beyond(came, size).amax(0) > ROOM).float()
+            share = found * torch.maximum(new, constant((place / stride,), new.device))
+            yield torch.lerp(earlier, later, share).clamp(0, 1)
 
     return fill
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.dream.timeline import Timeline
+from dreamvid.film.entering import Entering
 from dreamvid.film.sources import Moment
 from dreamvid.film.tone import anchored, share_of, tone_of
 from dreamvid.frames import Clock, Frame, Size, drawn, size_of
@@ -47,6 +48,8 @@ class Start:
     """(H, W), 1 where a frame that starts from a dream has none yet, 0 where it has it all."""
     draw: int = 0
     """With the seed, what the frame's randomness depends on."""
+    lift: Tensor | None = None
+    """(H, W), how many times as large its steps are; None: all as usual."""
 
 
 Carry = Callable[[Situation], Start]
@@ -116,16 +119,30 @@ carries = Carries()
 
 
 def by_motion(
-    motion: Motion, fps: Fraction, *, stride: int = 1, period: int | None = None
+    motion: Motion,
+    fps: Fraction,
+    read: Callable[[int], Frame] | None = None,
+    *,
+    stride: int = 1,
+    period: int | None = None,
+    seed: int = 0,
 ) -> Carry:
     """Start from the last dream, moved on by the time since; the first, from the source.
 
     Args:
         motion: how the picture moves.
         fps: frames a second.
+        read: gives an earlier frame by its index, for what enters from outside; None: only the
+            last dream is there.
         stride: frames from one dream to the next.
         period: frames after which the motion's time and all randomness begin anew, for loops.
+        seed: what enters depends on it.
     """
+
+    def trace(points: Tensor, index: int, count: int, size: Size) -> Tensor:
+        return traced_back(motion, points, index, count, size, fps, period)
+
+    entering = Entering(read, trace, fps, stride, seed)
 
     def carry(situation: Situation) -> Start:
         draw = situation.index % period if period else situation.index
@@ -133,8 +150,11 @@ def by_motion(
             return Start(situation.moment.frame, draw=draw)
         size = size_of(situation.previous)
         points = grid(size, situation.previous.device)
-        came = traced_back(motion, points, situation.index, stride, size, fps, period)
-        return Start(warp(situation.previous, came - points), later=True, draw=draw)
+        came = trace(points, situation.index, stride, size)
+        start = warp(situation.previous, came - points)
+        start = entering(start, situation.index, came, situation.previous)
+        lift = entering.lift(situation.index, size, start.device)
+        return Start(start, later=True, draw=draw, lift=lift)
 
     return carry
 

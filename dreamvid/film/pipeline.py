@@ -3,14 +3,44 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
+from typing import Protocol
 
-from dreamvid.dream.dreamer import Dreamer
+from torch import Tensor
+
 from dreamvid.film.carries import Carry, Situation
 from dreamvid.film.sources import FrameSource
-from dreamvid.frames import Frame, quantised
+from dreamvid.frames import Frame, Key, quantised
 
 Finish = Callable[[Situation, Frame], Frame]
 """From a situation and its dream to the frame that is kept."""
+
+
+class Dreams(Protocol):
+    """What dreams as a `Dreamer` does."""
+
+    def __call__(
+        self,
+        frame: Frame,
+        key: Key,
+        later: bool = False,
+        fresh: Tensor | None = None,
+        index: int = 0,
+        lift: Tensor | None = None,
+    ) -> Frame:
+        """`frame` dreamed."""
+        ...
+
+    def batch(
+        self,
+        frames: Tensor,
+        key: Key,
+        later: bool = False,
+        fresh: Tensor | None = None,
+        index: int = 0,
+        lift: Tensor | None = None,
+    ) -> Tensor:
+        """Frames (N, 3, H, W) dreamed together."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -20,7 +50,7 @@ class Recurrence:
     source: FrameSource
     carry: Carry
     """Where each dream starts."""
-    dreamer: Dreamer
+    dreamer: Dreams
     seed: int
     """All randomness is keyed by it and by what the carry draws."""
     depth: int
@@ -51,6 +81,7 @@ def dreamed(
         situation = Situation(index, moment, previous, film.seed)
         begin = film.carry(situation)
         key = (film.seed, begin.draw)
-        dream = film.dreamer(begin.frame, key, begin.later, begin.fresh, film.time(index))
+        time = film.time(index)
+        dream = film.dreamer(begin.frame, key, begin.later, begin.fresh, time, begin.lift)
         previous = film.kept(situation, dream)
         yield index, previous

@@ -8,6 +8,7 @@ OWN: dict[str, Flag] = {
     "video.frames": FLAGS["frames"]._replace(unset="to the film's end"),
     "video.seconds": FLAGS["seconds"]._replace(unset="to the film's end"),
     "video.fps": FLAGS["fps"]._replace(unset="the film's own"),
+    "video.audio": FLAGS["audio"]._replace(unset="the film's own sound"),
     "video.size": FLAGS["size"]._replace(unset="the film's own, at most {FILM_SIDE}"),
     "video.preset": FLAGS["preset"]._replace(default="video"),
     "loop.out": FLAGS["out"]._replace(unset="SEED-loop.mp4, or noise-loop.mp4"),
@@ -50,6 +51,7 @@ OWN: dict[str, Flag] = {
     "encode.audio": Flag(
         "Lay the sound of this file under the film.", "FILE", kind="file", unset="the input's"
     ),
+    "run.check": Flag("Check all jobs and make none.", kind="switch"),
     "clean.yes": Flag("Ask nothing.", kind="switch", names=("-y", "--yes")),
     "sheet.out": FLAGS["out"]._replace(help="Where to write the sheet.", unset="SEED-sheet.png"),
     "sheet.size": FLAGS["size"]._replace(
@@ -87,10 +89,20 @@ OWN: dict[str, Flag] = {
     "measure.out": FLAGS["out"]._replace(
         help="Where to write the CSV; the plot goes beside it.", unset="DREAM-measure.csv"
     ),
+    "listen.out": FLAGS["out"]._replace(
+        help="Where to write the picture; the CSV goes beside it.", unset="SONG-listen.png"
+    ),
+    "listen.fps": FLAGS["fps"]._replace(help="Rows of the CSV, and frames, a second."),
+    "listen.preset": FLAGS["preset"]._replace(
+        help="Whose motion the preview has: a preset, or a .toml file.", default="pulse"
+    ),
+    "listen.preview": Flag(
+        "Also make a small film of the motion alone, with the sound.", kind="switch"
+    ),
     "bench.size": Flag("Size of the picture.", "WxH", default="1024x575"),
     "bench.repeats": Flag("How often each time is taken.", "N", kind="whole", default=5, least=1),
     "bench.compare": Flag(
-        "What to measure beside it: plain, pytorch-deepdream, film.",
+        "What to measure beside it: plain, pytorch-deepdream, film, busy.",
         "A,B",
         unset="plain",
         several=True,
@@ -180,18 +192,20 @@ _DREAM = (
     "preset of strength layer octaves iterations network weights config assign plugins seed device "
     "precision"
 )
+_MUSIC = "audio audio_offset bpm beat_offset flashes"
 _RUN = "min_free job overwrite tidy quiet"
 COMMANDS: dict[str, str] = {
-    "zoom": f"out at {_LENGTH} fade_in fade_out motion speed mask keep_color {_DREAM} background "
-    f"depth cadence anchor preview {_RUN}",
-    "video": f"out start end {_LENGTH} fade_in fade_out carry flow mask keep_color strict "
-    f"sound_track {_DREAM} background depth {_RUN}",
-    "loop": f"out at {_LENGTH} motion speed mask keep_color {_DREAM} background depth cadence "
-    f"anchor preview {_RUN}",
+    "zoom": f"out at {_LENGTH} {_MUSIC} fade_in fade_out motion speed mask keep_color {_DREAM} "
+    f"background depth cadence anchor preview {_RUN}",
+    "video": f"out start end {_LENGTH} {_MUSIC} fade_in fade_out carry flow bars mask keep_color "
+    f"strict sound_track {_DREAM} background depth {_RUN}",
+    "loop": f"out at {_LENGTH} {_MUSIC} motion speed mask keep_color {_DREAM} background depth "
+    f"cadence anchor preview {_RUN}",
     "image": f"out at size fit mask keep_color {_DREAM} background keep_alpha depth batch log "
     "overwrite quiet",
     "resume": "out frames seconds source min_free overwrite tidy quiet",
     "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
+    "run": "check quiet",
     "jobs": "",
     "clean": "yes",
     "info": "",
@@ -200,6 +214,7 @@ COMMANDS: dict[str, str] = {
     "sheet": "out size of layer channels presets networks iterations octaves steps preset network "
     "weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",
+    "listen": "out fps audio_offset bpm beat_offset preview preset motion assign overwrite quiet",
     "measure": "loop out start flow layer network weights assign plugins device precision "
     "overwrite quiet",
     "weights list": "",

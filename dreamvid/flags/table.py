@@ -27,6 +27,8 @@ class Flag(NamedTuple):
     least: int | None = None
     chooses: str = ""
     """The registered function whose option the setting is: the flag chooses that too."""
+    alone: str = ""
+    """Its value where it stands alone, ``--flag``; another is given as ``--flag=VALUE``."""
 
 
 FLAGS: dict[str, Flag] = {
@@ -77,6 +79,34 @@ FLAGS: dict[str, Flag] = {
         "film.fade_out",
         "number",
     ),
+    # The music.
+    "audio": Flag(
+        "Music to follow and to hear, which the film is as long as: FILE, STEM=FILE or "
+        "NAME=FILE.csv; repeatable.",
+        "FILE",
+        "audio.files",
+        "list",
+        unset="none",
+        several=True,
+    ),
+    "audio_offset": Flag(
+        "Where in the music the film begins, in seconds.", "S", "audio.offset", "number"
+    ),
+    "bpm": Flag(
+        "The tempo, in beats a minute.", "BPM", "audio.bpm", "number", unset="as it is heard"
+    ),
+    "beat_offset": Flag(
+        "Where in the music a bar begins, in seconds.",
+        "S",
+        "audio.beat_offset",
+        "number",
+        unset="as it is heard",
+    ),
+    "flashes": Flag(
+        "Allow more than three flashes a second; they can cause seizures.",
+        sets="audio.flashes",
+        kind="switch",
+    ),
     # The dream.
     "preset": Flag("A preset, or a .toml file of settings.", "NAME", default="default"),
     "config": Flag(
@@ -123,7 +153,8 @@ FLAGS: dict[str, Flag] = {
         chooses="words",
     ),
     "strength": Flag(
-        "How strong the dream is, in any preset: 0.5 half as much, 2 twice.",
+        "How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and larger "
+        "steps.",
         "X",
         "ascent.strength",
         "number",
@@ -171,6 +202,11 @@ FLAGS: dict[str, Flag] = {
     "mask": Flag(
         "A picture or a film: white dreams, black stays.", "FILE", "video.mask", "file", "no mask"
     ),
+    "bars": Flag(
+        "Black bars around the film's picture: keep them, or dream over them.",
+        "HOW",
+        "video.bars",
+    ),
     "keep_color": Flag(
         "Take the brightness of the dream and the colours of the input.",
         sets="video.keep_color",
@@ -199,7 +235,10 @@ FLAGS: dict[str, Flag] = {
     "device": Flag("auto, cpu, cuda, cuda:N or mps.", "NAME", "machine.device"),
     "precision": Flag("auto, bf16, fp32 or fp64.", "KIND", "machine.precision"),
     "preview": Flag(
-        "First show the motion alone, then a film of a quarter of the size.", kind="switch"
+        "First make small films of the motion alone and of the dream, then ask whether to go on; "
+        "=motion or =quarter makes just that one.",
+        "[=KIND]",
+        alone="both",
     ),
     "min_free": Flag(
         "Stop before the disk has less free than this; the job can be resumed.",

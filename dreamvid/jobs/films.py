@@ -1,5 +1,6 @@
 """Making things out of a seed: a film, a picture. What both doors open onto."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,30 +11,36 @@ from dreamvid.errors import SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
 from dreamvid.film.finishing import check_picture_mask, finished_picture
+from dreamvid.film.living import living
 from dreamvid.frames import Size, quantised, size_of
-from dreamvid.jobs import logs
+from dreamvid.jobs import logs, previews
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
+from dreamvid.jobs.music import closing_on_a_bar, lasting, with_music, with_own_sound
+from dreamvid.jobs.naming import job_folder
+from dreamvid.jobs.piping import piped
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
-from dreamvid.jobs.seeds import known_place, last_frame, probe_film
+from dreamvid.jobs.seeds import known_numbers, known_place, last_frame, probe_film
 from dreamvid.jobs.settling import (
     check_out,
     fitted_to,
     must_differ,
     read_start,
+    settled_bars,
     settled_film,
     settled_mask,
     settled_motion,
 )
 from dreamvid.jobs.stopping import stoppable
-from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import method_for
 from dreamvid.settings import FILM_SIDE, Settings, Tree, presets
 from dreamvid.sizes import Duration, film_seconds, parsed_size
 
+Make = Callable[[Request], Path]
+"""What becomes of a film in which all is settled: it is made, or only looked at."""
 SQUARE = Size(1, 1)
 """The shape of a film for which neither a seed nor a size gives one."""
 
@@ -108,40 +115,50 @@ def zoom(
     job: Path | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: str | bool | None = False,
     progress: Progress | None = None,
     dreamer: Dreamer | None = None,
+    make: Make = made,
 ) -> Path:
     """Make a film that falls into a still, and return where it is.
 
     Everything that can be wrong with the input or the settings is found before the job folder
-    is made. Where the seed is a film, `at` is the place of the frame in it. With `preview`, the
-    motion alone and a quarter of the size come first. `dreamer` is one for just these settings,
-    where there is one already.
+    is made. Where the seed is a film, `at` is the place of the frame in it. With `preview`, small
+    films come first, or alone, see `previews`; the last one is returned where it stays at them.
+    `dreamer` is one for just these settings, where there is one already. `make` is called at last.
     """
+    preview_kind = previews.kind_of(preview)
     check_out(seed, out, settings, overwrite)
     kind_of("zoom").check(settings)
-    picture = read_start(seed, at, settings, progress)
-    settings = settled_motion(settings, size_of(picture), out)
-    size = settings.film.pixels
-    source = {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
-    settings, source = settled_mask(settings, source)
     progress = progress or Silence()
+    settings, heard = with_music(settings, progress.say)
+    settings = lasting(settings)
+    picture = read_start(seed, at, settings, progress)
+    settings = settled_motion(settings, size_of(picture), out, progress)
+    size = settings.film.pixels
+    hashed = media.content_hash(seed)
+    source = {"path": str(seed.absolute()), "sha256": hashed, **known_place(at), **heard}
+    settings, source = settled_mask(settings, source)
     dreamer = with_fitting_octaves(
         dreamer or dreamer_for(settings), size, size_of(picture), progress.say
     )
-    return made(
+    start = quantised(fitted_to(picture, size, settings), settings.film.depth)
+    lively = living(dreamer.settings, dreamer, start)
+    if lively != dreamer.settings:
+        progress.say("nothing moves, so the dream changes instead; --set loop.breath=0 keeps it")
+        dreamer = dreamer_for(lively, net=dreamer.network)
+    return make(
         Request(
             kind="zoom",
             out=out,
             settings=dreamer.settings,
             dreamer=dreamer,
             source=source,
-            start=quantised(fitted_to(picture, size, settings), settings.film.depth),
+            start=start,
             job=job,
             overwrite=overwrite,
             tidy=tidy,
-            preview=preview,
+            preview=preview_kind,
             progress=progress,
         )
     )
@@ -156,35 +173,43 @@ def loop(
     job: Path | None = None,
     overwrite: bool = False,
     tidy: bool = False,
-    preview: bool = False,
+    preview: str | bool | None = False,
     progress: Progress | None = None,
+    make: Make = made,
 ) -> Path:
     """Make a film whose last frame flows into its first, and return where it is.
 
     `seed` is a picture, a job folder, whose last frame is taken, or None for noise. Otherwise
     like `zoom`.
     """
+    preview_kind = previews.kind_of(preview)
     if seed is None and at is not None:
         raise SettingsError("--at: got a place, and no film that it is in; name one as the seed")
     if seed is not None and seed.is_dir():
         seed = last_frame(seed)
     check_out(seed, out, settings, overwrite)
+    progress = progress or Silence()
+    settings, heard = with_music(settings, progress.say)
+    settings = closing_on_a_bar(settings, progress.say)
     kind_of("loop").check(settings)
     picture = None if seed is None else read_start(seed, at, settings, progress)
-    settings = settled_motion(settings, SQUARE if picture is None else size_of(picture), out)
-    size = settings.film.pixels
-    progress = progress or Silence()
     shape = None if picture is None else size_of(picture)
+    settings = settled_motion(settings, shape or SQUARE, out, progress)
+    size = settings.film.pixels
     dreamer = with_fitting_octaves(dreamer_for(settings), size, shape, progress.say)
-    source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
+    source = {"path": "", "sha256": "", "frames": str(settings.film.length), **heard}
     if seed is not None:
-        source |= {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
+        source |= {
+            "path": str(seed.absolute()),
+            "sha256": media.content_hash(seed),
+            **known_place(at),
+        }
     settings, source = settled_mask(settings, source)
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
     else:
         start = fitted_to(picture, size, settings)
-    return made(
+    return make(
         Request(
             kind="loop",
             out=out,
@@ -195,7 +220,7 @@ def loop(
             job=job,
             overwrite=overwrite,
             tidy=tidy,
-            preview=preview,
+            preview=preview_kind,
             progress=progress,
         )
     )
@@ -210,6 +235,7 @@ def video(
     overwrite: bool = False,
     tidy: bool = False,
     progress: Progress | None = None,
+    make: Make = made,
 ) -> Path:
     """Dream over a film, its motion, rate and sound kept, and return where the new film is.
 
@@ -217,27 +243,39 @@ def video(
     """
     check_out(source, out, settings, overwrite)
     kind_of("video").check(settings)
-    film, progress = probe_film(source), progress or Silence()
-    for line in film.remarks:
-        progress.say(line)
-    line = media.heard(source, film.tracks, settings.video.sound_track)
-    if settings.video.sound and line:
-        progress.say(line)
+    progress = progress or Silence()
+    if str(source) == encoders.PIPE:
+        job = job_folder(job, out, source, "video")
+        source = piped(job, out, overwrite, progress.say)
+    film = probe_film(source, settings.film.fps)
+    _tell_of(film, source, settings, progress)
     rate = settings.film.fps or film.rate
+    settings, heard = with_music(settings.changed("film", fps=rate), progress.say)
+    settings = lasting(settings)
     first, frames = _range(film, rate, settings)
     size = film.size
     if settings.film.size or max(size) > FILM_SIDE:
         block = encoders.encoding_for(out, settings.encode).block
         size = parsed_size(settings.film.size or FILM_SIDE, film.size, block)
+    if not heard:
+        settings, heard = with_own_sound(settings, source, film, first)
     settings = settled_film(settings, size, rate, frames)
-    known = {"path": str(source.absolute()), "sha256": input_hash(source), "first": str(first)}
+    known = {
+        "path": str(source.absolute()),
+        "sha256": media.content_hash(source),
+        "first": str(first),
+        **known_numbers(film),
+        **heard,
+    }
     settings, known = settled_mask(settings, known)
+    bars = settled_bars(source, film, settings, known, progress)
     carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)
-    dreamer = with_fitting_octaves(dreamer_for(settings), size, None, progress.say)
+    shown = bars.between(size) if bars else size
+    dreamer = with_fitting_octaves(dreamer_for(settings), shown, None, progress.say)
     if settings.video.strict:
         media.check_whole(source, film)
-    return made(
+    return make(
         Request(
             kind="video",
             out=out,
@@ -250,6 +288,15 @@ def video(
             progress=progress,
         )
     )
+
+
+def _tell_of(film: media.Film, path: Path, settings: Settings, progress: Progress) -> None:
+    """Say what is special about a film, and what of its sound is left out."""
+    for line in film.remarks:
+        progress.say(line)
+    line = media.heard(path, film.tracks, settings.video.sound_track)
+    if settings.video.sound and line:
+        progress.say(line)
 
 
 def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, int]:

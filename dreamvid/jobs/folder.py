@@ -6,6 +6,8 @@
       job.json            the manifest: settings, source, weights, versions; never edited
       lock                held by the one run that works here
       source.png          the seed, at the film's size
+      input               what came through a pipe
+      music.safetensors   what was heard in the music
       latest.png          the newest frame
       frames/000123.png   written under another name, synced, renamed
       journal.jsonl       a line for each finished frame; a torn last line is ignored
@@ -19,12 +21,13 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.frames import Frame
+from dreamvid.jobs import music
 from dreamvid.jobs.journal import Journal
 from dreamvid.machine.hashing import file_hash
 from dreamvid.media import atomic_write, read_png, storage_checked, write_picture
@@ -33,7 +36,8 @@ from dreamvid.settings import Settings, changes, settled
 
 FORMAT = 1
 SUFFIX = ".dream"
-UNBORN = {LOCK, "frames", "source.png"}
+INPUT = "input"
+UNBORN = {LOCK, "frames", "source.png", INPUT, "music.safetensors"}
 """What a job folder may hold before it has a manifest."""
 
 
@@ -97,6 +101,7 @@ class Job:
         self.journal = Journal(folder / "journal.jsonl", "index", int)
         self.source = folder / "source.png"
         self.latest = folder / "latest.png"
+        self.music = folder / "music.safetensors"
         self.needs: tuple[str, ...] = ()
         """Flags that `dreamvid resume` needs to go on with it where it lies now."""
 
@@ -116,7 +121,8 @@ class Job:
         folder = folder.absolute()
         if folder == out.absolute():
             raise ResumeError(f"{folder}: is the name of the film too; choose another with --job")
-        if seed is not None and folder in seed.absolute().parents:
+        place = seed.absolute() if seed is not None else folder
+        if seed is not None and folder in place.parents and place != folder / INPUT:
             raise ResumeError(f"{folder}: holds the seed {seed.name}; choose another with --job")
         try:
             if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
@@ -147,6 +153,8 @@ class Job:
                 job.frames.mkdir()
                 job.source.unlink(missing_ok=True)
                 job.latest.unlink(missing_ok=True)
+                job.music.unlink(missing_ok=True)
+                music.keep(manifest.settings, job.music)
                 if source is not None:
                     write_picture(source, job.source, manifest.settings.film.depth)
                 with atomic_write(folder / "job.json") as part:
@@ -173,7 +181,9 @@ class Job:
             raise ResumeError(f"{folder}/job.json: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResumeError(f"{folder}/job.json: damaged ({error!r})") from None
-        return cls(folder, manifest)
+        job = cls(folder, manifest)
+        settings = music.kept(job.music, manifest.settings, manifest.source)
+        return cls(folder, replace(manifest, settings=settings))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -200,9 +210,11 @@ class Job:
                 f"{self.folder}: made with other plugins, or with another content of them "
                 f"(it began with {began}); put them back, or start anew with --overwrite"
             )
-        if {**here.source, "path": ""} != {**manifest.source, "path": ""}:
+        if _content(here.source) != _content(manifest.source):
+            other = here.source.get(music.FILES) != manifest.source.get(music.FILES)
             raise ResumeError(
-                f"{self.folder}: made from another input; start anew with --overwrite"
+                f"{self.folder}: made {'to other music' if other else 'from another input'}; "
+                "start anew with --overwrite"
             )
 
     def frame_path(self, index: int) -> Path:
@@ -258,7 +270,8 @@ class Job:
             for path in self.frames.glob("*.png"):
                 if re.fullmatch(r"\d{6,}\.png", path.name):
                     path.unlink()
-            for path in (self.journal.path, self.source, self.latest, self.folder / LOCK):
+            names = (self.folder / INPUT, self.folder / LOCK)
+            for path in (self.journal.path, self.source, self.music, self.latest, *names):
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.frames.rmdir()
@@ -271,6 +284,12 @@ class Job:
     def read(self, index: int) -> Frame:
         """A finished frame, bit for bit as it was fed back."""
         return read_png(self.frame_path(index))
+
+
+def _content(source: Mapping[str, str]) -> dict[str, str]:
+    """What an input is, wherever it lies. The bars in it follow; older jobs know of none."""
+    follows = ("path", "bars", music.ANALYSIS)
+    return {name: value for name, value in source.items() if name not in follows}
 
 
 def _is_ours(folder: Path) -> bool:

@@ -10,8 +10,9 @@ import torch
 
 from dreamvid import media
 from dreamvid.dream.timeline import Timeline
-from dreamvid.errors import MediaError, ResumeError, SettingsError
+from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.film import loops
+from dreamvid.film.bars import Bars, keeping_bars
 from dreamvid.film.cadence import Between, between
 from dreamvid.film.carries import (
     Carry,
@@ -30,13 +31,15 @@ from dreamvid.film.finishing import (
     finished_between,
     in_turn,
 )
+from dreamvid.film.flashes import calm_for
 from dreamvid.film.footage import film_frames, is_picture, masks_of
 from dreamvid.film.pipeline import Finish
 from dreamvid.film.seams import CLOSED, Seam, loop_seam
 from dreamvid.film.sources import FilmSource, FrameSource, StillSource
 from dreamvid.frames import Flow, Frame, from_pixels, size_of
 from dreamvid.jobs.folder import Job
-from dreamvid.machine.hashing import input_hash
+from dreamvid.jobs.inputs import input_extras, input_sound
+from dreamvid.jobs.music import sound_of
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.motion.warp import grid
@@ -57,6 +60,8 @@ class Parts:
     finish: Finish | None = None
     between: Between | None = None
     period: int | None = None
+    bars: Bars | None = None
+    """What is left as it is around the picture."""
     independent: bool = False
     """Whether no frame needs the dream before it, and all are dreamed with the same key."""
 
@@ -65,8 +70,9 @@ def _all_at_once(job: Job, settings: Settings, dream: Dream, say: Say) -> range:
     return range(dream(settings.film.length))
 
 
-def _no_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
-    return None
+def _music(job: Job, frames: int, say: Say) -> media.Sound | None:
+    """The music that belongs to the first `frames` frames of the job's film."""
+    return sound_of(job.manifest.settings, job.manifest.source, frames)
 
 
 @dataclass(frozen=True)
@@ -82,8 +88,10 @@ class Kind:
     encodable: Callable[[int, int], tuple[range, int]] = lambda done, length: (range(done), length)
     """From how many frames are finished, and the film's length: which of them can be encoded as a
     film, and how many must be finished for a whole one."""
-    sound: Callable[[Job, int, Say], media.Sound | None] = _no_sound
+    sound: Callable[[Job, int, Say], media.Sound | None] = _music
     """What sound belongs to the first so many frames of the film."""
+    extras: Callable[[Job, int], media.Extras | None] = lambda job, frames: None
+    """What else belongs to them: title, date, chapters and subtitles."""
     undreamed: Callable[[Job, Settings, Say], Undreamed] | None = None
     """The frames without a dream, for fades; None where there are none."""
     encoding: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -104,16 +112,18 @@ def kind_of(name: str) -> Kind:
 def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still that moves."""
     film, motion = settings.film, Timeline(settings).motion
-    carry = by_motion(motion, film.rate, stride=film.cadence)
+    carry = by_motion(motion, film.rate, job.read, stride=film.cadence, seed=film.seed)
     picture = job.read_source().to(device)
     source = _with_mask(StillSource(picture), job, settings, device)
-    finish = finish_for(settings, picture)
+    finish = in_turn(calm_for(settings, job.read), finish_for(settings, picture))
     fill = between(motion, film.rate, film.cadence)
+    if settings.loop.breath:
+        carry = refreshing(carry, settings.loop.breath)
     return Parts(
         source,
         anchoring(carry, film.anchor, film.cadence / film.rate),
         finish,
-        finished_between(fill, finish, source, film.cadence),
+        finished_between(fill, finish_for(settings, picture), source, film.cadence),
     )
 
 
@@ -125,7 +135,7 @@ def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
     source, film = job.manifest.source, settings.film
     path, first = Path(source["path"]), int(source["first"])
     _must_be_what_it_was(path, source["sha256"])
-    known = media.probe(path)
+    known = media.probe(path, film.rate)
 
     def undreamed(start: int, ending: bool) -> Iterator[Frame]:
         frames = film_frames(path, known, film.pixels, film.rate, first + start, say=say)
@@ -137,7 +147,9 @@ def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
 def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still, or noise, that moves and comes back."""
     film, motion, period = settings.film, Timeline(settings).motion, settings.film.length
-    carry = by_motion(motion, film.rate, stride=film.cadence, period=period)
+    carry = by_motion(
+        motion, film.rate, job.read, stride=film.cadence, period=period, seed=film.seed
+    )
     breath = settings.loop.breath
     if breath is None:
         still = loops.stands_still(motion, film.rate, period)
@@ -151,7 +163,7 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     return Parts(
         source,
         anchoring(refreshing(carry, breath), film.anchor, film.cadence / film.rate),
-        in_turn(loops.closing(settings, job.read), finish),
+        in_turn(calm_for(settings, job.read), in_turn(loops.closing(settings, job.read), finish)),
         finished_between(fill, finish, source, film.cadence),
         period,
     )
@@ -169,7 +181,7 @@ def _with_mask(
 
 
 def _must_be_what_it_was(file: Path, sha256: str) -> None:
-    if input_hash(file) != sha256:
+    if media.content_hash(file) != sha256:
         raise ResumeError(
             f"{file}: is not what the job began with; put it back, or start anew with --overwrite"
         )
@@ -217,7 +229,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     """A film, dreamed over."""
     source = job.manifest.source
     path, size, rate = Path(source["path"]), settings.film.pixels, settings.film.rate
-    if not path.exists():
+    if not (path.exists() or media.is_sequence(path)):
         raise ResumeError(
             f"{path}: is not there, and no file beside {job.folder} has its content; put it back, "
             "or say where it is with `dreamvid resume --source FILE`"
@@ -225,7 +237,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None:
             _must_be_what_it_was(file, source[told])
-    film, background = media.probe(path), media.colour_of(settings.picture.background)
+    film, background = media.probe(path, rate), media.colour_of(settings.picture.background)
     first = int(source["first"])
 
     def opened(start: int) -> Iterator[np.ndarray]:
@@ -254,11 +266,14 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         masks=masks,
         follows=follows,
     )
+    bars = Bars.from_text(source["bars"]) if "bars" in source else None
+    calm = calm_for(settings, job.read)
     return Parts(
         frames,
         carry_for(settings.carry, Timeline(settings)),
-        finish_for(settings),
-        independent=carries.independent(settings.carry),
+        in_turn(in_turn(calm, finish_for(settings)), keeping_bars(bars) if bars else None),
+        bars=bars,
+        independent=carries.independent(settings.carry) and calm is None,
     )
 
 
@@ -284,22 +299,6 @@ def _check_video(settings: Settings) -> None:
         )
 
 
-def _input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
-    """What of the input's sound belongs to the first `frames` frames of the job's film."""
-    settings, source = job.manifest.settings, job.manifest.source
-    if not settings.video.sound:
-        return None
-    path, rate = Path(source["path"]), settings.film.rate
-    try:
-        if media.probe(path).sound is None:
-            return None
-    except MediaError as error:
-        say(f"no sound: {error}")
-        return None
-    track = settings.video.sound_track
-    return media.Sound(path, int(source["first"]) / rate, frames / rate, track)
-
-
 KINDS = {
     "zoom": Kind(_zoom, check=_check_zoom, undreamed=_still_undreamed),
     "loop": Kind(
@@ -310,5 +309,11 @@ KINDS = {
         encoding=encoders.LOOPED,
         length_is_fixed=True,
     ),
-    "video": Kind(_video, check=_check_video, sound=_input_sound, undreamed=_film_undreamed),
+    "video": Kind(
+        _video,
+        check=_check_video,
+        sound=input_sound,
+        extras=input_extras,
+        undreamed=_film_undreamed,
+    ),
 }

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dreamvid.errors import ResumeError, SettingsError
+from dreamvid import media
+from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Job, Manifest
+from dreamvid.jobs.music import moved_files
 from dreamvid.jobs.provenance import load_plugins
-from dreamvid.machine.hashing import file_hash, input_hash
 from dreamvid.networks import moved_weights
 from dreamvid.objectives import moved_pictures
 from dreamvid.settings import plugin_loading
@@ -46,6 +47,7 @@ def at_home(job: Job, say: Say, source: Path | None = None) -> Job:
         raise SettingsError(f"--source: a {manifest.kind} has all it needs in its folder; leave it")
     if settings.video.mask:
         settings = settings.changed("video", mask=find(settings.video.mask, known["mask_sha256"]))
+    settings = moved_files(settings, known, find)
     pictures, whole = manifest.pictures, manifest.weights_sha256
     if "," not in settings.network.name:  # of several networks, the hash is that of all together
         weights = moved_weights(settings.network, lambda path: find(path, whole))
@@ -63,6 +65,7 @@ def with_inputs_of(job: Job, asked: Manifest) -> Job:
     """`job` with the paths of a manifest that fits it: its inputs may have moved."""
     mask = asked.settings.video.mask
     settings = job.manifest.settings.changed("video", mask=mask)
+    settings = settings.changed("audio", files=asked.settings.audio.files)
     return Job(job.folder, replace(job.manifest, source=asked.source, settings=settings))
 
 
@@ -97,7 +100,8 @@ class _Finder:
 
     def __call__(self, path: Path, sha256: str) -> Path:
         """Where a file is now; `path` itself where nothing has its hash."""
-        if path.exists() and not (self.moved and _hash_of(path) != sha256):
+        there = path.exists() or media.is_sequence(path)
+        if there and not (self.moved and _hash_of(path) != sha256):
             return path
         if (path, sha256) not in self.found:
             same = (each for each in self._near(path) if _hash_of(each) == sha256)
@@ -107,8 +111,9 @@ class _Finder:
         return self.found[path, sha256]
 
     def _near(self, path: Path) -> Iterator[Path]:
-        """The files that may be it, the likeliest first."""
+        """The files that may be it, or the sequences of its name, the likeliest first."""
         suffix = path.suffix.lower()
+        yield from (folder / path.name for folder in self.folders)
         files = [each for folder in self.folders for each in _files_in(folder)]
         yield from sorted(
             files, key=lambda each: (each.name != path.name, each.suffix.lower() != suffix)
@@ -124,13 +129,13 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _hash_of(path: Path) -> str | None:
     try:
-        return file_hash(path) if path.is_file() else None
-    except OSError:
+        return media.content_hash(path)
+    except (OSError, MediaError):
         return None
 
 
 def _given(source: Path | None, known: Mapping[str, str]) -> Path | None:
-    if source is not None and input_hash(source) != known["sha256"]:
+    if source is not None and media.content_hash(source) != known["sha256"]:
         raise ResumeError(
             f"--source {source}: is not the film the job began with (SHA-256 "
             f"{known['sha256'][:12]}…, {Path(known['path']).name}); give that one"

@@ -19,6 +19,10 @@ class Progress(Protocol):
         """Frame `index` is on disk."""
         ...
 
+    def ask(self, question: str) -> bool:
+        """Whether to go on; yes where nobody can be asked."""
+        ...
+
 
 class Silence:
     """A `Progress` that tells nobody."""
@@ -31,3 +35,7 @@ class Silence:
 
     def frame(self, index: int, notes: Mapping[str, Any]) -> None:
         """Nothing."""
+
+    def ask(self, question: str) -> bool:
+        """Yes."""
+        return True

@@ -12,6 +12,7 @@ import torch
 
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Report
+from dreamvid.film.bars import Inside
 from dreamvid.film.cadence import last_dream_before, strided
 from dreamvid.film.fading import faded
 from dreamvid.film.pipeline import Recurrence
@@ -22,6 +23,7 @@ from dreamvid.jobs.disk import bytes_from, clock, frames_take, free_in, must_hav
 from dreamvid.jobs.estimates import TimeLeft, work_by_frame
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import Kind, kind_of
+from dreamvid.jobs.music import must_be_the_same
 from dreamvid.jobs.progress import Progress
 from dreamvid.jobs.provenance import described, frames_of_job, must_be_same
 from dreamvid.jobs.stopping import stoppable
@@ -37,6 +39,16 @@ TOLD_AGAIN = (3, 10, 30)
 """After so many frames of a run it is estimated again."""
 CLOSE = 0.05
 """An estimate that differs by less is not told again."""
+
+
+def numbers_of(job: Job) -> dict[str, int]:
+    """The number of the first picture of a job's film, and the step to the next."""
+    source = job.manifest.source
+    step = int(source.get("step", 1))
+    return {
+        "number": int(source.get("number", 0)) + int(source.get("first", 0)) * step,
+        "step": step,
+    }
 
 
 @dataclass
@@ -85,15 +97,23 @@ class Run:
             words += ["--overwrite"]
         return f"`{shlex.join(words)}`"
 
+    def so_far(self) -> str:
+        """The command that makes a film of the frames so far; empty where there are none."""
+        if not self.job.frame_path(0).exists():
+            return ""
+        out = self.out.with_name(f"{self.out.stem}-part{self.out.suffix}")
+        words = ["dreamvid", "encode", str(self.job.folder), "-o", str(out)]
+        return f"a film of what there is: `{shlex.join(words)}`"
+
     def finish(self) -> Path:
         """Make the frames that are still lacking, then the film; return where the film is."""
-        with stoppable(self.job.folder, self.remedy), self.job.locked():
+        with stoppable(self.job.folder, self.remedy, self.so_far), self.job.locked():
             return self.finish_locked()
 
     def finish_locked(self) -> Path:
         """`finish` for one who holds the job already."""
         encoders.check_output(self.out, self.overwrite or self.lengthens)
-        with stoppable(self.job.folder, self.remedy):
+        with stoppable(self.job.folder, self.remedy, self.so_far):
             complete = self.kind.complete
             return self.encode(complete(self.job, self.settings, self._dream, self.progress.say))
 
@@ -108,6 +128,7 @@ class Run:
         job.trim(done)
         dreamer = self.dreamer = self.dreamer or dreamer_for(self.painting)
         must_be_same(job.manifest, dreamer, self.progress.say)
+        must_be_the_same(job.manifest.settings, job.manifest.source)
         device = dreamer.network.device
         parts = self.kind.parts(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
@@ -118,7 +139,7 @@ class Run:
         recurrence = Recurrence(
             parts.source,
             parts.carry,
-            dreamer,
+            Inside(dreamer, parts.bars) if parts.bars else dreamer,
             film.seed,
             film.depth,
             parts.finish,
@@ -236,8 +257,11 @@ class Run:
             self.out,
             settings.film.rate,
             sound=self.kind.sound(self.job, len(which), self.progress.say),
+            extras=self.kind.extras(self.job, len(which)),
             options=settings.encode,
             metadata={"comment": described(self.job.manifest.kind, settings)},
+            depth=settings.film.depth,
+            **numbers_of(self.job),
             say=self.progress.say,
         )
         return self.out

@@ -5,20 +5,22 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvid import media
-from dreamvid.dream.timeline import check_schedules
+from dreamvid.dream.timeline import Timeline, check_schedules
 from dreamvid.errors import MediaError, SettingsError
+from dreamvid.film.bars import Bars, bars_of
 from dreamvid.film.footage import masks_of
 from dreamvid.frames import Frame, Size, fitted
 from dreamvid.jobs.disk import bytes_from
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.seeds import read_seed
-from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.settings import FILM_SIDE, Settings, Tree
 from dreamvid.sizes import parsed_size
 
+SLOW = 0.06
+"""A zoom that grows by less in a second looks like one whose rate was meant for each frame."""
 DEFAULT_MOTION: Tree = {"zoom": {}}
 
 
@@ -30,14 +32,32 @@ def check_out(seed: Path | None, out: Path, settings: Settings, overwrite: bool)
         must_differ(seed, out)
 
 
-def settled_motion(settings: Settings, shape: Size, out: Path) -> Settings:
+def settled_motion(settings: Settings, shape: Size, out: Path, progress: Progress) -> Settings:
     """Settings of a film that moves by itself, made of something of that shape."""
     if not settings.motion:
         settings = replace(settings, motion=DEFAULT_MOTION)
     check_schedules(settings)
+    if hint := hint_of_rates(settings):
+        progress.say(hint)
     block = encoders.encoding_for(out, settings.encode).block
     size = parsed_size(settings.film.size or FILM_SIDE, shape, block)
     return settled_film(settings, size, settings.film.rate, settings.film.length)
+
+
+def hint_of_rates(settings: Settings) -> str:
+    """A line where a zoom is so slow that its rate may be meant for each frame; or nothing."""
+    options = settings.motion.get("zoom", {})
+    if "rate" not in options:
+        return ""
+    scheduled = Timeline(settings).values.get("motion.zoom.rate")
+    rates = [float(options["rate"])] if scheduled is None else scheduled.tolist()
+    far = max(rates, key=lambda rate: abs(rate - 1))
+    if far == 1 or abs(far - 1) > SLOW:
+        return ""
+    return (
+        f"motion.zoom.rate: {far:g} is the growth in a second, {far**10:.2f} times in ten; "
+        f"for a growth in each frame write {far:g}/frame"
+    )
 
 
 def settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) -> Settings:
@@ -66,8 +86,27 @@ def settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings, 
         return settings, source
     mask, film = mask.absolute(), settings.film
     masks_of(mask, film.pixels, film.rate, int(source.get("first", 0)), film.fit)
-    source = {**source, "mask_sha256": input_hash(mask)}
+    source = {**source, "mask_sha256": media.content_hash(mask)}
     return settings.changed("video", mask=mask), source
+
+
+def settled_bars(
+    path: Path, film: media.Film, settings: Settings, source: dict[str, str], progress: Progress
+) -> Bars | None:
+    """The black bars that stay, measured once and added to what a job records of its `source`."""
+    if settings.video.bars != "keep":
+        return None
+    made, first = settings.film, int(source["first"])
+    bars = bars_of(path, film, made.pixels, made.rate, first, made.length, made.fit)
+    if bars is None:
+        return None
+    source["bars"] = str(bars)
+    sides = ", ".join(f"{each} {name}" for name, each in bars._asdict().items() if each)
+    progress.say(
+        f"{path.name}: black bars stay as they are ({sides}, of {made.pixels}); "
+        "--bars dream dreams over them"
+    )
+    return bars
 
 
 def fitted_to(picture: Frame, size: Size, settings: Settings) -> Frame:
@@ -85,6 +124,12 @@ def read_start(
 
 
 def must_differ(seed: Path, out: Path) -> None:
-    """Raise `MediaError` where the result would replace its input."""
-    if out.exists() and seed.exists() and out.samefile(seed):
+    """Raise `MediaError` where the result would replace its input, or a picture of it."""
+    same = out.exists() and seed.exists() and out.samefile(seed)
+    if not same and (out.is_dir() or encoders.is_sequence_of_pictures(out)):
+        inputs = media.stills_of(seed).paths if media.is_sequence(seed) else (seed,)
+        lost = set(out.iterdir() if out.is_dir() else media.of_pattern(out))
+        names = {each.resolve() for each in lost}
+        same = any(each is not None and each.resolve() in names for each in inputs)
+    if same:
         raise MediaError(f"{out}: is the input itself; choose another name for the result")

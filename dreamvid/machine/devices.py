@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.errors import SettingsError
+from dreamvid.machine.threads import cores
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Names of `mallopt` in the C library's malloc.h."""
@@ -35,14 +36,14 @@ def device_for(name: str) -> torch.device:
 
 
 def made_ready(threads: int = 0, *, keep_memory: bool = True) -> None:
-    """Take `threads` processor threads (0: every core), and keep memory that has been freed.
+    """Take `threads` processor threads, and keep memory that has been freed.
 
-    What is float32 is computed as such.
+    0 threads are as many as there are cores to use. What is float32 is computed as such.
 
     Every step of a dream frees and asks for the same tensors. A C library that hands large ones
     back to the system lets the system clear each page anew, a third of a step's time in float32.
     """
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    torch.set_num_threads(threads or cores())
     # By default a GPU rounds what its convolutions multiply in float32 to ten bits.
     torch.backends.cudnn.allow_tf32 = False
     library = _c_library() if keep_memory else None

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import av
 import av.error
+from av.container import InputContainer
 
 from dreamvid.errors import EncodeError, MediaError
 from dreamvid.frames import Size
 from dreamvid.media.atomic import storage_error
 from dreamvid.media.ffmpeg import (
     QUIETLY,
-    Watched,
     executable,
     is_complaint,
-    is_progress,
     last_words,
     packets_in,
+    ran,
     storage_reason,
 )
 from dreamvid.media.formats import DEMUXERS, EXACT_SEEKING, head_of
@@ -33,6 +33,7 @@ HEARD = f"{DEMUXERS},wav,w64,mp3,flac,aac,aiff,caf,au,ac3,eac3,wv,tta,ape"
 """The containers of files that are only heard."""
 _EARLY = Fraction(1, 10)  # seconds: more than any codec's start-up, which players skip
 _LAYOUTS = "aformat=channel_layouts=mono|stereo|5.1|7.1"  # that every encoder here knows
+_PRIMING = 1024  # samples of a packet of AAC
 _LEAD = 10  # seconds before the range at which reading begins
 
 
@@ -97,7 +98,7 @@ def add_sound(
         tracks = chosen_tracks(source.tracks, sound.track)
         for arguments in _ways(sound, source, form, tracks):
             command = _command(part, heard, sound, source, arguments, container)
-            status, lines = _ran(command, heard, stall_seconds)
+            status, lines = ran(command, heard, stall_seconds)
             full = storage_reason(lines, status)
             if full:
                 raise storage_error(path, full)
@@ -123,18 +124,30 @@ def check_sound(path: Path) -> None:
     _heard_only(path)
 
 
+def begins(container: InputContainer) -> Fraction:
+    """When the sound of a file that is only heard begins on its clock, in seconds.
+
+    Encoders put samples before the sound, which players leave out. MP3 tells of them by a clock
+    that begins late; a bare AAC stream does not tell, and has at least a packet of them.
+    """
+    if container.format.name == "aac":
+        return Fraction(_PRIMING, container.streams.audio[0].rate or 44100)
+    return Fraction(container.start_time or 0, av.time_base)
+
+
 def _heard_only(path: Path) -> Film:
     """What `add_sound` must know of a file that is only heard."""
     options = {"protocol_whitelist": "file", "format_whitelist": HEARD}
     try:
         with av.open(os.fspath(path), options=options, metadata_errors="replace") as container:
             tracks, name = tracks_of(container), container.format.name
+            origin = begins(container) if tracks else Fraction(0)
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"{path}: holds no sound that can be read; wanted a sound file") from error
     if not tracks:
         raise MediaError(f"{path}: holds no sound that can be read; wanted a sound file")
     return Film(
-        **vars(even_timing(1, ())),
+        **{**vars(even_timing(1, ())), "origin": origin},
         width=1,
         height=1,
         size=Size(1, 1),
@@ -208,21 +221,3 @@ def _command(
         *("-c:v", "copy", *arguments, "-map_metadata", "0", "-map_metadata:s:a", "-1"),
         *("-fflags", "+bitexact", "-flags:a", "+bitexact", *container, f"file:{heard}"),
     ]
-
-
-def _ran(command: Sequence[str], heard: Path, stall_seconds: float) -> tuple[int, list[str]]:
-    lines: list[str] = []
-
-    def hear(line: str | None) -> None:
-        if line and not is_progress(line):
-            lines.append(line.strip())
-
-    def written() -> object:
-        return heard.stat().st_size if heard.exists() else None
-
-    with Watched(command, hear, stall_seconds, sign=written) as ffmpeg:
-        ffmpeg.waiting = True
-        ffmpeg.all_heard()
-        if ffmpeg.stalled:
-            lines.insert(0, f"[error] it did nothing for {stall_seconds:g} s and was stopped")
-        return ffmpeg.process.returncode, lines

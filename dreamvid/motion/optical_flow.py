@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from dreamvid.errors import NetworkError
 from dreamvid.frames import Flow, Frame, Size, constant, size_of
 from dreamvid.networks import weights as weights_files
+from dreamvid.networks.torchvision.raft import NAMES, raft_sources
 from dreamvid.registry import Registry, Within, checked_options
 
 flows = Registry("flow method", positional=("now", "then"), reserved=("name",))
@@ -260,13 +261,13 @@ def _raft_network(size: str, weights: Path | None, device: torch.device) -> Any:
 
         build = getattr(optical_flow, f"raft_{size}")
         if weights is None:
-            url = getattr(optical_flow, f"Raft_{size.capitalize()}_Weights").DEFAULT.url
-            source = weights_files.Source(url, "BSD-3-Clause", sha256=url[-12:-4])
+            (source,) = raft_sources(size)
             weights = weights_files.hub_folder() / source.file
             if not weights.is_file():
+                name = next(name for name, each in NAMES.items() if each == size)
                 raise NetworkError(
-                    f"raft: its weights are not here; fetch {url} into {weights.parent}, "
-                    "give flow.weights, or use flow.name=dis"
+                    f"raft: its weights are not here; `dreamvid weights fetch {name}`, or save "
+                    f"{source.url} in {weights.parent}, give flow.weights, or use flow.name=dis"
                 )
             weights_files.check(weights, source, "raft")
         with torch.device("meta"):

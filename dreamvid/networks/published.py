@@ -1,4 +1,7 @@
-"""The published weights of every network: which there are, and what of them is here."""
+"""The published weights of every network: which there are, and what of them is here.
+
+RAFT is among them, which does not dream: it follows films.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +11,7 @@ from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.building import sources
 from dreamvid.networks.registered import networks
+from dreamvid.networks.torchvision import raft
 from dreamvid.networks.weights import Source
 
 
@@ -30,8 +34,9 @@ class Entry(NamedTuple):
 
 def table(name: str | None = None) -> Iterator[Entry]:
     """What is published, for one network or all."""
-    for network in [name] if name else networks.names():
-        for source in sources(network):
+    for network in [name] if name else [*networks.names(), *raft.NAMES]:
+        found = raft.raft_sources(raft.NAMES[network]) if network in raft.NAMES else None
+        for source in sources(network) if found is None else found:
             path = weights_files.hub_folder() / source.file
             yield Entry(network, source, path if path.is_file() else None)
 

@@ -36,6 +36,7 @@ from dreamvid.objectives.terms import (
 )
 from dreamvid.objectives.worded import meant
 from dreamvid.registry import did_you_mean, parameters
+from dreamvid.schedules import Music, Span
 from dreamvid.settings import FPS
 
 STAY = 2.0
@@ -92,14 +93,15 @@ class Goal:
         tree: Mapping[str, Any],
         follow: Follow = steady,
         rate: Fraction = FPS,
+        music: Music | None = None,
     ) -> None:
         """`follow` gives the options of an objective at each frame, where they have schedules.
 
-        `rate` is that of the film, for pictures that change in its course.
+        `rate` and `music` are the film's, for pictures and words that change in its course.
         """
         self.network = network
         self._follow = follow
-        self._rate = rate
+        self._film = Span(1, rate, 0, music)
         self.moves = False
         """Whether what is looked at changes in the course of the film: a picture, or words."""
         self._parts = [self._part(where, options) for where, options in terms(tree)]
@@ -239,7 +241,7 @@ class Goal:
             options = _replaced(options, name, lambda index, label=label: label)
         for name in options_of_role(function, Role.WORDS):
             text = options(0)[name]
-            at, changes = meant(text, self.network, self._rate, f"{where}.{name}")
+            at, changes = meant(text, self.network, self._film, f"{where}.{name}")
             options = _replaced(options, name, at)
             self.moves |= changes
         picture, side, stay = (

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import NamedTuple
 
 from dreamvid.errors import NetworkError
 from dreamvid.networks import words
 from dreamvid.networks.base import Network
 from dreamvid.networks.torchvision.imagenet import imagenet_classes
-from dreamvid.schedules import check_order, read_cues, shares
+from dreamvid.schedules import Span, places_of, read_cues, shares
 
 
 class Meant(NamedTuple):
@@ -23,14 +22,14 @@ class Meant(NamedTuple):
 
 
 def meant(
-    text: str, network: Network, rate: Fraction, where: str
+    text: str, network: Network, film: Span, where: str
 ) -> tuple[Callable[[int], tuple[Meant, ...]], bool]:
     """What the words of `text` mean at each frame, and whether that changes.
 
     Args:
         text: comma-separated words, or words at keys; see `read_cues`.
         network: whose classes the words are looked for in.
-        rate: of the film, in frames a second.
+        film: whose frames, seconds and beats the keys are.
         where: the setting, for errors.
 
     Raises:
@@ -38,7 +37,7 @@ def meant(
         NetworkError: nobody knows the names of the network's classes.
     """
     cues = read_cues(text, where)
-    check_order(cues, rate, where)
+    places = places_of(cues, film, where)
     known = _known(network, where)
     found = [
         [_meant(words.meaning(word, known, where), len(cue.texts)) for word in cue.texts]
@@ -48,7 +47,7 @@ def meant(
     def at(index: int) -> tuple[Meant, ...]:
         return tuple(
             word._replace(share=word.share * share)
-            for number, share in shares(cues, rate, index).items()
+            for number, share in shares(cues, places, index).items()
             for word in found[number]
         )
 

@@ -5,19 +5,18 @@ An option's type is its annotation: ``bool``, ``int``, ``float``, ``str``, ``Pat
 """
 
 import builtins
-import difflib
 import inspect
 import math
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from dreamvid.errors import SettingsError
+from dreamvid.errors import SettingsError, did_you_mean
 from dreamvid.schedules import Schedule
 
 
@@ -60,13 +59,6 @@ PLAIN = (bool, int, float, str, Path, Fraction)
 """Types of options that are checked as they are."""
 Positive = Annotated[float, Within(0, 1e9, above=True)]
 Fraction01 = Annotated[float, Within(0, 1)]
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the nearest of `names`, or nothing where none is near."""
-    lowered = {known.lower(): known for known in names}
-    near = difflib.get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.5)
-    return f"; did you mean {lowered[near[0]]!r}?" if near else ""
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:

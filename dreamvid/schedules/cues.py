@@ -2,11 +2,12 @@
 
 import re
 from bisect import bisect_right
-from fractions import Fraction
 from typing import NamedTuple
 
 from dreamvid.errors import SettingsError
-from dreamvid.schedules.schedule import EASED, EASINGS, PLACE
+from dreamvid.schedules.music import REMEDY
+from dreamvid.schedules.schedule import EASED, EASINGS, PLACE, placed
+from dreamvid.schedules.span import Span
 
 LONGEST = 10_000
 """The most characters that cues may have."""
@@ -18,14 +19,10 @@ class Cue(NamedTuple):
     """The texts from one place in a film on."""
 
     place: float
-    seconds: bool
-    """Whether `place` is in seconds, not in frames."""
+    unit: str
+    """Of `place`: s for seconds, b for beats of the music, empty for frames."""
     texts: tuple[str, ...]
     easing: str = USUAL
-
-    def frame(self, fps: Fraction) -> float:
-        """Its place in frames."""
-        return self.place * float(fps) if self.seconds else self.place
 
 
 def read_cues(text: str, where: str) -> list[Cue]:
@@ -37,7 +34,7 @@ def read_cues(text: str, where: str) -> list[Cue]:
     if len(text) > LONGEST:
         raise SettingsError(f"{where}: {len(text)} characters, {LONGEST} at most")
     if ":" not in text:
-        return [Cue(0, False, _texts([text], where, text))]
+        return [Cue(0, "", _texts([text], where, text))]
     found: list[tuple[re.Match[str], list[str]]] = []
     for piece in text.split(","):
         key, colon, value = piece.partition(":")
@@ -48,7 +45,7 @@ def read_cues(text: str, where: str) -> list[Cue]:
         elif piece.strip():
             raise SettingsError(
                 f"{where}: got {piece.strip()[:40]!r}, wanted KEY: WORDS, where a key is a frame "
-                "such as 120 or a time such as 2.5s"
+                "such as 120, a time such as 2.5s, or a beat such as 16b"
             )
     cues = []
     for match, texts in found:
@@ -56,7 +53,7 @@ def read_cues(text: str, where: str) -> list[Cue]:
         if eased:
             texts[-1] = texts[-1][: eased.start()]
         shown = _texts(texts, where, f"{match[0]}:")
-        cues.append(Cue(float(match[1]), bool(match[2]), shown, eased[1] if eased else USUAL))
+        cues.append(Cue(float(match[1]), match[2], shown, eased[1] if eased else USUAL))
     return cues
 
 
@@ -68,20 +65,34 @@ def _texts(parts: list[str], where: str, place: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def check_order(cues: list[Cue], fps: Fraction, where: str) -> None:
-    """Raise `SettingsError` unless each cue is later than the one before."""
-    places = [cue.frame(fps) for cue in cues]
-    for before, place, cue in zip(places, places[1:], cues[1:], strict=False):
-        if place <= before:
+def places_of(cues: list[Cue], film: Span, where: str) -> list[float]:
+    """The frames of the cues.
+
+    Raises:
+        SettingsError: a cue is no later than the one before, or at a beat where there is none.
+    """
+    places = []
+    for cue in cues:
+        if cue.unit == "b" and film.music is None:
+            raise SettingsError(
+                f"{where}: the key {cue.place:g}b ({cue.texts[0]}) is a beat, and there is no "
+                f"music; {REMEDY}"
+            )
+        try:
+            place = placed(cue.place, cue.unit, film)
+        except ValueError as error:
+            raise SettingsError(f"{where}: {error}") from None
+        if places and place <= places[-1]:
             raise SettingsError(
                 f"{where}: keys must be in order, and frame {place:g} ({cue.texts[0]}) comes "
-                f"after frame {before:g}"
+                f"after frame {places[-1]:g}"
             )
+        places.append(place)
+    return places
 
 
-def shares(cues: list[Cue], fps: Fraction, frame: int) -> dict[int, float]:
+def shares(cues: list[Cue], places: list[float], frame: int) -> dict[int, float]:
     """The number and the share of each cue that counts at a frame; the shares add up to 1."""
-    places = [cue.frame(fps) for cue in cues]
     here = max(0, bisect_right(places, frame) - 1)
     if here + 1 == len(cues) or frame <= places[here]:
         return {here: 1.0}

@@ -14,7 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from dreamvid.errors import did_you_mean
 from dreamvid.schedules.chance import noise, random
+from dreamvid.schedules.music import CURVES, LISTENERS, Ask
+from dreamvid.schedules.shapers import LONGEST as LONGEST_SHAPED
+from dreamvid.schedules.shapers import SHAPERS, ahead, shaped
+from dreamvid.schedules.span import Span, known_at, whole
 
 LONGEST = 500
 """The most characters an expression may have."""
@@ -22,8 +27,6 @@ DEEPEST = 20
 """How deeply operations may be nested."""
 NAMES = ("t", "frame", "frames", "fps", "pi")
 """Seconds, the frame's number from 0, the film's length in frames, frames a second, and π."""
-VARYING = ("t", "frame")
-
 FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
     "sin": (np.sin, 1),
     "cos": (np.cos, 1),
@@ -43,6 +46,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
     "noise": (noise, 1),
 }
 """The functions and how many values each takes; 0 means one or more."""
+_NAMED = re.compile(r"""\bcurve\(\s*(["'])\w+\1\s*\)""", re.ASCII)
 SEEDED = ("random", "noise")
 """Those that are given the film's seed first."""
 
@@ -88,7 +92,8 @@ class Expression:
             raise Fault("nothing is written", self.column)
         if len(self.text) > LONGEST:
             raise Fault(f"{len(self.text)} characters, {LONGEST} at most", self.column)
-        if foreign := re.search(r"[^\w.+\-*/%<>=!(), ]", self.text, re.ASCII):
+        unnamed = _NAMED.sub(lambda found: "_" * len(found[0]), self.text)
+        if foreign := re.search(r"[^\w.+\-*/%<>=!(), ]", unnamed, re.ASCII):
             hint = "; a power is **" if foreign[0] == "^" else ""
             raise Fault(f"{foreign[0]!r} means nothing here{hint}", self.column + foreign.start())
         try:
@@ -106,8 +111,14 @@ class Expression:
         """The names in it."""
         return {node.id for node in ast.walk(self.root) if isinstance(node, ast.Name)} & set(NAMES)
 
+    def asks(self) -> Iterator[tuple[Ask, int]]:
+        """The curves of music in it, each with its column."""
+        for node in ast.walk(self.root):
+            if isinstance(node, ast.expr) and (ask := _ask_of(node)):
+                yield ask, self.column + node.col_offset
+
     def __call__(self, values: Mapping[str, Any]) -> Any:
-        """The value, float64, for `values` of the names: numbers, or arrays of one length.
+        """The value, float64, for what `known_at` knows at a frame or at several.
 
         It may hold infinities and NaN; `fault` then says where they come from.
         """
@@ -135,20 +146,10 @@ class Expression:
             # As text, for a whole number can be too long for a float.
             if not np.isfinite(float(str(node.value))):
                 raise Fault("is no finite number", column)
-        elif isinstance(node, ast.Name):
-            if node.id in FUNCTIONS:
-                raise Fault(f"{node.id!r} wants its values in brackets", column)
-            if node.id not in NAMES:
-                raise Fault(
-                    f"no name {node.id!r} ({', '.join(NAMES)}; {', '.join(FUNCTIONS)})", column
-                )
+        elif isinstance(node, ast.Name | ast.Attribute):
+            self._check_name(node, column)
         elif isinstance(node, ast.Call):
-            name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
-            if name not in FUNCTIONS:
-                raise Fault(f"no function {name!r} ({', '.join(FUNCTIONS)})", column)
-            wanted = FUNCTIONS[name][1]
-            if node.keywords or not node.args or (wanted and len(node.args) != wanted):
-                raise Fault(f"{name!r} takes {wanted or 'one or more'} values", column)
+            self._check_call(node, column)
         elif isinstance(node, ast.BinOp | ast.UnaryOp | ast.BoolOp | ast.Compare):
             signs = node.ops if isinstance(node, ast.Compare) else [node.op]
             if not all(type(sign) in OPERATORS for sign in signs):
@@ -158,9 +159,85 @@ class Expression:
         for part in _parts(node):
             self._check(part, depth + 1)
 
+    def _check_name(self, node: ast.Name | ast.Attribute, column: int) -> None:
+        """Raise `Fault` unless the name is one of a value or a curve."""
+        name = ast.unparse(node)
+        if _ask_of(node) or name in NAMES:
+            return
+        stem = node.value if isinstance(node, ast.Attribute) else None
+        if stem and not (isinstance(stem, ast.Name) and stem.id not in NAMES):
+            raise Fault("this means nothing here", column)
+        if name in FUNCTIONS or name in SHAPERS or name.rpartition(".")[2] in LISTENERS:
+            raise Fault(f"{name!r} wants its values in brackets", column)
+        known = f"{', '.join(NAMES)}; of music: {', '.join(CURVES)}; {', '.join(_CALLED)}"
+        near = did_you_mean(name.rpartition(".")[2], [*NAMES, *CURVES, *_CALLED])
+        raise Fault(f"no name {name!r} ({known}){near}", column)
+
+    def _check_call(self, node: ast.Call, column: int) -> None:
+        """Raise `Fault` unless a function is called as it wants to be."""
+        name = ast.unparse(node.func)
+        listened = name.rpartition(".")[2] if isinstance(node.func, ast.Attribute) else name
+        if listened in LISTENERS and name.count(".") <= 1:
+            wanted, name = LISTENERS[listened], listened
+        elif name in SHAPERS:
+            wanted = SHAPERS[name].values
+        elif name in FUNCTIONS:
+            wanted = FUNCTIONS[name][1]
+        else:
+            near = did_you_mean(name, _CALLED)
+            raise Fault(f"no function {name!r} ({', '.join(_CALLED)}){near}", column)
+        if node.keywords or not node.args or (wanted and len(node.args) != wanted):
+            raise Fault(f"{name!r} takes {wanted or 'one or more'} values", column)
+        fixed = node.args if name in LISTENERS else node.args[1:] if name in SHAPERS else []
+        for value in fixed:
+            self._check_fixed(value, name)
+
+    def _check_fixed(self, node: ast.expr, name: str) -> None:
+        """Raise `Fault` unless the value is one that may not change in the course of the film."""
+        column = self.column + node.col_offset
+        if name == "curve":
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+                raise Fault("'curve' wants a name in quotation marks", column)
+            return
+        self._check(node, 1)
+        if any(isinstance(part, ast.Name | ast.Attribute) for part in ast.walk(node)):
+            raise Fault(f"{ast.unparse(node)!r} changes; {name!r} wants a plain number", column)
+        with np.errstate(all="ignore"):
+            value = float(_value(node, {}))
+        if not np.isfinite(value):
+            raise Fault("is no finite number", column)
+        if name in SHAPERS and not 0 <= value <= LONGEST_SHAPED:
+            raise Fault(f"{value:g} seconds, wanted 0 to {LONGEST_SHAPED:g}", column)
+
+
+_CALLED = (*FUNCTIONS, *SHAPERS, *LISTENERS)
+
+
+def _ask_of(node: ast.expr) -> Ask | None:
+    """The curve of music that a part of a checked tree asks for; None where it asks for none."""
+    called = isinstance(node, ast.Call)
+    name, stem = node.func if called else node, ""
+    if isinstance(name, ast.Attribute) and isinstance(name.value, ast.Name):
+        name, stem = ast.Name(name.attr), name.value.id
+    if not isinstance(name, ast.Name) or name.id not in (LISTENERS if called else CURVES):
+        return None
+    values = node.args if called else []
+    return Ask(
+        stem,
+        name.id,
+        tuple(
+            each.value
+            if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            else float(_value(each, {}))
+            for each in values
+        ),
+    )
+
 
 def _parts(node: ast.expr) -> Iterator[ast.expr]:
-    """The expressions that one is made of."""
+    """The expressions that one is made of; a curve of music is a whole."""
+    if _ask_of(node):
+        return
     if isinstance(node, ast.Call):
         yield from node.args
         return
@@ -185,12 +262,16 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     """The value of a checked tree at each frame, float64 or bool."""
     if isinstance(node, ast.Constant):
         return np.float64(str(node.value))
-    if isinstance(node, ast.Name):
+    if isinstance(node, ast.Name) and node.id in NAMES:
         return np.pi if node.id == "pi" else values[node.id]
+    if ask := _ask_of(node):
+        return _heard(ask, values)
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in SHAPERS:
+        return _shaped(node, values)
     parts = [_value(part, values) * 1.0 for part in _parts(node)]
     if isinstance(node, ast.Call):
         assert isinstance(node.func, ast.Name)
-        seed = [values.get("seed", 0)] if node.func.id in SEEDED else []
+        seed = [values["film"].seed] if node.func.id in SEEDED else []
         return FUNCTIONS[node.func.id][0](*seed, *parts)
     if isinstance(node, ast.IfExp):
         # In the order of the grammar: the condition comes first among a node's fields.
@@ -201,3 +282,23 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     assert isinstance(node, ast.BinOp | ast.UnaryOp | ast.BoolOp)
     operate = OPERATORS[type(node.op)]
     return reduce(operate, parts) if len(parts) > 1 else operate(*parts)
+
+
+def _heard(ask: Ask, values: Mapping[str, Any]) -> Any:
+    """A curve of the film's music at the frames of `values`."""
+    film, frames = values["film"], np.asarray(values["frame"]).astype(np.int64)
+    assert film.music is not None
+    return film.music.curve(ask, whole(int(frames.max()) + 1), film.fps)[frames]
+
+
+def _shaped(node: ast.Call, values: Mapping[str, Any]) -> Any:
+    """A function of a whole curve at the frames of `values`."""
+    film: Span = values["film"]
+    name, fps = ast.unparse(node.func), float(film.fps)
+    frames = np.asarray(values["frame"]).astype(np.int64)
+    seconds = float(_value(node.args[1], {})) if len(node.args) > 1 else 0.0
+    count = whole(int(frames.max()) + 1)
+    longer = count + ahead(seconds, fps) if SHAPERS[name].looks_ahead else count
+    before = np.arange(whole(longer), dtype=np.float64)
+    curve = np.broadcast_to(_value(node.args[0], known_at(before, film)) * 1.0, before.shape)
+    return shaped(name, curve[:longer], seconds, fps)[frames]

@@ -3,18 +3,17 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from dreamvid.errors import SettingsError
-from dreamvid.schedules.expressions import VARYING, Expression, Fault
+from dreamvid.schedules.expressions import Expression, Fault
+from dreamvid.schedules.music import REMEDY
+from dreamvid.schedules.span import Span, known_at, whole
 
 LONGEST = 1_000_000
 """The most characters a schedule may have."""
-BLOCK = 64
-"""Frames are computed in whole blocks; a block is larger than a vector unit."""
 EASINGS: dict[str, Callable[[Any], Any]] = {
     "linear": lambda part: part,
     "smooth": lambda part: part * part * (3 - 2 * part),
@@ -23,15 +22,7 @@ EASINGS: dict[str, Callable[[Any], Any]] = {
     "hold": lambda part: part * 0,
 }
 EASED = re.compile(rf"(?<![\w.])({'|'.join(EASINGS)})\s*$")
-PLACE = re.compile(r"(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*(s?)")
-
-
-class Span(NamedTuple):
-    """What a schedule needs to know about its film."""
-
-    frames: int
-    fps: Fraction
-    seed: int = 0
+PLACE = re.compile(r"(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*([sb]?)")
 
 
 @dataclass(frozen=True)
@@ -39,14 +30,22 @@ class Keyframe:
     """The value of a schedule from one place in the film on."""
 
     place: float
-    seconds: bool
-    """Whether `place` is in seconds, not in frames."""
+    unit: str
+    """Of `place`: s for seconds, b for beats of the music, empty for frames."""
     expression: Expression
     easing: str = "linear"
 
-    def frame(self, fps: Fraction) -> float:
-        """Its place in frames."""
-        return self.place * float(fps) if self.seconds else self.place
+    def frame(self, film: Span) -> float:
+        """Its place in frames; `ValueError` where there are no beats."""
+        return placed(self.place, self.unit, film)
+
+
+def placed(place: float, unit: str, film: Span) -> float:
+    """A place in frames, from its number and its unit; `ValueError` where there are no beats."""
+    if unit == "b":
+        assert film.music is not None
+        return film.music.beat_time(place) * float(film.fps)
+    return place * float(film.fps) if unit else place
 
 
 class Schedule:
@@ -79,17 +78,16 @@ class Schedule:
 
     def over(self, film: Span) -> np.ndarray:
         """Its value at every frame, float64 (frames,); `SettingsError` where one is not finite."""
-        places = self._places(film.fps)
-        # Always more frames than needed: a vector unit may compute the end of an array in another
-        # way, and a film that is made longer must begin with the same numbers.
-        frames = np.arange((film.frames // BLOCK + 2) * BLOCK, dtype=np.float64)
+        self._check_heard(film)
+        places = self._places(film)
+        frames = np.arange(whole(film.frames), dtype=np.float64)
         starts = [0, *np.searchsorted(frames, places[1:]).tolist(), len(frames)]
         result = np.empty_like(frames)
         for index, key in enumerate(self.keys):
             part = slice(starts[index], starts[index + 1])
             if part.start == part.stop:
                 continue
-            names = _names(frames[part], film)
+            names = known_at(frames[part], film)
             value = key.expression(names)
             if index + 1 < len(self.keys) and key.easing != "hold":
                 begin, end = places[index : index + 2]
@@ -107,8 +105,8 @@ class Schedule:
 
     def unfit(self, reason: str, frame: int, film: Span) -> SettingsError:
         """The error for a value that cannot be used at `frame`; `reason` says why."""
-        index = max(0, int(np.searchsorted(self._places(film.fps), frame, side="right")) - 1)
-        names = _names(np.float64(frame), film)
+        index = max(0, int(np.searchsorted(self._places(film), frame, side="right")) - 1)
+        names = known_at(np.float64(frame), film)
         fault = Fault(reason, self.keys[index].expression.column)
         for key in self.keys[index : index + 2]:
             if not np.isfinite(key.expression(names)):
@@ -116,9 +114,31 @@ class Schedule:
                 break
         return self.error(fault, f" at frame {frame} ({float(frame / film.fps):.3g} s)")
 
-    def _places(self, fps: Fraction) -> list[float]:
+    @property
+    def hears(self) -> bool:
+        """Whether it follows music."""
+        beats = any(key.unit == "b" for key in self.keys)
+        return beats or any(True for key in self.keys for _ in key.expression.asks())
+
+    def _check_heard(self, film: Span) -> None:
+        """Raise `SettingsError` for what the film's music cannot tell."""
+        for key in self.keys:
+            for ask, column in key.expression.asks():
+                if film.music is None:
+                    reason = f"{ask} is a curve of music, and there is no music; {REMEDY}"
+                    raise self.error(Fault(reason, column), ",")
+                if reason := film.music.refusal(ask):
+                    raise self.error(Fault(reason, column), ",")
+            if key.unit == "b" and film.music is None:
+                reason = f"the key {key.place:g}b is a beat, and there is no music; {REMEDY}"
+                raise self.error(Fault(reason, key.expression.column), ",")
+
+    def _places(self, film: Span) -> list[float]:
         """The frames of the keys; each must be later than the one before."""
-        places = [key.frame(fps) for key in self.keys]
+        try:
+            places = [key.frame(film) for key in self.keys]
+        except ValueError as error:
+            raise self.error(Fault(str(error), self.keys[0].expression.column), ",") from None
         for before, place, key in zip(places, places[1:], self.keys[1:], strict=False):
             if place <= before:
                 raise self.error(
@@ -130,18 +150,12 @@ class Schedule:
         return places
 
 
-def _names(frames: Any, film: Span) -> Mapping[str, Any]:
-    fps = np.float64(float(film.fps))
-    varying = dict(zip(VARYING, (frames / fps, frames), strict=True))
-    return {**varying, "frames": np.float64(film.frames), "fps": fps, "seed": film.seed}
-
-
 def _read_text(text: str) -> Iterator[Keyframe]:
     if len(text) > LONGEST:
         raise Fault(f"{len(text)} characters, {LONGEST} at most", 0)
     text = re.sub(r"\s", " ", text)
     if ":" not in text:
-        yield Keyframe(0.0, False, Expression(text))
+        yield Keyframe(0.0, "", Expression(text))
         return
     for column, piece in _pieces(text):
         place, colon, value = piece.partition(":")
@@ -150,12 +164,14 @@ def _read_text(text: str) -> Iterator[Keyframe]:
             raise Fault("wanted KEY: VALUE", start)
         match = PLACE.fullmatch(place.strip())
         if not match:
-            raise Fault("a key is a frame such as 120 or a time such as 2.5s", start)
+            raise Fault(
+                "a key is a frame such as 120 or a time such as 2.5s, or a beat such as 16b", start
+            )
         eased = EASED.search(value)
         expression = Expression(
             value[: eased.start()] if eased else value, column + len(place) + len(colon)
         )
-        yield Keyframe(float(match[1]), bool(match[2]), expression, eased[1] if eased else "linear")
+        yield Keyframe(float(match[1]), match[2], expression, eased[1] if eased else "linear")
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
@@ -186,7 +202,10 @@ def _read_list(items: Any) -> Iterator[Keyframe]:
         place, value, easing = (*item, "linear")[:3]
         match = PLACE.fullmatch(str(place).strip())
         if not match or isinstance(place, bool):
-            raise Fault(f"key {number} is at {place!r}; wanted a frame or seconds as '2.5s'", 0)
+            raise Fault(
+                f"key {number} is at {place!r}; wanted a frame, seconds '2.5s' or beats '16b'",
+                0,
+            )
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise Fault(f"key {number} has the value {value!r}; wanted a number or expression", 0)
         if str(easing) not in EASINGS:
@@ -195,4 +214,4 @@ def _read_list(items: Any) -> Iterator[Keyframe]:
             expression = Expression(str(value))
         except Fault as fault:
             raise Fault(f"key {number}, {value!r}: {fault.reason}", 0) from None
-        yield Keyframe(float(match[1]), bool(match[2]), expression, easing)
+        yield Keyframe(float(match[1]), match[2], expression, easing)

@@ -21,6 +21,8 @@ BELONGING: dict[str, tuple[str, ...]] = {
     "video.mask": (*FILMS, "image"),
     "video.keep_color": (*FILMS, "image"),
     "loop": ("loop",),
+    "loop.breath": ("zoom", "loop"),
+    "audio": FILMS,
     "encode": FILMS,
 }
 """Settings, and whole sections, that not every command has a use for; the longest name counts."""

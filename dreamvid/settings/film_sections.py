@@ -74,6 +74,25 @@ class FilmSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AudioSettings:
+    """Music that a film follows, and that is heard in it."""
+
+    files: tuple[str, ...] = ()
+    """FILE is the song, STEM=FILE a part of it alone, and NAME=FILE.csv a curve of your own. The
+    first one that is no CSV is heard; none: of a film dreamed over, its own sound."""
+    offset: Annotated[float, Within(-86400, 86400)] = 0.0
+    """Where in the music the film begins, in seconds; below 0 the film begins before it."""
+    bpm: Annotated[float, Within(20, 400)] | None = None
+    """The tempo, in beats a minute; none: as it is heard."""
+    beat_offset: Annotated[float, Within(-86400, 86400)] | None = None
+    """Where in the music a bar begins, in seconds; none: as it is heard."""
+    meter: Annotated[int, Within(1, 64)] = 4
+    """Beats of a bar."""
+    flashes: bool = False
+    """Allow more than three flashes a second over a quarter of the picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoopSettings:
     """How a loop is closed."""
 
@@ -84,7 +103,8 @@ class LoopSettings:
     """The most turns of a loop, counting the first, in which the dream settles."""
     breath: Fraction01 | None = None
     """How much of a slow walk through noise is mixed into the start of each frame. The walk ends
-    where it began. none: 0.15 if nothing moves, otherwise 0."""
+    where it began. none: 0.15 if nothing moves, otherwise 0. In a zoom, how much of the picture
+    itself comes back; none: 0.05 if nothing moves, where the dream goes through channels too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +131,8 @@ class VideoSettings:
     """Keep the film's sound."""
     sound_track: Annotated[int, Within(1, 100)] | None = None
     """Which of several sounds is kept, from 1 on; none: the film's default one."""
+    bars: Literal["keep", "dream"] = "keep"
+    """Whether black bars around the film's picture stay as they are or are dreamed over."""
     mask: Path | None = None
     """A picture or a film: white dreams, black stays."""
     mask_follows: bool = True

@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from dreamvid.registry import Fraction01, Within
+from dreamvid.schedules import Music
 from dreamvid.settings.film_sections import (
+    AudioSettings,
     FilmSettings,
     LoopSettings,
     PictureSettings,
@@ -93,7 +95,8 @@ class AscentSettings:
     later_step_size: Annotated[float, Within(-1000, 1000, scheduled=True)] | None = None
     """On frames that start from a dream; as on the first when unset."""
     strength: Annotated[float, Within(0, 100, scheduled=True)] = 1.0
-    """A factor of all step sizes, whatever the preset; more is more dream."""
+    """How far all steps of a dream go together, whatever the preset: its square root is a factor of
+    their number and of their size; more is more dream."""
     jitter: Annotated[int, Within(0, 1024, scheduled=True)] = 32
     """Largest roll before each step, in pixels; larger hides seams and grids better."""
     smoothing: Annotated[float, Within(0, 64, scheduled=True)] = 0.0
@@ -125,7 +128,7 @@ class MachineSettings:
     precision: Literal["auto", "fp64", "fp32", "bf16"] = "auto"
     """Of the network: bf16 is fastest where the device has it, fp64 is for comparisons."""
     threads: Annotated[int, Within(0, 1024)] = 0
-    """Processor threads; 0 is as many as there are cores."""
+    """Processor threads; 0 is as many as a picture's size is worth, at most one for each core."""
     tile: Annotated[int, Within(0, 65536)] = 0
     """Largest side in pixels of what is dreamed at once; 0 is as large as memory allows."""
     min_free: int | str = "200MB"
@@ -152,21 +155,29 @@ class Settings:
     picture: PictureSettings = field(default_factory=PictureSettings)
     video: VideoSettings = field(default_factory=VideoSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
+    audio: AudioSettings = field(default_factory=AudioSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
     encode: Tree = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
     """Files that add to what can be chosen, by their absolute paths."""
+    music: Music | None = field(default=None, compare=False, repr=False)
+    """What was heard in the files of `audio`, for schedules; no setting, and kept by the job."""
 
     def tree(self) -> Tree:
         """The settings as a tree of plain JSON values, which `settled` takes back."""
-        tree = asdict(self)
+        tree = asdict(replace(self, music=None))
+        del tree["music"]
         # What is not there is not mentioned: a film without it is the same file as ever.
         if not self.network.options:
             del tree["network"]["options"]
         if self.picture == PictureSettings():
             del tree["picture"]
+        if self.audio == AudioSettings():
+            del tree["audio"]
         if self.video.sound_track is None:
             del tree["video"]["sound_track"]
+        if self.video.bars == VideoSettings.bars:
+            del tree["video"]["bars"]
         if not self.plugins:
             del tree["plugins"]
         for name in ("fit", "padding"):
@@ -199,6 +210,7 @@ SECTIONS: dict[str, Any] = {
     "picture": PictureSettings,
     "video": VideoSettings,
     "loop": LoopSettings,
+    "audio": AudioSettings,
     "machine": MachineSettings,
 }
 NAMED_SECTIONS = {"objective": "energy", "carry": "flow", "flow": "dis"}
@@ -216,6 +228,7 @@ UNPAINTED = (
     "machine.min_free",
     "network.weights",
     "encode",
+    "audio.files",
     "loop.turns",
     "video.strict",
     "video.sound",

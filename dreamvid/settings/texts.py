@@ -13,7 +13,7 @@ from dreamvid.registry import did_you_mean
 from dreamvid.settings.sections import PLUGINS, Tree
 from dreamvid.sizes import Duration
 
-_KEY = re.compile(r"\s*(\d+(\.\d*)?|\.\d+)\s*s?\s*:")
+_KEY = re.compile(r"\s*(\d+(\.\d*)?|\.\d+)\s*[sb]?\s*:")
 _CHANNELS = re.compile(r"\s*\d+\s*(\.\.\s*\d+\s*)?(=.*)?")
 
 
@@ -74,7 +74,9 @@ def _read(name: str, flag: Flag, value: Any) -> Any:
     if flag.kind != "list" or isinstance(value, Mapping):
         return value
     texts = [str(each) for each in ([value] if isinstance(value, str | Path) else value)]
-    split = {"layer": _layers, "weights": _weights}.get(name, lambda text: text.split(","))
+    split = {"layer": _layers, "weights": _named, "audio": _named}.get(
+        name, lambda text: text.split(",")
+    )
     parts = [part.strip() for text in texts for part in split(text) if part.strip()]
     if texts and not parts:
         raise SettingsError(
@@ -111,7 +113,7 @@ def _outside_brackets(text: str) -> Iterator[str]:
     yield text[begin:]
 
 
-def _weights(text: str) -> list[str]:
+def _named(text: str) -> list[str]:
     """Files between commas: of several networks, NAME=FILE each. A file's name may hold commas."""
     return re.split(r",(?=\s*\w+=)", text)
 

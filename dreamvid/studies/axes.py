@@ -13,6 +13,7 @@ from dreamvid.dream.octaves import octave_sizes
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Frame, photographic, size_of
 from dreamvid.jobs import films
+from dreamvid.jobs.music import follows_music
 from dreamvid.jobs.progress import Progress
 from dreamvid.networks import networks as known_networks
 from dreamvid.networks.base import Network
@@ -194,7 +195,12 @@ def steps(subject: Subject, text: str) -> list[Entry]:
 @axes.register
 def presets(subject: Subject, text: str) -> list[Entry]:
     """One dream by each preset."""
-    names = shipped.names() if text.strip() == ALL else _words(text)
+    names = _words(text)
+    if text.strip() == ALL:
+        # A still has no music to follow.
+        names = [
+            name for name in shipped.names() if not follows_music(shipped.settings_over(name, {}))
+        ]
     for name in names:
         shipped.load(name)
     return [Entry(Path(name).name.removesuffix(".toml"), preset=name) for name in names]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.frames import Frame, Size, covered, photographic, size_of
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
@@ -109,8 +109,7 @@ def explain(
     longer = settings.film.size or min(LARGEST, max(size_of(picture)))
     size = parsed_size(str(longer), size_of(picture))
     before = covered(picture, size)
-    dreamer = dreamer_for(settings)
-    dreamer.check(size, seed=size_of(picture))
+    dreamer = with_fitting_octaves(dreamer_for(settings), size, size_of(picture), progress.say)
     if known is not None:
         after = covered(known, size)
     else:

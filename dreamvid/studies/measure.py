@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from dreamvid import media
 from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.errors import MediaError
 from dreamvid.film.compositing import luma_of
+from dreamvid.film.flashes import FlashCounter, luminance_of
 from dreamvid.film.footage import film_frames
 from dreamvid.film.seams import Seam, loop_seam
 from dreamvid.frames import Frame, Size, from_pixels, photographic, size_of
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import Method, boundary, disoccluded, method_for, shrunk
 from dreamvid.motion.warp import moved, warp
-from dreamvid.settings import Settings
+from dreamvid.settings import FPS, Settings
 from dreamvid.sizes import film_seconds
 
 LEVELS = 255
@@ -42,6 +44,7 @@ TITLES = {
     "brightness": "brightness over the input's, levels",
     "contrast": "contrast, ratio to the input's",
     "saturation": "saturation over the input's, levels",
+    "flashes": "flashes in a second, at most",
 }
 
 
@@ -65,6 +68,9 @@ class Measures:
     """Standard deviation of luma, as a ratio to the input's."""
     saturation: float
     """Mean difference of the largest and the smallest channel, minus the input's, in levels."""
+    flashes: int = 0
+    """Flashes over a quarter of the picture in the second that ends here; more than three are a
+    risk, see `film.flashes`."""
 
 
 def measure(
@@ -92,7 +98,8 @@ def measure(
     plot = out.with_suffix(".png")
     for place in (out, plot):
         encoders.check_place(place, overwrite)
-    first_film, second_film = media.probe(source), media.probe(dream)
+    second_film = media.probe(dream)
+    first_film = media.probe(source, second_film.rate)
     method = method_for(settings.flow)
     dreamer = dreamer_for(settings)
     start = film_seconds(settings.video.start, first_film.rate, "video.start")
@@ -117,6 +124,7 @@ def measure(
                 (from_pixels(pixels, device) for pixels in dreams),
                 method,
                 gain,
+                rate,
             )
         )
     if not measures:
@@ -142,6 +150,7 @@ def measures_of(
     dreams: Iterable[Frame],
     method: Method,
     gain: Callable[[Frame], float],
+    rate: Fraction = FPS,
 ) -> Iterator[Measures]:
     """Each frame's measures, until one of the films ends.
 
@@ -151,7 +160,9 @@ def measures_of(
         dreams: the dream's frames.
         method: the optical flow to follow the film with.
         gain: the objective's gain for a frame.
+        rate: of the dream, in frames a second.
     """
+    flashes = FlashCounter(rate)
     before: tuple[Frame, Frame, Frame] | None = None
     for index, (large, dream) in enumerate(zip(inputs, dreams, strict=False)):
         size = size_of(dream)
@@ -175,16 +186,18 @@ def measures_of(
             brightness=LEVELS * float(luma_of(dream).mean() - luma_of(picture).mean()),
             contrast=float(luma_of(dream).std() / luma_of(picture).std().clamp_min(1e-6)),
             saturation=LEVELS * float(_saturation(dream) - _saturation(picture)),
+            flashes=flashes(luminance_of(dream)),
         )
         before = (large, picture, dream)
 
 
 def summary(measures: list[Measures]) -> dict[str, float | None]:
-    """The mean of each measure over the film."""
+    """The mean of each measure over the film; of flashes, the most."""
     means: dict[str, float | None] = {}
     for name in TITLES:
         values = [value for each in measures if (value := getattr(each, name)) is not None]
-        means[name] = statistics.fmean(values) if values else None
+        mean = max if name == "flashes" else statistics.fmean
+        means[name] = mean(values) if values else None
     return means
 
 

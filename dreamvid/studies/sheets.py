@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 
 from dreamvid import media
-from dreamvid.dream.dreamer import dreamer_for
+from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.errors import DreamvidError, SettingsError
 from dreamvid.frames import Frame, covered, photographic, size_of
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
 from dreamvid.media import encoders
-from dreamvid.settings import CELL_SIDE
+from dreamvid.settings import CELL_SIDE, Settings
 from dreamvid.sizes import parsed_size
 from dreamvid.studies.axes import Asked, Entry, Subject, axes
 from dreamvid.studies.contact import Cell, Row, contact_sheet
@@ -78,6 +78,7 @@ class _Work(Subject):
         super().__init__(asked, picture, progress)
         self.done = 0
         self._made: dict[str, Frame] = {}
+        self._said: set[str] = set()
 
     def entries(self) -> tuple[list[Entry], list[Entry]]:
         """What the rows and the columns are."""
@@ -134,8 +135,7 @@ class _Work(Subject):
             settings = self.asked.settings(entry, column)
             key = str(settings.tree())
             if key not in self._made:
-                dreamer = dreamer_for(settings, net=self.network(settings))
-                dreamer.check(size_of(self.picture), seed=size_of(self.picture))
+                dreamer = self._dreamer(settings)
                 self._made[key] = dreamer.still(self.picture).cpu()
             cells.append(Cell(self._made[key]))
             self._tell()
@@ -144,9 +144,7 @@ class _Work(Subject):
     def _stages(self, entry: Entry, steps: Sequence[int]) -> list[Cell]:
         """One dream after each of these numbers of its steps, with its gain there."""
         settings = self.asked.settings(entry)
-        dreamer = dreamer_for(settings, net=self.network(settings))
-        size = size_of(self.picture)
-        dreamer.check(size, seed=size)
+        dreamer, size = self._dreamer(settings), size_of(self.picture)
         total = dreamer.total_steps
         if max(steps) > total:
             raise SettingsError(
@@ -165,6 +163,19 @@ class _Work(Subject):
         noted = dreamer.report.noted()
         gains = [f"{each.gain:.4g}" for each in noted] + ["the dream"]
         return [Cell(stages[step], gains[step]) for step in steps]
+
+    def _dreamer(self, settings: Settings) -> Dreamer:
+        """What dreams a cell, of as many octaves as fit unless their number is what differs."""
+        dreamer, size = dreamer_for(settings, net=self.network(settings)), size_of(self.picture)
+        if "octaves" in self.asked.across:
+            dreamer.check(size, seed=size)
+            return dreamer
+        return with_fitting_octaves(dreamer, size, size, self._say_once)
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self.progress.say(text)
+        self._said.add(text)
 
     def _tell(self) -> None:
         self.progress.frame(self.done, {})

@@ -1,0 +1,95 @@
+"""Where a frame that starts from a dream has none yet: more steps there, as a first frame takes.
+
+A step costs what its part of the picture costs, so only the places that need more are cut out.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from dreamvid.frames import Size, resized, size_of
+
+NONE_NEEDED, ALL_NEEDED = 0.35, 0.75
+"""How fresh a place is that needs no more steps, and one that needs them in full."""
+AROUND = 16
+"""Pixels around such a place that are dreamed with it, so that the network sees what is there."""
+SPECK = 4.0
+"""Standard deviation, in pixels, of the blur in which a place too small to matter disappears."""
+SMALLEST = 64
+"""The shortest side that is cut out, in pixels."""
+GRID = 16
+"""Sides and places of what is cut out are multiples of it, so that few sizes occur."""
+
+
+class Box(NamedTuple):
+    """A part of a picture."""
+
+    rows: slice
+    columns: slice
+
+
+def needing(fresh: Tensor, size: Size) -> Tensor:
+    """How much more each place of an octave needs, (H, W) from 0 to 1, by how fresh it is."""
+    share = (fresh - NONE_NEEDED) / (ALL_NEEDED - NONE_NEEDED)
+    return resized(share.clamp(0, 1)[None], size)[0]
+
+
+def boxes(need: Tensor, least: int) -> list[Box]:
+    """Parts of a picture that hold the places in need, apart from each other, top ones first.
+
+    `least` is the shortest side that the network takes.
+    """
+    size = size_of(need)
+    blurred = cv2.GaussianBlur(need.float().cpu().numpy(), (0, 0), SPECK)
+    wanted = (blurred > 0.4).astype(np.uint8)
+    if not wanted.any():
+        return []
+    near = cv2.dilate(wanted, np.ones((2 * AROUND + 1, 2 * AROUND + 1), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(near)
+    found = [
+        (
+            _side(top, top + height, size.height, least),
+            _side(left, left + width, size.width, least),
+        )
+        for left, top, width, height, _ in stats[1:].tolist()
+    ]
+    return [Box(slice(*rows), slice(*columns)) for rows, columns in sorted(_apart(found))]
+
+
+Span = tuple[int, int]
+
+
+def _side(start: int, stop: int, whole: int, least: int) -> Span:
+    """A span that holds `start` to `stop`, as long as a part must be, on the grid."""
+    length = max(stop - start, least, SMALLEST)
+    start = max(0, min(start, whole - length)) // GRID * GRID
+    return start, min(whole, max(stop, start + -(-length // GRID) * GRID))
+
+
+def _apart(found: list[tuple[Span, Span]]) -> list[tuple[Span, Span]]:
+    """Spans of rows and columns, of which those that meet are made one."""
+    apart: list[tuple[Span, Span]] = []
+    for new in found:
+        while met := next((each for each in apart if _meet(each, new)), None):
+            apart.remove(met)
+            new = (_around(met[0], new[0]), _around(met[1], new[1]))
+        apart.append(new)
+    return apart
+
+
+def _around(one: Span, other: Span) -> Span:
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _meet(one: tuple[Span, Span], other: tuple[Span, Span]) -> bool:
+    return all(a[0] < b[1] and b[0] < a[1] for a, b in zip(one, other, strict=True))
+
+
+def pasted(picture: Tensor, part: Tensor, box: Box) -> Tensor:
+    """`picture` (N, 3, H, W) with `part` in place of what was cut out."""
+    picture = picture.clone(memory_format=torch.contiguous_format)
+    picture[:, :, box.rows, box.columns] = part
+    return picture

@@ -1,0 +1,111 @@
+"""What comes into view from outside the frame, when a motion zooms out, pans or turns.
+
+Nothing is there to be moved in. One row mirrored at the frame's edge, frame after frame, would be
+drawn out into long streaks. So what enters is a whole piece of the film: the frame of up to two
+seconds before, mirrored at its edges as far out as the motion has come since, and slanted along
+them, so that the mirror does not show. It comes in row by row, as sharp as it was dreamed, and is
+dreamed on like all the rest. What left the frame since then, and comes back, is found again.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from dreamvid.frames import Frame, Size, drawn, resized, size_of
+from dreamvid.motion.warp import grid, sampled
+
+SECONDS = 2
+"""How long one frame is what enters: long enough for a wide piece, short enough to have changed."""
+SLANT = 0.25
+"""How far what enters is slid along its edge at the most, beside its depth."""
+ROOM = 0.5
+"""Pixels beyond the outermost pixels' middles that still belong to a frame."""
+
+YOUNG = 10
+"""Dreams for which what has entered takes larger steps, ever less so."""
+LIFT = 3.0
+"""How much larger the first of them are."""
+COARSE = 4
+"""What is young is found on a grid this many times as coarse as the pixels."""
+
+Trace = Callable[[Tensor, int, int, Size], Tensor]
+"""From points (2, h, w) of the frame of an index to where they were so many frames before."""
+
+
+class Entering:
+    """Fills what enters each frame; it holds the frame that enters, read once."""
+
+    def __init__(
+        self,
+        read: Callable[[int], Frame] | None,
+        trace: Trace,
+        fps: Fraction,
+        stride: int,
+        seed: int,
+    ) -> None:
+        """`read` gives an earlier frame by its index; dreams are `stride` frames apart.
+
+        Where there is no `read`, the dream before is what enters.
+        """
+        self._read, self._trace, self._stride, self._seed = read, trace, stride, seed
+        self._lasts = stride * max(1, round(SECONDS * fps / stride))
+        self._held: tuple[int, Frame] | None = None
+
+    def __call__(self, start: Frame, index: int, came: Tensor, previous: Frame) -> Frame:
+        """`start` with what enters at the frame `index`.
+
+        Args:
+            start: the dream before it, moved, (3, H, W).
+            index: of the frame that begins.
+            came: (2, H, W), where its pixels were in the dream before it.
+            previous: that dream.
+        """
+        size = size_of(start)
+        new = (beyond(came, size).amax(0) > ROOM).nonzero(as_tuple=True)
+        if not len(new[0]):
+            return start
+        before = index - self._stride
+        then = before // self._lasts * self._lasts if self._read else before
+        places = self._trace(came[:, None, *new], before, before - then, size)
+        slant = SLANT * (drawn((self._seed, then, 3), 0, 2000) / 1000 - 1)
+        places = slanted(places, size, slant)
+        filled = start.clone()
+        filled[:, *new] = sampled(self._at(then, before, previous), places, "bicubic")[:, 0]
+        return filled.clamp_(0, 1)
+
+    def lift(self, index: int, size: Size, device: torch.device) -> Tensor | None:
+        """How many times as large the steps of the frame `index` are, (H, W); None: all as usual.
+
+        What has just entered has missed the steps that the rest had since the frame it comes from.
+        """
+        coarse = Size(*(max(2, -(-side // COARSE)) for side in size))
+        points = grid(coarse, device)
+        age = torch.full(tuple(coarse), float(YOUNG), device=device)
+        for passed in range(min(YOUNG, index // self._stride)):
+            points = self._trace(points, index - passed * self._stride, self._stride, coarse)
+            outside = beyond(points, coarse).amax(0) > ROOM / COARSE
+            age = torch.where(outside, age.clamp_max(passed), age)
+        if bool((age == YOUNG).all()):
+            return None
+        return resized((1 + LIFT * (1 - age / YOUNG))[None], size)[0]
+
+    def _at(self, then: int, before: int, previous: Frame) -> Frame:
+        """The frame `then`, which is `previous` if that is the one before."""
+        if then == before or self._read is None:
+            return previous
+        if self._held is None or self._held[0] != then:
+            self._held = then, self._read(then).to(previous.device)
+        return self._held[1]
+
+
+def beyond(points: Tensor, size: Size) -> Tensor:
+    """How far points (2, h, w) lie outside the frame across and down, in pixels; 0 inside."""
+    ends = points.new_tensor((size.width - 1, size.height - 1)).view(2, 1, 1)
+    return (points - points.clamp_min(0).minimum(ends)).abs()
+
+
+def slanted(points: Tensor, size: Size, slant: float) -> Tensor:
+    """Points slid along the edge that they lie beyond, by `slant` times their depth."""
+    return points + slant * beyond(points, size).flip(0)

@@ -1,0 +1,66 @@
+"""Processor threads: how many a picture is worth, and how they wait for each other.
+
+torch's threads wait by spinning. That is the fastest way on cores that do nothing else; on cores
+that another program wants too, each waits for a thread that is waiting for its turn, and both
+programs crawl. So they spin a short while only, and a small picture, which would wait most and
+gains least, keeps to one thread.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+SPINS = "2000"
+"""Turns of GNU's waiting loop before a thread sleeps, some microseconds; its own are 300,000."""
+BLOCK_MILLISECONDS = "1"
+"""How long LLVM's and Intel's threads spin before they sleep; their own way is 200."""
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
+"""Variables by which a user says how threads wait."""
+PIXELS_FOR_EACH = 4096
+"""Of a picture, for each thread: fewer are dreamed as fast by fewer threads, measured on two."""
+
+CONTAINER = Path("/sys/fs/cgroup/cpu.max")
+"""What a container may use: microseconds of cores, or ``max``, in a period of microseconds."""
+
+
+def spin_briefly() -> None:
+    """Let threads that wait for others sleep soon; for nothing once torch is there.
+
+    What the user's own variables say stays.
+    """
+    if "torch" in sys.modules or any(name in os.environ for name in WAITING):
+        return
+    os.environ["GOMP_SPINCOUNT"] = SPINS
+    os.environ["KMP_BLOCKTIME"] = BLOCK_MILLISECONDS
+
+
+def cores() -> int:
+    """The cores that this process may use: of the machine, of its affinity, of its container."""
+    known = getattr(os, "sched_getaffinity", None)
+    count = len(known(0)) if known else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = CONTAINER.read_text().split()
+        count = min(count, max(1, round(int(quota) / int(period))))
+    return count
+
+
+@contextlib.contextmanager
+def worth(pixels: int) -> Iterator[None]:
+    """As many of torch's threads as a picture of so many pixels is worth, and then all again.
+
+    The number depends on nothing else, since a dream differs in its last bits by it.
+    """
+    import torch
+
+    every = torch.get_num_threads()
+    few = min(every, max(1, pixels // PIXELS_FOR_EACH))
+    if few == every:
+        yield
+        return
+    torch.set_num_threads(few)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(every)
