@@ -25,6 +25,8 @@ class Flag(NamedTuple):
     several: bool = False
     """Whether it may be given more than once."""
     least: int | None = None
+    chooses: str = ""
+    """The registered function whose option the setting is: the flag chooses that too."""
     alone: str = ""
     """Its value where it stands alone, ``--flag``."""
     takes: tuple[str, ...] = ()
@@ -143,6 +145,14 @@ FLAGS: dict[str, Flag] = {
         "list",
         unset="the network's favourite",
         several=True,
+    ),
+    "of": Flag(
+        'What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s: '
+        'city"; see `dreamvid list words`.',
+        "WORDS",
+        "objective.of",
+        unset="what the layers see",
+        chooses="words",
     ),
     "strength": Flag(
         "How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and larger "
