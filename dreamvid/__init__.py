@@ -13,6 +13,7 @@ Each takes the flags of its command as keywords; ``__init__.pyi`` lists them, wi
 Importing dreamvid loads nothing heavy.
 """
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,6 +145,7 @@ def sheet(
     *,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
+    of: str | Sequence[str] | None = None,
     across: dict[str, str] | None = None,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
@@ -151,7 +153,8 @@ def sheet(
 ) -> Path:
     """Dream one picture in many ways, side by side, and return the path of the sheet.
 
-    `across` says what differs, such as ``{"iterations": "5,10,20", "presets": "all"}``; see
+    `of` are words, a cell for each. `across` says what else differs, such as
+    ``{"iterations": "5,10,20", "presets": "all"}``; see
     `dreamvid.studies.sheets.axes`.
     """
     from dreamvid.settings import flagged
@@ -159,7 +162,8 @@ def sheet(
     chosen = flagged(flags, "sheet")
     from dreamvid.studies import sheets
 
-    asked = sheets.Asked(preset, _path(config), chosen, settings or {}, across or {})
+    words = {} if of is None else {"of": of if isinstance(of, str) else ",".join(of)}
+    asked = sheets.Asked(preset, _path(config), chosen, settings or {}, {**words, **(across or {})})
     target = Path(out) if out is not None else Path(f"{Path(seed).stem}-sheet.png")
     return sheets.sheet(Path(seed), target, asked, overwrite=overwrite)
 

@@ -36,6 +36,7 @@ def zoom(
     speed: float | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
+    of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -64,7 +65,7 @@ def zoom(
         overwrite: Replace what is there.
         tidy: Remove the job once the film is whole.
         preview: First make small films of the motion alone and of the dream, then ask whether to
-            go on; =motion or =quarter makes just that one.
+            go on; motion or quarter makes just that one.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
@@ -85,6 +86,8 @@ def zoom(
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         mask: A picture or a film: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
+        of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
+            city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
@@ -138,6 +141,7 @@ def video(
     keep_color: bool | None = None,
     strict: bool | None = None,
     sound_track: int | None = None,
+    of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -189,6 +193,8 @@ def video(
         strict: Refuse a damaged film.
         sound_track: Which of several sound tracks is kept, from 1 on. Default: the film's default
             one.
+        of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
+            city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
@@ -235,6 +241,7 @@ def loop(
     speed: float | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
+    of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -266,7 +273,7 @@ def loop(
         overwrite: Replace what is there.
         tidy: Remove the job once the film is whole.
         preview: First make small films of the motion alone and of the dream, then ask whether to
-            go on; =motion or =quarter makes just that one.
+            go on; motion or quarter makes just that one.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
@@ -285,6 +292,8 @@ def loop(
         speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
+        of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
+            city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
@@ -322,6 +331,7 @@ def image(
     fit: Literal["crop", "pad", "stretch"] | None = None,
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
+    of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -356,6 +366,8 @@ def image(
             stretch it. Default: crop.
         mask: A picture: white dreams, black stays. Default: no mask.
         keep_color: Take the brightness of the dream and the colours of the input.
+        of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
+            city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
@@ -380,6 +392,7 @@ def sheet(
     *,
     preset: str = "default",
     config: str | PathLike[str] | None = None,
+    of: str | Sequence[str] | None = None,
     across: dict[str, str] | None = None,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
@@ -395,7 +408,8 @@ def sheet(
 ) -> Path:
     """Dream one picture in many ways, side by side, and return the path of the sheet.
 
-    `across` says what differs, such as ``{"iterations": "5,10,20", "presets": "all"}``; see
+    `of` are words, a cell for each. `across` says what else differs, such as
+    ``{"iterations": "5,10,20", "presets": "all"}``; see
     `dreamvid.studies.sheets.axes`.
 
     Args:
@@ -404,6 +418,7 @@ def sheet(
         preset: A preset, or a .toml file of settings. Default: default.
         config: Settings laid over the preset's: a TOML file, a job folder, or a film that dreamvid
             made.
+        of: Rows: dreams of these words; see `dreamvid list words`.
         across: What differs from cell to cell.
         overwrite: Replace what is there.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.

@@ -33,7 +33,15 @@ from dreamvid.motion.motions import motions
 from dreamvid.motion.optical_flow import flows
 from dreamvid.networks import Network, Preprocessing, networks
 from dreamvid.networks.weights import Source
-from dreamvid.objectives import ClassLabel, Picture, PictureSide, PictureStay, objectives
+from dreamvid.objectives import (
+    ClassLabel,
+    Meant,
+    Picture,
+    PictureSide,
+    PictureStay,
+    Words,
+    objectives,
+)
 from dreamvid.registry import Within
 from dreamvid.settings.plugin_loading import add_presets as presets
 
@@ -43,6 +51,7 @@ __all__ = [
     "Encoding",
     "Flow",
     "Frame",
+    "Meant",
     "Network",
     "Picture",
     "PictureSide",
@@ -54,6 +63,7 @@ __all__ = [
     "Source",
     "Start",
     "Within",
+    "Words",
     "carry",
     "encoder",
     "flow",

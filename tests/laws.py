@@ -69,6 +69,8 @@ def objective_section(name, folder: Path, picture, *, label=0, channels=5):
             tree[option] = str(path)
         elif option in options_of_role(function, Role.LABEL):
             tree[option] = label
+        elif option in options_of_role(function, Role.WORDS):
+            tree[option] = "volcano"
         elif typing.get_origin(parameter.annotation) is tuple:
             tree[option] = [(-1.0) ** number * (1 + number % 3) for number in range(channels)]
         else:

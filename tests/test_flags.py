@@ -42,7 +42,7 @@ def at(settings, path):
     value = getattr(settings, section)
     if not key:
         return ",".join(value)
-    return value[key] if isinstance(value, dict) else getattr(value, key)
+    return value.get(key) if isinstance(value, dict) else getattr(value, key)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -230,8 +230,9 @@ def test_a_file_that_dreamvid_train_made_names_its_classes(tmp_path, pocket_stat
     found = net(torch.rand(2, 3, 64, 72), ["head", net.layers[-2]])
     means = found[net.layers[-2]].mean((2, 3)) / net.units[-1]
     torch.testing.assert_close(found["head"], means @ state["head.weight"].T, rtol=1e-4, atol=1e-4)
+    save_file(pocket_state, tmp_path / "plain.safetensors")
     with pytest.raises(NetworkError, match="no class head"):
-        network("pocket").class_number("cat")
+        network("pocket", weights=tmp_path / "plain.safetensors").class_number("cat")
 
 
 @pytest.mark.parametrize("names", ["{", "3", '["cat"]', "[1, 2, 3]", "[" * 100_000])

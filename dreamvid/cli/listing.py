@@ -15,7 +15,7 @@ from dreamvid.machine.streams import lasting
 from dreamvid.media import encoders
 from dreamvid.motion.motions import motions
 from dreamvid.motion.optical_flow import flows
-from dreamvid.networks import Network, network, networks, published, sketch
+from dreamvid.networks import Network, network, networks, published, sketch, words
 from dreamvid.objectives import objectives
 from dreamvid.registry import Registry, Within, did_you_mean, parameters
 from dreamvid.settings import SECTIONS, presets
@@ -34,9 +34,13 @@ REGISTRIES: dict[str, Registry] = {
 CAPTION = '* a number, or a schedule: "0: (1.0), 2s: (1.3) smooth", "1.2 + 0.1*sin(t)"'
 
 
+MOST_NAMED = 12
+"""How many classes of a word are named."""
+
+
 def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
     """Print one list to standard output; `name` is the network whose layers are asked for."""
-    kinds = [*REGISTRIES, "layers", "presets", "settings"]
+    kinds = [*REGISTRIES, "layers", "presets", "settings", "words"]
     if kind not in kinds:
         raise SettingsError(f"no list {kind!r}{did_you_mean(kind, kinds)} ({', '.join(kinds)})")
     if name and kind != "layers":
@@ -51,6 +55,8 @@ def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
         for name in setting_names():
             shown, said = told_setting(name)
             table.add_row(name, shown, said)
+    elif kind == "words":
+        _add_words(table)
     elif kind == "presets":
         table.add_column("preset")
         table.add_column("for")
@@ -65,7 +71,7 @@ def print_list(kind: str, name: str | None, weights: Sequence[str]) -> None:
             table.add_row(entry, registry.summary(entry), options_of(registry.options(entry)))
     if kind in ("settings", "motions", "objectives", "carries"):
         table.caption, table.caption_justify = CAPTION, "left"
-    _console(soft_wrap=kind == "layers").print(table)
+    _console(soft_wrap=kind in ("layers", "words")).print(table)
 
 
 def print_weights(name: str | None = None) -> None:
@@ -112,7 +118,7 @@ def told_setting(name: str) -> tuple[str, str]:
 
 
 def print_shown(kind: str, name: str) -> None:
-    """Print all that is to know of one preset, motion or setting."""
+    """Print all that is to know of one preset, motion, setting or word."""
     console = _console(soft_wrap=True)
     if kind == "preset":
         console.print(f"{name}: {presets.about(name)}", markup=False)
@@ -133,11 +139,36 @@ def print_shown(kind: str, name: str) -> None:
             )
         shown, said = told_setting(name)
         console.print(f"{name} = {shown}\n  {said}", markup=False)
+    elif kind == "word":
+        meaning = words.meaning(name, where="show")
+        numbers = ", ".join(map(str, list(meaning)[:MOST_NAMED]))
+        console.print(f"{name}: {_meant(meaning)}\n  classes {numbers}", markup=False)
     else:
-        kinds = ("preset", "motion", "setting")
+        kinds = ("preset", "motion", "setting", "word")
         raise SettingsError(
             f"show: no kind {kind!r}{did_you_mean(kind, kinds)} ({', '.join(kinds)})"
         )
+
+
+def _add_words(table: Table) -> None:
+    """A row for each group of classes and for each class, with its other words."""
+    table.add_column("word")
+    table.add_column("also")
+    table.add_column("means")
+    for (first, *others), meaning in sorted(words.groups().items()):
+        table.add_row(first, ", ".join(others), _meant(meaning))
+    for first, *others in sorted(words.synonyms(), key=lambda each: each[0].casefold()):
+        table.add_row(first, ", ".join(others), "")
+
+
+def _meant(meaning: words.Meaning) -> str:
+    """The names of the classes that a word means, with their weights, a few of many."""
+    names = [
+        words.names()[number] + (f"={weight:g}" if weight != 1 else "")
+        for number, weight in meaning.items()
+    ]
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _add_layers(table: Table, net: Network) -> None:

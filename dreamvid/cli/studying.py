@@ -11,7 +11,7 @@ from dreamvid.cli.command import Asked, command
 from dreamvid.cli.films import Seed
 from dreamvid.errors import SettingsError
 
-_KINDS = "networks|layers|objectives|motions|carries|flows|presets|encoders|settings"
+_KINDS = "networks|layers|objectives|motions|carries|flows|presets|encoders|settings|words"
 
 
 @command("dreamvid list motions", name="list")
@@ -33,12 +33,12 @@ def list_(
 
 @command("dreamvid show setting ascent.later")
 def show(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="preset|motion|setting.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="preset|motion|setting|word.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
     *,
     plugins: list[str] | None,
 ) -> None:
-    """Show one preset, motion or setting: what it does, its options, and what it is now."""
+    """Show one preset, motion, setting or word: what it does, its options, what it means."""
     loading = import_module("dreamvid.settings.plugin_loading")
     loading.load_installed()
     loading.load(plugins or ())
@@ -50,6 +50,7 @@ def sheet(
     seed: Seed,
     asked: Asked,
     out: Path | None,
+    of: list[str] | None,
     channels: list[str] | None,
     presets: list[str] | None,
     networks: list[str] | None,
@@ -62,7 +63,13 @@ def sheet(
     """Dream one picture in many ways, labelled and side by side."""
     from dreamvid.settings import flagged, laid_over
 
-    across = {"channels": channels, "presets": presets, "networks": networks, "steps": steps}
+    across = {
+        "of": of,
+        "channels": channels,
+        "presets": presets,
+        "networks": networks,
+        "steps": steps,
+    }
     single = {}
     for name, texts in {"iterations": iterations, "octaves": octaves}.items():
         text = ",".join(texts or [])

@@ -44,7 +44,7 @@ class Dreamer:
         self.settings = settings
         self.plan = Plan(network, choices, settings)
         options = self.plan.timeline.options
-        self.goal = Goal(network, settings.objective, options, settings.film.rate)
+        self.goal = Goal(network, settings.objective, options, settings.film.rate, settings.music)
         for each in self.plan.everything:
             self.goal.check(each)
         self.report = Report()

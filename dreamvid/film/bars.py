@@ -142,9 +142,10 @@ class Inside:
         later: bool = False,
         fresh: Tensor | None = None,
         index: int = 0,
+        lift: Tensor | None = None,
     ) -> Frame:
         """As `Dreamer`; the bars stay as `frame` has them."""
-        return self.batch(frame[None], key, later, fresh, index)[0]
+        return self.batch(frame[None], key, later, fresh, index, lift)[0]
 
     def batch(
         self,
@@ -153,13 +154,16 @@ class Inside:
         later: bool = False,
         fresh: Tensor | None = None,
         index: int = 0,
+        lift: Tensor | None = None,
     ) -> Tensor:
         """As `Dreamer.batch`; the bars stay as `frames` have them."""
         rows, columns = self.bars.inside(size_of(frames))
         part = frames[..., rows, columns].contiguous()
-        fresh = None if fresh is None else fresh[rows, columns].contiguous()
+        fresh, lift = (
+            None if each is None else each[rows, columns].contiguous() for each in (fresh, lift)
+        )
         result = frames.clone()
-        result[..., rows, columns] = self.dreamer.batch(part, key, later, fresh, index)
+        result[..., rows, columns] = self.dreamer.batch(part, key, later, fresh, index, lift)
         return result
 
 

@@ -25,6 +25,7 @@ class Dreams(Protocol):
         later: bool = False,
         fresh: Tensor | None = None,
         index: int = 0,
+        lift: Tensor | None = None,
     ) -> Frame:
         """`frame` dreamed."""
         ...
@@ -36,6 +37,7 @@ class Dreams(Protocol):
         later: bool = False,
         fresh: Tensor | None = None,
         index: int = 0,
+        lift: Tensor | None = None,
     ) -> Tensor:
         """Frames (N, 3, H, W) dreamed together."""
         ...

@@ -60,6 +60,9 @@ OWN: dict[str, Flag] = {
     "sheet.layer": FLAGS["layer"]._replace(
         help="A row for each layer that this names.", unset="eight from all over the network"
     ),
+    "sheet.of": Flag(
+        "Rows: dreams of these words; see `dreamvid list words`.", "A,B", several=True
+    ),
     "sheet.channels": Flag(
         "Rows: the channels of one layer that are not dead: 0:64, 3,7 or all.", "A:B", several=True
     ),
@@ -186,7 +189,7 @@ OWN: dict[str, Flag] = {
 
 _LENGTH = "frames seconds fps size fit"
 _DREAM = (
-    "preset strength layer octaves iterations network weights config assign plugins seed device "
+    "preset of strength layer octaves iterations network weights config assign plugins seed device "
     "precision"
 )
 _MUSIC = "audio audio_offset bpm beat_offset flashes"
@@ -208,7 +211,7 @@ COMMANDS: dict[str, str] = {
     "info": "",
     "list": "weights plugins",
     "show": "plugins",
-    "sheet": "out size layer channels presets networks iterations octaves steps preset network "
+    "sheet": "out size of layer channels presets networks iterations octaves steps preset network "
     "weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",
     "listen": "out fps audio_offset bpm beat_offset preview preset motion assign overwrite quiet",

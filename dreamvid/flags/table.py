@@ -25,8 +25,12 @@ class Flag(NamedTuple):
     several: bool = False
     """Whether it may be given more than once."""
     least: int | None = None
+    chooses: str = ""
+    """The registered function whose option the setting is: the flag chooses that too."""
     alone: str = ""
-    """Its value where it stands alone, ``--flag``; another is given as ``--flag=VALUE``."""
+    """Its value where it stands alone, ``--flag``."""
+    takes: tuple[str, ...] = ()
+    """The other values of such a flag: as ``--flag=VALUE``, or in the next word."""
 
 
 FLAGS: dict[str, Flag] = {
@@ -142,6 +146,14 @@ FLAGS: dict[str, Flag] = {
         unset="the network's favourite",
         several=True,
     ),
+    "of": Flag(
+        'What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s: '
+        'city"; see `dreamvid list words`.',
+        "WORDS",
+        "objective.of",
+        unset="what the layers see",
+        chooses="words",
+    ),
     "strength": Flag(
         "How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and larger "
         "steps.",
@@ -226,9 +238,10 @@ FLAGS: dict[str, Flag] = {
     "precision": Flag("auto, bf16, fp32 or fp64.", "KIND", "machine.precision"),
     "preview": Flag(
         "First make small films of the motion alone and of the dream, then ask whether to go on; "
-        "=motion or =quarter makes just that one.",
-        "[=KIND]",
+        "motion or quarter makes just that one.",
+        "[KIND]",
         alone="both",
+        takes=("motion", "quarter"),
     ),
     "min_free": Flag(
         "Stop before the disk has less free than this; the job can be resumed.",

@@ -17,7 +17,7 @@ from dreamvid.jobs import logs, previews
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
-from dreamvid.jobs.music import as_long_as_music, closing_on_a_bar, with_music, with_own_sound
+from dreamvid.jobs.music import closing_on_a_bar, lasting, with_music, with_own_sound
 from dreamvid.jobs.naming import job_folder
 from dreamvid.jobs.piping import piped
 from dreamvid.jobs.progress import Progress, Silence
@@ -131,12 +131,13 @@ def zoom(
     check_out(seed, out, settings, overwrite)
     kind_of("zoom").check(settings)
     progress = progress or Silence()
-    settings, heard = as_long_as_music(settings, progress.say)
+    settings, heard = with_music(settings, progress.say)
+    settings = lasting(settings)
     picture = read_start(seed, at, settings, progress)
     settings = settled_motion(settings, size_of(picture), out, progress)
     size = settings.film.pixels
-    source = {"path": str(seed.absolute()), "sha256": media.content_hash(seed), **known_place(at)}
-    source |= heard
+    hashed = media.content_hash(seed)
+    source = {"path": str(seed.absolute()), "sha256": hashed, **known_place(at), **heard}
     settings, source = settled_mask(settings, source)
     dreamer = with_fitting_octaves(
         dreamer or dreamer_for(settings), size, size_of(picture), progress.say
@@ -247,19 +248,17 @@ def video(
         job = job_folder(job, out, source, "video")
         source = piped(job, out, overwrite, progress.say)
     film = probe_film(source, settings.film.fps)
-    for line in film.remarks:
-        progress.say(line)
-    line = media.heard(source, film.tracks, settings.video.sound_track)
-    if settings.video.sound and line:
-        progress.say(line)
+    _tell_of(film, source, settings, progress)
     rate = settings.film.fps or film.rate
-    settings, heard = as_long_as_music(settings.changed("film", fps=rate), progress.say)
+    settings, heard = with_music(settings.changed("film", fps=rate), progress.say)
+    settings = lasting(settings)
     first, frames = _range(film, rate, settings)
     size = film.size
     if settings.film.size or max(size) > FILM_SIDE:
         block = encoders.encoding_for(out, settings.encode).block
         size = parsed_size(settings.film.size or FILM_SIDE, film.size, block)
-    settings, heard = with_own_sound(settings, heard, source, film, first)
+    if not heard:
+        settings, heard = with_own_sound(settings, source, film, first)
     settings = settled_film(settings, size, rate, frames)
     known = {
         "path": str(source.absolute()),
@@ -289,6 +288,15 @@ def video(
             progress=progress,
         )
     )
+
+
+def _tell_of(film: media.Film, path: Path, settings: Settings, progress: Progress) -> None:
+    """Say what is special about a film, and what of its sound is left out."""
+    for line in film.remarks:
+        progress.say(line)
+    line = media.heard(path, film.tracks, settings.video.sound_track)
+    if settings.video.sound and line:
+        progress.say(line)
 
 
 def _range(film: media.Film, rate: Fraction, settings: Settings) -> tuple[int, int]:

@@ -6,8 +6,8 @@
       job.json            the manifest: settings, source, weights, versions; never edited
       lock                held by the one run that works here
       source.png          the seed, at the film's size
-      music.safetensors   what was heard in the music
       input               what came through a pipe
+      music.safetensors   what was heard in the music
       latest.png          the newest frame
       frames/000123.png   written under another name, synced, renamed
       journal.jsonl       a line for each finished frame; a torn last line is ignored
@@ -36,8 +36,8 @@ from dreamvid.settings import Settings, changes, settled
 
 FORMAT = 1
 SUFFIX = ".dream"
-INPUT, MUSIC = "input", "music.safetensors"
-UNBORN = {LOCK, "frames", "source.png", INPUT, MUSIC}
+INPUT = "input"
+UNBORN = {LOCK, "frames", "source.png", INPUT, "music.safetensors"}
 """What a job folder may hold before it has a manifest."""
 
 
@@ -101,7 +101,7 @@ class Job:
         self.journal = Journal(folder / "journal.jsonl", "index", int)
         self.source = folder / "source.png"
         self.latest = folder / "latest.png"
-        self.music = folder / MUSIC
+        self.music = folder / "music.safetensors"
         self.needs: tuple[str, ...] = ()
         """Flags that `dreamvid resume` needs to go on with it where it lies now."""
 
@@ -166,7 +166,12 @@ class Job:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """An existing job, or a `ResumeError` that says why it is none."""
+        """An existing job, or a `ResumeError` that says why it is none.
+
+        `folder` may be the job's film, where its job lies beside it.
+        """
+        if folder.is_file() and (folder.with_name(folder.name + SUFFIX) / "job.json").is_file():
+            folder = folder.with_name(folder.name + SUFFIX)
         try:
             tree = json.loads((folder / "job.json").read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):
@@ -270,8 +275,8 @@ class Job:
             for path in self.frames.glob("*.png"):
                 if re.fullmatch(r"\d{6,}\.png", path.name):
                     path.unlink()
-            names = (self.folder / INPUT, self.folder / LOCK, self.music)
-            for path in (self.journal.path, self.source, self.latest, *names):
+            names = (self.folder / INPUT, self.folder / LOCK)
+            for path in (self.journal.path, self.source, self.music, self.latest, *names):
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.frames.rmdir()
@@ -288,8 +293,8 @@ class Job:
 
 def _content(source: Mapping[str, str]) -> dict[str, str]:
     """What an input is, wherever it lies. The bars in it follow; older jobs know of none."""
-    apart = ("path", "bars", music.ANALYSIS)
-    return {name: value for name, value in source.items() if name not in apart}
+    follows = ("path", "bars", music.ANALYSIS)
+    return {name: value for name, value in source.items() if name not in follows}
 
 
 def _is_ours(folder: Path) -> bool:

@@ -34,6 +34,7 @@ from dreamvid.jobs.stopping import stoppable
 from dreamvid.machine.hashing import input_hash
 from dreamvid.media.locking import locked
 from dreamvid.networks import absolute_weights
+from dreamvid.networks.base import Network
 from dreamvid.objectives import absolute
 from dreamvid.settings import Settings, changes, settled
 from dreamvid.settings.plugin_loading import recorded
@@ -134,7 +135,7 @@ class _Work:
             "settings": self.settings.tree(),
         }
         if manifest.exists() and not overwrite:
-            _must_fit(self.out, manifest, told)
+            _must_fit(self.out, manifest, told, self.dreamer.network)
             self.entries = self.journal.entries()
             self.journal.keep(self.entries.values())
             return
@@ -275,13 +276,13 @@ def _check_place(source: Path, out: Path, overwrite: bool) -> None:
         )
 
 
-def _must_fit(out: Path, manifest: Path, told: dict[str, Any]) -> None:
+def _must_fit(out: Path, manifest: Path, told: dict[str, Any], net: Network) -> None:
     """Raise `ResumeError` where the dreams in `out` were made with anything else."""
     try:
         old = json.loads(manifest.read_text("utf-8"))
         found = changes(settled(old["settings"]), settled(told["settings"]))
-        names = ("weights_sha256", "pictures")
-        found += [f"other {name}" for name in names if old[name] != told[name]]
+        found += ["other weights"] * (not net.dreams_like(old["weights_sha256"]))
+        found += ["other pictures"] * (old["pictures"] != told["pictures"])
         if sorted(old.get("plugins", {}).values()) != sorted(told["plugins"].values()):
             found.append("other plugins")
         found += ["another mask"] * (old.get("mask_sha256") != told.get("mask_sha256"))

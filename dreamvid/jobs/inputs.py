@@ -11,16 +11,11 @@ from dreamvid.jobs.music import sound_of
 Say = Callable[[str], None]
 
 
-def music(job: Job, frames: int, say: Say) -> media.Sound | None:
-    """The music that belongs to the first `frames` frames of the job's film."""
-    return sound_of(job.manifest.settings, job.manifest.source, frames)
-
-
 def input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
     """What of the input's sound belongs to the first `frames` frames of the job's film."""
     settings, source = job.manifest.settings, job.manifest.source
     if settings.audio.files:
-        return music(job, frames, say)
+        return sound_of(settings, source, frames)
     if not settings.video.sound or "number" in source:  # as pictures in a row have
         return None
     path, rate = Path(source["path"]), settings.film.rate

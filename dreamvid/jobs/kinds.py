@@ -25,7 +25,6 @@ from dreamvid.film.carries import (
 )
 from dreamvid.film.fading import Undreamed, falling
 from dreamvid.film.finishing import (
-    MaskedSource,
     check_picture_mask,
     finish_for,
     finished_between,
@@ -38,7 +37,9 @@ from dreamvid.film.seams import CLOSED, Seam, loop_seam
 from dreamvid.film.sources import FilmSource, FrameSource, StillSource
 from dreamvid.frames import Flow, Frame, from_pixels, size_of
 from dreamvid.jobs.folder import Job
-from dreamvid.jobs.inputs import input_extras, input_sound, music
+from dreamvid.jobs.inputs import input_extras, input_sound
+from dreamvid.jobs.music import sound_of
+from dreamvid.jobs.unchanged import must_be_what_it_was, with_mask
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.motion.warp import grid
@@ -69,6 +70,11 @@ def _all_at_once(job: Job, settings: Settings, dream: Dream, say: Say) -> range:
     return range(dream(settings.film.length))
 
 
+def _music(job: Job, frames: int, say: Say) -> media.Sound | None:
+    """The music that belongs to the first `frames` frames of the job's film."""
+    return sound_of(job.manifest.settings, job.manifest.source, frames)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of job."""
@@ -82,7 +88,7 @@ class Kind:
     encodable: Callable[[int, int], tuple[range, int]] = lambda done, length: (range(done), length)
     """From how many frames are finished, and the film's length: which of them can be encoded as a
     film, and how many must be finished for a whole one."""
-    sound: Callable[[Job, int, Say], media.Sound | None] = music
+    sound: Callable[[Job, int, Say], media.Sound | None] = _music
     """What sound belongs to the first so many frames of the film."""
     extras: Callable[[Job, int], media.Extras | None] = lambda job, frames: None
     """What else belongs to them: title, date, chapters and subtitles."""
@@ -108,7 +114,7 @@ def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     film, motion = settings.film, Timeline(settings).motion
     carry = by_motion(motion, film.rate, job.read, stride=film.cadence, seed=film.seed)
     picture = job.read_source().to(device)
-    source = _with_mask(StillSource(picture), job, settings, device)
+    source = with_mask(StillSource(picture), job, settings, device)
     finish = in_turn(calm_for(settings, job.read), finish_for(settings, picture))
     fill = between(motion, film.rate, film.cadence)
     if settings.loop.breath:
@@ -128,7 +134,7 @@ def _still_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
 def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
     source, film = job.manifest.source, settings.film
     path, first = Path(source["path"]), int(source["first"])
-    _must_be_what_it_was(path, source["sha256"])
+    must_be_what_it_was(path, source["sha256"])
     known = media.probe(path, film.rate)
 
     def undreamed(start: int, ending: bool) -> Iterator[Frame]:
@@ -151,7 +157,7 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     around = loops.AROUND_STILL if job.manifest.source["path"] else loops.AROUND_NOISE
     picture = job.read_source().to(device)
     walk = loops.Walk(picture, period, film.seed, around)
-    source = _with_mask(walk, job, settings, device)
+    source = with_mask(walk, job, settings, device)
     finish = finish_for(settings, picture)
     fill = between(motion, film.rate, film.cadence, period)
     return Parts(
@@ -161,24 +167,6 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
         finished_between(fill, finish, source, film.cadence),
         period,
     )
-
-
-def _with_mask(
-    source: FrameSource, job: Job, settings: Settings, device: torch.device
-) -> FrameSource:
-    """A source with the mask of a film that is made of a picture, where it has one."""
-    mask, film = settings.video.mask, settings.film
-    if mask is None:
-        return source
-    _must_be_what_it_was(mask, job.manifest.source["mask_sha256"])
-    return MaskedSource(source, masks_of(mask, film.pixels, film.rate, 0), device)
-
-
-def _must_be_what_it_was(file: Path, sha256: str) -> None:
-    if media.content_hash(file) != sha256:
-        raise ResumeError(
-            f"{file}: is not what the job began with; put it back, or start anew with --overwrite"
-        )
 
 
 def _until_closed(job: Job, settings: Settings, dream: Dream, say: Say) -> range:
@@ -230,7 +218,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         )
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None:
-            _must_be_what_it_was(file, source[told])
+            must_be_what_it_was(file, source[told])
     film, background = media.probe(path, rate), media.colour_of(settings.picture.background)
     first = int(source["first"])
 
@@ -265,7 +253,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     return Parts(
         frames,
         carry_for(settings.carry, Timeline(settings)),
-        in_turn(calm, in_turn(finish_for(settings), keeping_bars(bars) if bars else None)),
+        in_turn(in_turn(calm, finish_for(settings)), keeping_bars(bars) if bars else None),
         bars=bars,
         independent=carries.independent(settings.carry) and calm is None,
     )

@@ -43,21 +43,12 @@ def with_music(settings: Settings, say: Say) -> tuple[Settings, dict[str, str]]:
     return replace(settings, music=music), {FILES: files_told(settings), ANALYSIS: music.sha256()}
 
 
-def as_long_as_music(settings: Settings, say: Say) -> tuple[Settings, dict[str, str]]:
-    """`with_music`, and as long as that, unless the settings say how long the film is."""
-    settings, heard = with_music(settings, say)
-    return lasting(settings), heard
-
-
 def with_own_sound(
-    settings: Settings, known: dict[str, str], path: Path, film: media.Film, first: int
+    settings: Settings, path: Path, film: media.Film, first: int
 ) -> tuple[Settings, dict[str, str]]:
-    """Settings with the sound of the film that is dreamed over, where they follow any music.
-
-    What they have already, which a job records as `known`, stays.
-    """
+    """Settings with the sound of the film that is dreamed over, where they follow any music."""
     if settings.music is not None or not film.tracks or not follows_music(settings):
-        return settings, known
+        return settings, {}
     track = chosen_tracks(film.tracks, settings.video.sound_track)[0].number
     song = heard(path, track, film.origin)
     music = Soundtrack({"": song}, {}, **options_of(settings, {"first": str(first)}))

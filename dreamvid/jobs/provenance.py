@@ -104,7 +104,7 @@ def must_be_same(manifest: Manifest, dreamer: Dreamer, say: Callable[[str], None
                 "put it back, or start anew with --overwrite"
             )
     now = net.weights_sha256 or ""
-    if now != manifest.weights_sha256:
+    if not net.dreams_like(manifest.weights_sha256):
         with_version = manifest.machine.get("dreamvid", "the version it was begun with")
         raise ResumeError(
             f"{net.name}: the weights are not those the job began with "

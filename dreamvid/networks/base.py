@@ -116,6 +116,12 @@ class Network(nn.Module):
     weights_path: Path | None = None
     weights_sha256: str | None = None
     """The whole SHA-256 of the weights file, set when weights are installed."""
+    earlier_sha256: str | None = None
+    """That of an earlier file to which this one only adds: what was dreamed with it goes on."""
+
+    def dreams_like(self, sha256: str) -> bool:
+        """Whether what was begun with the weights of that hash can go on with these."""
+        return sha256 in (self.weights_sha256 or "", self.earlier_sha256)
 
     @property
     def device(self) -> torch.device:
@@ -190,7 +196,7 @@ class Network(nn.Module):
         Inputs of any floating type are taken; activations come in the parameters' type.
         """
         wanted, found = set(layers), {}
-        if unknown := wanted.difference(self.layers):
+        if unknown := wanted.difference((*self.layers, self.head)):
             raise NetworkError(f"{self.name}: no layer {sorted(unknown)[0]!r}")
         if not wanted:
             return {}

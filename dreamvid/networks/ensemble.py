@@ -38,8 +38,10 @@ class Ensemble(Network):
         self.numbered = ()
         self.favourite = f"{names[0]}/{members[0].favourite}"
         self.smallest_side = max(net.smallest_side for net in members)
-        digests = "".join(net.weights_sha256 or "" for net in members)
-        self.weights_sha256 = sha256(digests.encode()).hexdigest()
+        now = [net.weights_sha256 or "" for net in members]
+        self.weights_sha256 = sha256("".join(now).encode()).hexdigest()
+        before = [net.earlier_sha256 or net.weights_sha256 or "" for net in members]
+        self.earlier_sha256 = sha256("".join(before).encode()).hexdigest()
 
     def choices(self, selectors: Iterable[str] = ()) -> tuple[Choice, ...]:
         """The layers that `selectors` name; with none, the favourite of every member.

@@ -107,6 +107,15 @@ class GoogLeNet(Network):
         if self.head:
             yield self.head, self.convolutions[HEAD](x.flatten(1))
 
+    def inception(self, block: str, x: Tensor) -> Tensor:
+        """One inception block alone, such as 4e, from what it reads to its output."""
+        prefix = f"inception_{block}/"
+        one, three, five = self._reduced(prefix, x)
+        three = self._convolved(prefix + "3x3", three)
+        five = self._convolved(prefix + "5x5", five)
+        most = self._convolved(prefix + "pool_proj", pooled(x, 1))
+        return torch.cat([one, three, five, most], 1)
+
     def _reduced(self, prefix: str, x: Tensor) -> tuple[Tensor, ...]:
         """An inception block's three 1x1 convolutions of its input, done as one."""
         parts: list[Any] = [

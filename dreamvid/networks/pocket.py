@@ -27,8 +27,14 @@ from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.operations import halving_convolution, local_response, pooled
 from dreamvid.networks.registered import networks
+from dreamvid.networks.words import names as class_names
 
 STEM_BASIS = 32
+WORDS = "words."
+"""How the names of the tensors of a head of words begin in a weights file."""
+WORDS_WIDTH = 128
+EARLIER = "earlier_sha256"
+"""Metadata of a weights file: the file it was before it got words, all of whose tensors it has."""
 HEAD = "head"
 EMBEDDED = Path(__file__).with_name("pocket.safetensors")
 
@@ -100,6 +106,40 @@ class Stem(nn.Module):
         return F.relu_(pooled(mixed, 2))
 
 
+class WordHead(nn.Module):
+    """Class scores at each place of a picture, from the deepest stage; their mean is the head's.
+
+        v = pool(SiLU(reduce x))   t₁ = SiLU(conv3x3 v)   t₂ = SiLU(conv3x3 t₁)
+        scores = expand [v t₁ t₂]
+
+    (N, inputs, h, w) to (N, classes, h/2, w/2). No ReLU at the end: a score may be below 0.
+    """
+
+    def __init__(self, inputs: int, classes: int, width: int = WORDS_WIDTH) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(inputs, width, 1)
+        self.convolutions = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        self.expand = nn.Conv2d(3 * width, classes, 1)
+
+    def initialised(self) -> "WordHead":
+        """Itself with random weights to learn from, drawn from torch's own generator."""
+        for name, parameter in self.named_parameters():
+            if name == "expand.weight":
+                nn.init.normal_(parameter, std=0.05)
+            elif parameter.ndim == 4:
+                nn.init.kaiming_normal_(parameter)
+            else:
+                nn.init.zeros_(parameter)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Every depth, expanded together."""
+        depths = [pooled(F.silu(self.reduce(x)), 2)]
+        for convolution in self.convolutions:
+            depths.append(F.silu(convolution(depths[-1])))
+        return self.expand(torch.cat(depths, 1))
+
+
 class Pocket(Network):
     """A stem and stages; `units` brings each layer's activation to the teacher's own scale."""
 
@@ -110,7 +150,16 @@ class Pocket(Network):
     exact = "blocks.0.basis"
     units: Tensor
 
-    def __init__(self, stages: tuple[Stage, ...] = STAGES, classes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        stages: tuple[Stage, ...] = STAGES,
+        classes: tuple[str, ...] = (),
+        worded: bool = False,
+    ) -> None:
+        """With `worded`, it has a head of ImageNet's classes; otherwise one of `classes`, if any.
+
+        The head of words is no layer: nobody wants it among the layers that a glob names.
+        """
         super().__init__()
         self.stages = stages
         self.layers = tuple(stage.name for stage in stages)
@@ -126,12 +175,18 @@ class Pocket(Network):
             self.head, self.classes, self.class_count = HEAD, classes, len(classes)
             self.layers = (*self.layers, HEAD)
             self.scores = nn.Linear(stages[-1].channels, len(classes))
+        elif worded:
+            names = class_names()
+            self.head, self.classes, self.class_count = HEAD, names, len(names)
+            self.words = WordHead(stages[-1].channels, len(names))
 
     def without_head(self) -> "Pocket":
         """The same network as it was before it had class scores."""
         if self.head:
-            del self.scores
-            self.layers = self.layers[:-1]
+            for name in ("scores", "words"):
+                if hasattr(self, name):
+                    delattr(self, name)
+            self.layers = tuple(layer for layer in self.layers if layer != HEAD)
             self.head, self.classes, self.class_count = None, (), 0
         return self
 
@@ -142,7 +197,13 @@ class Pocket(Network):
             x = self.stage(index, x)
             yield self.stages[index].name, x
         if self.head:
-            yield self.head, self.scores(x.mean((2, 3)))
+            yield self.head, self._class_scores(x)
+
+    def _class_scores(self, x: Tensor) -> Tensor:
+        """The scores (N, classes) that either kind of head gives the deepest stage."""
+        if hasattr(self, "words"):
+            return self.words(x).mean((2, 3))
+        return self.scores(x.mean((2, 3)))
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         """One stage alone, from the activation of the stage before (or the network's input)."""
@@ -168,11 +229,14 @@ def pocket(*, weights: Path | None = None) -> Pocket:
     # `dreamvid train` writes a head, and the names of its classes.
     scores = found.tensors.get("head.bias")
     classes = weights_files.class_names(found, scores.numel()) if scores is not None else ()
+    worded = f"{WORDS}expand.bias" in found.tensors and not classes
     with torch.device("meta"):
-        network = Pocket(stages, classes)
+        network = Pocket(stages, classes, worded)
     tensors = {key.replace("head.", "scores.", 1): each for key, each in found.tensors.items()}
     found = dataclasses.replace(found, tensors=tensors)
-    return weights_files.install(network, found, ignored=() if classes else ("scores.",))
+    unread = (*(() if classes else ("scores.",)), *(() if worded else (WORDS,)))
+    network.earlier_sha256 = found.metadata.get(EARLIER)
+    return weights_files.install(network, found, ignored=unread)
 
 
 def _stages(found: weights_files.Weights) -> tuple[Stage, ...]:

@@ -5,7 +5,7 @@ its keyword-only parameters are its options. Means over the layer, so that layer
 sizes can be mixed, except where a sum is the method; with normalised steps they are the same.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import torch
 from torch import Tensor
@@ -17,8 +17,10 @@ from dreamvid.objectives.registered import (
     Picture,
     PictureSide,
     PictureStay,
+    Words,
     objectives,
 )
+from dreamvid.objectives.worded import Meant
 from dreamvid.registry import Within
 
 Place = Annotated[float, Within(0, 1, scheduled=True)]
@@ -75,6 +77,23 @@ def direction(
 def class_score(scores: Tensor, *, label: ClassLabel) -> Tensor:
     """The score of one class of the network's head, by its number or name, before any softmax."""
     return scores[:, int(label)]
+
+
+@objectives.register
+def words(scores: Tensor, *, of: Words, against: Annotated[float, Within(0, 0.99)] = 0.7) -> Tensor:
+    """What words mean, more than all else: ``"volcano, castle"``, ``"0s: forest, 4s: city"``.
+
+    The soft maximum of each word's classes, less `against` times that of all classes. A score alone
+    rises most readily together with those of its neighbours.
+    """
+    meant = cast(tuple[Meant, ...], of)
+    everything = against * scores.logsumexp(1)
+    gains = []
+    for word in meant:
+        places = constant(word.classes, scores.device, torch.int64)
+        own = scores[:, places] + constant(word.logarithms, scores.device)
+        gains.append(word.share * (own.logsumexp(1) - everything))
+    return torch.stack(gains).sum(0)
 
 
 @objectives.register

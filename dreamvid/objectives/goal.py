@@ -34,7 +34,9 @@ from dreamvid.objectives.terms import (
     steady,
     terms,
 )
+from dreamvid.objectives.worded import meant
 from dreamvid.registry import did_you_mean, parameters
+from dreamvid.schedules import Music, Span
 from dreamvid.settings import FPS
 
 STAY = 2.0
@@ -91,13 +93,17 @@ class Goal:
         tree: Mapping[str, Any],
         follow: Follow = steady,
         rate: Fraction = FPS,
+        music: Music | None = None,
     ) -> None:
         """`follow` gives the options of an objective at each frame, where they have schedules.
 
-        `rate` is that of the film, for pictures that change in its course.
+        `rate` and `music` are the film's, for pictures and words that change in its course.
         """
         self.network = network
         self._follow = follow
+        self._film = Span(1, rate, 0, music)
+        self.moves = False
+        """Whether what is looked at changes in the course of the film: a picture, or words."""
         self._parts = [self._part(where, options) for where, options in terms(tree)]
         paths = located(tree)
         stays = {f"{each.where}.{each.picture}": each.stay for each in self._parts}
@@ -108,8 +114,7 @@ class Goal:
             where: guide_at(path, rate, stays[where]) for where, path in paths if where in stays
         }
         self._guides = {where: guide for where, (guide, _) in guides.items()}
-        self.moves = any(moves for _, moves in guides.values())
-        """Whether a picture that is looked at changes in the course of the film."""
+        self.moves |= any(moves for _, moves in guides.values())
         self.pictures = {where: guide_hash(path) for where, path in paths}
         """The SHA-256 of every picture and mask, by its setting."""
         self._seen: dict[Any, tuple[int, dict[str, Tensor]]] = {}
@@ -228,12 +233,17 @@ class Goal:
         needs = tuple(n for n in inspect.signature(function).parameters if n not in known)
         if "scores" in needs and self.network.head is None:
             raise NetworkError(
-                f"{self.network.name}: these weights have no class head, which {term.name} "
-                "raises; use weights that have one"
+                f"{self.network.name}: these weights have no class head, which the objective "
+                f"{term.name} raises; use weights that have one"
             )
         for name in options_of_role(function, Role.LABEL):
             label = self._class(options(0)[name], f"{where}.{name}")
-            options = _replaced(options, name, label)
+            options = _replaced(options, name, lambda index, label=label: label)
+        for name in options_of_role(function, Role.WORDS):
+            text = options(0)[name]
+            at, changes = meant(text, self.network, self._film, f"{where}.{name}")
+            options = _replaced(options, name, at)
+            self.moves |= changes
         picture, side, stay = (
             next(iter(options_of_role(function, role)), None)
             for role in (Role.PICTURE, Role.SIDE, Role.STAY)
@@ -279,9 +289,9 @@ class Goal:
                 )
 
 
-def _replaced(options: Evolving, name: str, value: Any) -> Evolving:
-    """`options` with another value for one of them, at every frame."""
-    return lambda index: {**options(index), name: value}
+def _replaced(options: Evolving, name: str, value: Callable[[int], Any]) -> Evolving:
+    """`options` with other values for one of them."""
+    return lambda index: {**options(index), name: value(index)}
 
 
 def picked(activation: Tensor, choice: Choice) -> Tensor:

@@ -15,7 +15,7 @@ It returns one gain for each picture, (N,). One that looks at a layer is asked o
 that is dreamed, and the gains are added up.
 
 Its keyword-only parameters are its options, whatever their names: the type of an option says what
-it is. A `ClassLabel` reaches the function as the class's number.
+it is. A `ClassLabel` reaches the function as the class's number, `Words` as what they mean.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -33,6 +33,7 @@ class Role(Enum):
     SIDE = "side"
     LABEL = "label"
     STAY = "stay"
+    WORDS = "words"
 
 
 Picture = Annotated[Path, Role.PICTURE]
@@ -44,6 +45,8 @@ PictureStay = Annotated[float, Within(0.001, 1e6), Role.STAY]
 """Seconds that each picture of a folder stays, where the option that is a `Picture` is one."""
 ClassLabel = Annotated[int | str, Role.LABEL]
 """A class of the network's head, by name or by number from 0; it arrives as the number."""
+Words = Annotated[str, Role.WORDS]
+"""Words, or words at keys, that mean classes of the head; they arrive as the `Meant` of a frame."""
 
 OF_LAYERS = frozenset({"activation", "whole", "placed", "reference", "aligned"})
 """What is seen of a layer."""

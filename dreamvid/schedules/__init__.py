@@ -13,6 +13,7 @@ handier in TOML: ``[[0, 1.0], ["2s", 1.3, "smooth"]]`` or
 """
 
 from dreamvid.schedules.chance import noise, random
+from dreamvid.schedules.cues import Cue, places_of, read_cues, shares
 from dreamvid.schedules.expressions import FUNCTIONS, NAMES
 from dreamvid.schedules.music import CURVES, LISTENERS, Ask, Music
 from dreamvid.schedules.schedule import EASINGS, Schedule
@@ -25,9 +26,13 @@ __all__ = [
     "LISTENERS",
     "NAMES",
     "Ask",
+    "Cue",
     "Music",
     "Schedule",
     "Span",
     "noise",
+    "places_of",
     "random",
+    "read_cues",
+    "shares",
 ]

@@ -21,8 +21,8 @@ EASINGS: dict[str, Callable[[Any], Any]] = {
     "ease-out": lambda part: part * (2 - part),
     "hold": lambda part: part * 0,
 }
-_EASED = re.compile(rf"(?<![\w.])({'|'.join(EASINGS)})\s*$")
-_PLACE = re.compile(r"(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*([sb]?)")
+EASED = re.compile(rf"(?<![\w.])({'|'.join(EASINGS)})\s*$")
+PLACE = re.compile(r"(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*([sb]?)")
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,15 @@ class Keyframe:
 
     def frame(self, film: Span) -> float:
         """Its place in frames; `ValueError` where there are no beats."""
-        if self.unit == "b":
-            assert film.music is not None
-            return film.music.beat_time(self.place) * float(film.fps)
-        return self.place * float(film.fps) if self.unit else self.place
+        return placed(self.place, self.unit, film)
+
+
+def placed(place: float, unit: str, film: Span) -> float:
+    """A place in frames, from its number and its unit; `ValueError` where there are no beats."""
+    if unit == "b":
+        assert film.music is not None
+        return film.music.beat_time(place) * float(film.fps)
+    return place * float(film.fps) if unit else place
 
 
 class Schedule:
@@ -157,12 +162,12 @@ def _read_text(text: str) -> Iterator[Keyframe]:
         start = column + len(piece) - len(piece.lstrip())
         if not colon:
             raise Fault("wanted KEY: VALUE", start)
-        match = _PLACE.fullmatch(place.strip())
+        match = PLACE.fullmatch(place.strip())
         if not match:
             raise Fault(
                 "a key is a frame such as 120 or a time such as 2.5s, or a beat such as 16b", start
             )
-        eased = _EASED.search(value)
+        eased = EASED.search(value)
         expression = Expression(
             value[: eased.start()] if eased else value, column + len(place) + len(colon)
         )
@@ -195,7 +200,7 @@ def _read_list(items: Any) -> Iterator[Keyframe]:
         if not isinstance(item, list | tuple) or len(item) not in (2, 3):
             raise Fault(f"key {number} is no [at, value] or [at, value, easing]", 0)
         place, value, easing = (*item, "linear")[:3]
-        match = _PLACE.fullmatch(str(place).strip())
+        match = PLACE.fullmatch(str(place).strip())
         if not match or isinstance(place, bool):
             raise Fault(
                 f"key {number} is at {place!r}; wanted a frame, seconds '2.5s' or beats '16b'",

@@ -7,9 +7,14 @@ from dreamvid.registry import did_you_mean
 from dreamvid.settings import Settings, Tree, laid_over, plugin_loading, read_tree, settled
 from dreamvid.settings.preset_folders import files
 from dreamvid.settings.sections import PLUGINS
+from dreamvid.settings.texts import is_worded
 
 ABOUT = "about"
 """The key of a preset that holds a line for ``dreamvid list presets``."""
+WORDS = "words"
+"""The preset for dreams of words: laid over those that commands start from, where words are asked
+for by a flag and no other preset is chosen."""
+USUAL = ("default", "video")
 BASE = "base"
 """The key of a preset that names another one, of which it is a small diff."""
 
@@ -42,11 +47,17 @@ def _laid(names: tuple[str, ...]) -> Tree:
 def settings_over(
     preset: str, chosen: Tree, flags: Tree | None = None, assigned: Tree | None = None
 ) -> Settings:
-    """Settings laid over each other: defaults < preset < chosen in a file < flags < assignments."""
+    """Settings laid over each other: defaults < preset < chosen in a file < flags < assignments.
+
+    Where a flag asks for words, the preset for them is laid over the usual ones.
+    """
     plugin_loading.load_installed()
     for layer in (chosen, flags or {}, assigned or {}):
         plugin_loading.load(plugin_loading.paths_in(layer, PLUGINS))
     tree = load(preset)
+    if is_worded(flags or {}) and preset in USUAL:
+        own = _read(WORDS)
+        tree = laid_over(tree, {name: own[name] for name in own if name not in (ABOUT, BASE)})
     if "motion" in chosen:
         # A file's motions are all of its motion, not more of the preset's.
         tree.pop("motion", None)
@@ -74,7 +85,7 @@ def read_file(path: Path) -> Tree:
     """The settings in a TOML or JSON file, or a `SettingsError` in one line."""
     try:
         with path.open("rb") as stream:
-            tree = read_tree(stream.read(2_000_000).decode("utf-8"), str(path))
+            tree = read_tree(stream.read(2_000_000).decode("utf-8-sig"), str(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise SettingsError(f"{path}: {reason}; wanted a TOML file of settings") from None

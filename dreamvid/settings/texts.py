@@ -38,11 +38,23 @@ def flagged(given: Mapping[str, Any], command: str = "") -> Tree:
         if key in tree.get(section, {}):
             raise SettingsError(f"--{name}: its setting is given by another flag too; leave it out")
         value = _read(name, flags[name], value)
+        if flags[name].chooses:
+            tree.setdefault(section, {})["name"] = flags[name].chooses
         if key:
             tree.setdefault(section, {})[key] = value
         else:
             tree[section] = value
+    if is_worded(tree) and "layers" in tree.get("network", {}):
+        raise SettingsError(
+            "--of: words are dreamed by the network's class head, not by its layers; leave out "
+            "--layer, or --of"
+        )
     return tree
+
+
+def is_worded(tree: Mapping[str, Any]) -> bool:
+    """Whether a tree that flags made asks for words."""
+    return bool(tree.get("objective", {}).get("of"))
 
 
 def _read(name: str, flag: Flag, value: Any) -> Any:

@@ -36,6 +36,8 @@ class Entry:
     label: str
     tree: Tree = field(default_factory=dict)
     preset: str | None = None
+    flags: Tree = field(default_factory=dict)
+    """What it changes as a flag does."""
     step: int | None = None
     """The number of steps after which the dream is shown; None shows its end."""
 
@@ -54,11 +56,12 @@ class Asked:
 
     def settings(self, *entries: Entry) -> Settings:
         """The settings of the cell where `entries` meet."""
-        preset, above = self.preset, self.assigned
+        preset, flags, above = self.preset, self.flags, self.assigned
         for entry in entries:
             preset = entry.preset or preset
+            flags = laid_over(flags, entry.flags)
             above = laid_over(above, entry.tree)
-        settings = films.settings_for(preset, self.config, self.flags, above)
+        settings = films.settings_for(preset, self.config, flags, above)
         weights = settings.network.weights or ()
         mine = own_weights([weights] if isinstance(weights, str) else weights, settings)
         return settings.changed("network", weights=mine)
@@ -201,6 +204,14 @@ def presets(subject: Subject, text: str) -> list[Entry]:
     for name in names:
         shipped.load(name)
     return [Entry(Path(name).name.removesuffix(".toml"), preset=name) for name in names]
+
+
+@axes.register
+def of(subject: Subject, text: str) -> list[Entry]:
+    """One dream of each word, by the preset for words unless another is chosen."""
+    if not (found := _words(text)):
+        raise SettingsError(f"--of: got {text!r}, wanted comma-separated words")
+    return [Entry(word, flags={"objective": {"name": "words", "of": word}}) for word in found]
 
 
 @axes.register
