@@ -171,8 +171,9 @@ def gives_back_its_frames(name, folder, *, size, count, options=None, comment=""
     assert len(said) == (expected != list(size))
     differences = torch.stack(again)[:, :, : size.height, : size.width] - torch.stack(frames)
     assert differences.abs().mean() <= error / 255
-    kept = media.read_metadata(path / "000000.png" if name == "frames" else path)
-    assert kept["comment"] == comment
+    if name != "y4m":  # which has no place for words
+        kept = media.read_metadata(path / "000000.png" if name == "frames" else path)
+        assert kept["comment"] == comment
 
 
 def pictures(net, height=None, width=None):

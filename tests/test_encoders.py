@@ -2,6 +2,7 @@
 
 import json
 import os
+import typing
 import weakref
 from fractions import Fraction
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from dreamvid import media
 from dreamvid.errors import DreamvidError, EncodeError, MediaError, SettingsError, StorageError
-from dreamvid.frames import Size, noise, quantised
+from dreamvid.frames import Size, from_pixels, noise, quantised
 from dreamvid.media.encoders import check_output, encoder_for, encoders, encoding_for
 from dreamvid.media.film_writing import encode_film
 from dreamvid.registry import parameters
@@ -21,7 +22,7 @@ from dreamvid.registry import parameters
 FILMS = [name for name in encoders.names() if name != "frames"]
 NTSC = Fraction(24000, 1001)
 COMMENT = json.dumps({"settings": ["a=b; 'c' \"d\" \\ # <&> \n é"] * 300})
-QUICK = {"mp4": {"preset": "ultrafast"}, "webm": {"speed": 5}}
+QUICK = {"webm": {"speed": 5}, **{name: {"preset": "ultrafast"} for name in ("mp4", "m4v", "mkv")}}
 
 
 @pytest.mark.parametrize("count", [1, 7])
@@ -178,7 +179,10 @@ def test_the_suffix_chooses():
     assert encoder_for("out") == encoder_for("out/") == encoder_for("out.v2/") == "frames"
     for path, word in (
         ("a.mp5", "did you mean 'mp4'"),
-        ("a.avi", r"\.webm"),
+        ("a.wmv", r"\.webm"),
+        ("a.h265", r"name a \.mp4 and give --set encode\.codec=hevc"),
+        ("a.ffv1", r"\.mkv"),
+        ("a.jpg", r"name\.%04d\.jpg a sequence"),
         ("a.frames", "no encoder"),
         (".mp4", "no encoder"),
         ("", "no encoder"),
@@ -274,13 +278,88 @@ def test_a_codec_is_tried_before_it_is_taken():
 
 @pytest.mark.parametrize(("reason", "codec"), [(None, "h264_nvenc"), ("no GPU", "libx264")])
 def test_auto_takes_the_gpu_s_codec_where_it_works(monkeypatch, reason, codec):
-    monkeypatch.setattr("dreamvid.media.encoders.lacking", lambda name: reason)
+    monkeypatch.setattr("dreamvid.media.codecs.lacking", lambda name: reason)
     arguments = encoding_for("a.mp4", {"codec": "auto"}).arguments
     assert arguments[arguments.index("-c:v") + 1] == codec
     assert "libx264" in encoding_for("a.mp4", {}).arguments
 
 
-def test_a_gpu_s_codec_that_does_not_work_is_refused(monkeypatch):
-    monkeypatch.setattr("dreamvid.media.encoders.lacking", lambda name: "no GPU")
-    with pytest.raises(SettingsError, match=r"nvenc does not work here \(no GPU\); wanted x264"):
-        encoding_for("a.mp4", {"codec": "nvenc"})
+@pytest.mark.parametrize("codec", ["nvenc", "hevc", "av1"])
+def test_a_codec_that_does_not_work_is_refused_and_others_are_named(monkeypatch, codec):
+    missing = {"h264_nvenc", "libx265", "libsvtav1"}
+    why = {name: "no such thing" for name in missing}
+    monkeypatch.setattr("dreamvid.media.codecs.lacking", why.get)
+    said = rf"{codec} does not work here \(no such thing\); wanted h264$"
+    with pytest.raises(SettingsError, match=said):
+        encoding_for("a.mp4", {"codec": codec})
+
+
+CODECS = [
+    (name, codec)
+    for name in FILMS
+    if "codec" in parameters(encoders[name])
+    for codec in typing.get_args(parameters(encoders[name])["codec"].annotation)
+    if codec not in ("auto", "nvenc", "x264")
+]
+
+
+@pytest.mark.parametrize(("name", "codec"), CODECS)
+def test_every_codec_of_every_container(tmp_path, name, codec):
+    options = {"codec": codec, **({"preset": "ultrafast"} if codec in ("hevc", "av1") else {})}
+    path, frames = place(tmp_path, name), dreamlike(5, Size(66, 98))
+    encode_film(iter(frames), path, NTSC, options=options, metadata={"comment": COMMENT})
+    film = media.probe(path)
+    # The decoder of AV1 that PyAV finds has a name of its own.
+    assert film.codec.removeprefix("lib").replace("dav1d", "av1") == codec
+    assert (film.rate, film.frames, film.remarks) == (NTSC, 5, ())
+    assert media.read_metadata(path)["comment"] == COMMENT
+    again = torch.stack(read_back(path))
+    assert (again - torch.stack(frames)).abs().mean() <= 3 / 255
+    if codec != "ffv1":
+        assert (film.matrix, film.primaries, film.transfer) == (1, 1, 1)
+    other = tmp_path / f"again.{name}"
+    encode_film(iter(frames), other, NTSC, options=options, metadata={"comment": COMMENT})
+    assert other.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "size", "rate", "word"),
+    [("gif", {}, Size(8, 8), 1000, "at most 100 frames a second, got 1000; give --fps 50"),
+     ("mp4", {"codec": "av1"}, Size(8, 8), 250, "at most 240"),
+     ("webp", {}, Size(1, 16384), 25, "at most 16383x16383, got 16384x1"),
+     ("webm", {"codec": "av1"}, Size(9000, 1), 25, "at most 16384x8704")],
+)  # fmt: skip
+def test_what_a_format_cannot_hold_is_refused_before_work(
+    tmp_path, name, options, size, rate, word
+):
+    with pytest.raises(MediaError, match=word):
+        encode_film(
+            iter([torch.zeros(3, *size)]), place(tmp_path, name), Fraction(rate), options=options
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_apple_s_players_know_their_hevc(tmp_path):
+    path = tmp_path / "a.mp4"
+    options = {"codec": "hevc", "preset": "ultrafast"}
+    encode_film(iter(dreamlike(3, Size(66, 98))), path, NTSC, options=options)
+    assert b"hvc1" in path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["mkv", "avi"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_ffv1_loses_nothing(tmp_path, name, depth):
+    frames = [quantised(frame.sqrt(), depth) for frame in dreamlike(3, Size(33, 47))]
+    path = tmp_path / f"a.{name}"
+    encode_film(iter(frames), path, NTSC, options={"codec": "ffv1"}, depth=depth)
+    again = [from_pixels(pixels) for pixels in media.decoded(path, media.probe(path))]
+    assert torch.equal(torch.stack(again), torch.stack(frames))
+
+
+@pytest.mark.parametrize("lines", [66, 720])
+def test_y4m_has_the_colours_that_readers_take(tmp_path, lines):
+    frame = torch.tensor([32, 192, 64]).div(255).view(3, 1, 1).expand(3, lines, 98).contiguous()
+    path = tmp_path / "a.y4m"
+    encode_film(iter([frame]), path, NTSC)
+    (again,) = media.decoded(path, media.probe(path))
+    assert (from_pixels(again) - frame).abs().max() <= 2 / 255

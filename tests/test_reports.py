@@ -411,3 +411,67 @@ def test_the_sounds_of_a_report(tmp_path):
     tracks = media.probe(path).tracks
     assert [track.default for track in tracks] == [False, True]
     assert "1 (Commentary, aac)" in media.heard(path, tracks)
+
+
+# ---- other inputs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("https://example.org/film.mp4?a=*&b=%04d", None), ("HTTP://example.org/a/b.png?x=1", "http"),
+     ("rtmp://host/live", None), ("s3://bucket/shot.%04d.png", None),
+     ("file:///home/a/clip.mp4", "give /home/a/clip.mp4")],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["video", "zoom", "image"])
+def test_addresses_are_to_be_downloaded_first(tmp_path, address, shown, command):
+    suffix = "png" if command == "image" else "mp4"
+    result = call_cli(command, address, "-o", f"out.{suffix}", cwd=tmp_path)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert (shown or address) in line
+    assert address.startswith("file") or "download it first" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_result_cannot_be_an_address(tmp_path):
+    path = made(tmp_path / "a.mp4", 2)
+    (line,) = call_cli("video", path, "-o", "https://example.org/a.mp4", *SMALL).stderr.splitlines()
+    assert "https://example.org/a.mp4: is an address" in line
+
+
+def shown_at(path, place):
+    out = path.with_name("z.png")
+    still = ("--iterations", "0", "--octaves", "1", "--overwrite")
+    result = call_cli("image", path, "--at", place, "-o", out, *still)
+    assert result.returncode == 0, result.stderr
+    (number,) = numbers([np.asarray(Image.open(out))])
+    return number
+
+
+def test_a_time_gives_the_picture_that_is_shown_then(tmp_path):
+    pictures = [Image.fromarray(quarters(index)) for index in range(8)]
+    even, odd = tmp_path / "a.gif", tmp_path / "b.gif"
+    pictures[0].save(even, save_all=True, append_images=pictures[1:], duration=500)
+    for place, number in (("0:02.6", 5), ("2.5s", 5), ("2.49s", 4), ("5", 5), ("0s", 0)):
+        assert shown_at(even, place) == number, place
+    waits = [40, 40, 900, 30, 700, 40, 40, 250]
+    pictures[0].save(odd, save_all=True, append_images=pictures[1:], duration=waits)
+    begins = np.cumsum([0, *waits])
+    for number in range(8):
+        for time in (begins[number], (begins[number] + begins[number + 1]) // 2):
+            assert shown_at(odd, f"{time / 1000:.3f}s") == number
+        assert shown_at(odd, f"{begins[number + 1] / 1000 - 0.001:.3f}s") == number
+    (line,) = call_cli("image", odd, "--at", f"{sum(waits) / 1000}s").stderr.splitlines()
+    assert "before the end" in line
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_a_time_in_a_film_of_uneven_pictures(tmp_path, suffix):
+    begins = [0, 40, 80, 1000, 1030, 3000, 3333, 12000, 14000]
+    switch = "+".join(f"eq(N,{n})*{time}" for n, time in enumerate(begins))
+    arguments = ("-vf", f"settb=1/1000,setpts='{switch}',{TAGGED}", "-fps_mode", "passthrough")
+    path = made(tmp_path / f"a.{suffix}", 9, *arguments, "-enc_time_base", "1/1000")
+    for number, time in enumerate(begins):
+        assert shown_at(path, f"{time / 1000:.3f}s") == number
+        if number:
+            assert shown_at(path, f"{(time - 5) / 1000:.3f}s") == number - 1

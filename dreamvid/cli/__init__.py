@@ -37,5 +37,8 @@ def main() -> None:
             raise
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "dreamvid"
-        status = fail(f"{told(error)} (see `{path} --help`)", 2)
+        said = told(error)
+        if "unexpected extra argument" in said and path.endswith((" video", " zoom", " image")):
+            said += "; a pattern of names is given in quotes, as in 'shot_*.png'"
+        status = fail(f"{said} (see `{path} --help`)", 2)
     sys.exit(status or 0)

@@ -82,7 +82,9 @@ def progress_for(quiet: bool, unit: str = "frame") -> "Bar":
 
 
 def print_path(path: Path) -> None:
-    """Tell where the result is."""
+    """Tell where the result is, but not where the result itself is on standard output."""
+    if path.name == "-":
+        return
     tell(f"{path}\n")
 
 

@@ -52,7 +52,14 @@ def zoom(
 
 @command("dreamvid video clip.mp4 --start 2s --end 8s -o dream.mp4")
 def video(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A film.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="A film, a folder or pattern of pictures (frames/, 'shot.%04d.png'), or - for a "
+            "pipe.",
+        ),
+    ],
     asked: Asked,
     out: Path | None,
     job: Path | None,

@@ -42,7 +42,7 @@ def film_frames(
 
 def is_picture(path: Path) -> bool:
     """Whether a mask is one picture rather than a film, by its suffix."""
-    return media.is_still(path)
+    return not media.is_sequence(path) and media.is_still(path)
 
 
 def masks_of(path: Path, size: Size, rate: Fraction, first: int, fit: str = "crop") -> Opened:
@@ -57,7 +57,7 @@ def masks_of(path: Path, size: Size, rate: Fraction, first: int, fit: str = "cro
         picture = media.read_picture(path, background=media.BLACK)
         pixels = to_pixels(fitted(picture, size, fit, "black"), depth=16)
         return lambda start: iter([pixels])
-    film = media.probe(path)
+    film = media.probe(path, rate)
     return lambda start: film_frames(
         path, film, size, rate, first + start, fit=fit, padding="black"
     )

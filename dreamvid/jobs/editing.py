@@ -104,7 +104,8 @@ def edited(
     """
     progress = progress or Silence()
     jobs = [at_home(job, progress.say) for job in jobs]
-    if out is None or any(out.absolute() == job.manifest.out for job in jobs):
+    own = [job.manifest.out for job in jobs if not encoders.is_pipe(job.manifest.out)]
+    if out is None or out.absolute() in own:
         raise ResumeError(
             f"{jobs[0].manifest.out}: is the name of the job's whole film; name another with -o"
         )
@@ -139,8 +140,10 @@ def _encoded(
         out,
         settings.film.rate,
         sound=_sound(jobs, edit, begin / rate, Fraction(len(shown)) / settings.film.rate, progress),
+        extras=_extras(jobs, edit, begin / rate, Fraction(len(shown)) / settings.film.rate),
         options=options,
         metadata={"comment": described(first.kind, replace(settings, encode=dict(options)))},
+        depth=settings.film.depth,
         say=progress.say,
     )
     return out
@@ -241,3 +244,18 @@ def _sound(
         progress.say("the input's sound no longer fits the pictures and is left out; see --audio")
         return None
     return replace(sound, start=sound.start + begin, duration=duration)
+
+
+def _extras(
+    jobs: Sequence[Job], edit: Edit, begin: Fraction, duration: Fraction
+) -> media.Extras | None:
+    """What else of the first job's input is kept, from `begin` on; of joined jobs, nothing."""
+    manifest = jobs[0].manifest
+    length = manifest.settings.film.length
+    extras = kind_of(manifest.kind).extras(jobs[0], length)
+    if extras is None or len(jobs) > 1:
+        return None
+    whole = extras.whole and not begin and duration >= extras.duration
+    return replace(
+        extras, start=extras.start + begin, duration=duration, whole=whole, timed=edit.keeps_time
+    )

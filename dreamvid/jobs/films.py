@@ -17,9 +17,11 @@ from dreamvid.jobs import logs, previews
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
+from dreamvid.jobs.naming import job_folder
+from dreamvid.jobs.piping import piped
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
-from dreamvid.jobs.seeds import known_place, last_frame, probe_film
+from dreamvid.jobs.seeds import known_numbers, known_place, last_frame, probe_film
 from dreamvid.jobs.settling import (
     check_out,
     fitted_to,
@@ -31,7 +33,6 @@ from dreamvid.jobs.settling import (
     settled_motion,
 )
 from dreamvid.jobs.stopping import stoppable
-from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import method_for
 from dreamvid.settings import FILM_SIDE, Settings, Tree, presets
@@ -132,7 +133,7 @@ def zoom(
     progress = progress or Silence()
     settings = settled_motion(settings, size_of(picture), out, progress)
     size = settings.film.pixels
-    source = {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
+    source = {"path": str(seed.absolute()), "sha256": media.content_hash(seed), **known_place(at)}
     settings, source = settled_mask(settings, source)
     dreamer = with_fitting_octaves(
         dreamer or dreamer_for(settings), size, size_of(picture), progress.say
@@ -192,7 +193,11 @@ def loop(
     dreamer = with_fitting_octaves(dreamer_for(settings), size, shape, progress.say)
     source = {"path": "", "sha256": "", "frames": str(settings.film.length)}
     if seed is not None:
-        source |= {"path": str(seed.absolute()), "sha256": input_hash(seed), **known_place(at)}
+        source |= {
+            "path": str(seed.absolute()),
+            "sha256": media.content_hash(seed),
+            **known_place(at),
+        }
     settings, source = settled_mask(settings, source)
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
@@ -232,7 +237,11 @@ def video(
     """
     check_out(source, out, settings, overwrite)
     kind_of("video").check(settings)
-    film, progress = probe_film(source), progress or Silence()
+    progress = progress or Silence()
+    if str(source) == encoders.PIPE:
+        job = job_folder(job, out, source, "video")
+        source = piped(job, out, overwrite, progress.say)
+    film = probe_film(source, settings.film.fps)
     for line in film.remarks:
         progress.say(line)
     line = media.heard(source, film.tracks, settings.video.sound_track)
@@ -245,7 +254,12 @@ def video(
         block = encoders.encoding_for(out, settings.encode).block
         size = parsed_size(settings.film.size or FILM_SIDE, film.size, block)
     settings = settled_film(settings, size, rate, frames)
-    known = {"path": str(source.absolute()), "sha256": input_hash(source), "first": str(first)}
+    known = {
+        "path": str(source.absolute()),
+        "sha256": media.content_hash(source),
+        "first": str(first),
+        **known_numbers(film),
+    }
     settings, known = settled_mask(settings, known)
     bars = settled_bars(source, film, settings, known, progress)
     carry_for(settings.carry, Timeline(settings))

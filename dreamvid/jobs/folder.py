@@ -6,6 +6,7 @@
       job.json            the manifest: settings, source, weights, versions; never edited
       lock                held by the one run that works here
       source.png          the seed, at the film's size
+      input               what came through a pipe
       latest.png          the newest frame
       frames/000123.png   written under another name, synced, renamed
       journal.jsonl       a line for each finished frame; a torn last line is ignored
@@ -33,7 +34,8 @@ from dreamvid.settings import Settings, changes, settled
 
 FORMAT = 1
 SUFFIX = ".dream"
-UNBORN = {LOCK, "frames", "source.png"}
+INPUT = "input"
+UNBORN = {LOCK, "frames", "source.png", INPUT}
 """What a job folder may hold before it has a manifest."""
 
 
@@ -116,7 +118,8 @@ class Job:
         folder = folder.absolute()
         if folder == out.absolute():
             raise ResumeError(f"{folder}: is the name of the film too; choose another with --job")
-        if seed is not None and folder in seed.absolute().parents:
+        place = seed.absolute() if seed is not None else folder
+        if seed is not None and folder in place.parents and place != folder / INPUT:
             raise ResumeError(f"{folder}: holds the seed {seed.name}; choose another with --job")
         try:
             if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
@@ -263,7 +266,8 @@ class Job:
             for path in self.frames.glob("*.png"):
                 if re.fullmatch(r"\d{6,}\.png", path.name):
                     path.unlink()
-            for path in (self.journal.path, self.source, self.latest, self.folder / LOCK):
+            names = (self.folder / INPUT, self.folder / LOCK)
+            for path in (self.journal.path, self.source, self.latest, *names):
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.frames.rmdir()

@@ -126,7 +126,11 @@ class _Work:
             "weights_sha256": self.dreamer.network.weights_sha256 or "",
             "pictures": dict(self.dreamer.goal.pictures),
             "plugins": recorded(self.settings.plugins, self.settings.tree(), self.out),
-            **({"mask_sha256": input_hash(mask)} if (mask := self.settings.video.mask) else {}),
+            **(
+                {"mask_sha256": media.content_hash(mask)}
+                if (mask := self.settings.video.mask)
+                else {}
+            ),
             "settings": self.settings.tree(),
         }
         if manifest.exists() and not overwrite:

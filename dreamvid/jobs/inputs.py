@@ -1,32 +1,43 @@
-"""The inputs of a job: the same as when it was begun."""
+"""What a film that is dreamed over has beside its pictures: sound, title, chapters, subtitles."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
-from dreamvid.errors import ResumeError
-from dreamvid.film.finishing import MaskedSource
-from dreamvid.film.footage import masks_of
-from dreamvid.film.sources import FrameSource
+from dreamvid import media
+from dreamvid.errors import MediaError
 from dreamvid.jobs.folder import Job
-from dreamvid.machine.hashing import input_hash
-from dreamvid.settings import Settings
+
+Say = Callable[[str], None]
 
 
-def with_mask(
-    source: FrameSource, job: Job, settings: Settings, device: torch.device
-) -> FrameSource:
-    """A source with the mask of a film that is made of a picture, where it has one."""
-    mask, film = settings.video.mask, settings.film
-    if mask is None:
-        return source
-    must_be_what_it_was(mask, job.manifest.source["mask_sha256"])
-    return MaskedSource(source, masks_of(mask, film.pixels, film.rate, 0), device)
+def input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
+    """What of the input's sound belongs to the first `frames` frames of the job's film."""
+    settings, source = job.manifest.settings, job.manifest.source
+    if not settings.video.sound or "number" in source:  # as pictures in a row have
+        return None
+    path, rate = Path(source["path"]), settings.film.rate
+    try:
+        if media.probe(path).sound is None:
+            return None
+    except MediaError as error:
+        say(f"no sound: {error}")
+        return None
+    track = settings.video.sound_track
+    return media.Sound(path, int(source["first"]) / rate, frames / rate, track)
 
 
-def must_be_what_it_was(file: Path, sha256: str) -> None:
-    """Raise `ResumeError` where a file has another content than the job began with."""
-    if input_hash(file) != sha256:
-        raise ResumeError(
-            f"{file}: is not what the job began with; put it back, or start anew with --overwrite"
-        )
+def input_extras(job: Job, frames: int) -> media.Extras | None:
+    """What else of the input belongs to the first `frames` frames; None where it has nothing."""
+    source, rate = job.manifest.source, job.manifest.settings.film.rate
+    path = Path(source["path"])
+    if "number" in source:
+        return None
+    try:
+        film = media.probe(path)
+    except MediaError:
+        return None  # of which is told where its sound is looked for
+    if film.animation:
+        return None
+    start, duration = int(source["first"]) / rate, frames / rate
+    whole = start == 0 and duration > film.duration - 1 / film.rate
+    return media.Extras(path, film.origin, start, duration, whole)

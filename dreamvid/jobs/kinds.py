@@ -10,7 +10,7 @@ import torch
 
 from dreamvid import media
 from dreamvid.dream.timeline import Timeline
-from dreamvid.errors import MediaError, ResumeError, SettingsError
+from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.film import loops
 from dreamvid.film.bars import Bars, keeping_bars
 from dreamvid.film.cadence import Between, between
@@ -36,7 +36,8 @@ from dreamvid.film.seams import CLOSED, Seam, loop_seam
 from dreamvid.film.sources import FilmSource, FrameSource, StillSource
 from dreamvid.frames import Flow, Frame, from_pixels, size_of
 from dreamvid.jobs.folder import Job
-from dreamvid.jobs.inputs import must_be_what_it_was, with_mask
+from dreamvid.jobs.inputs import input_extras, input_sound
+from dreamvid.jobs.unchanged import must_be_what_it_was, with_mask
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.motion.warp import grid
@@ -86,6 +87,8 @@ class Kind:
     film, and how many must be finished for a whole one."""
     sound: Callable[[Job, int, Say], media.Sound | None] = _no_sound
     """What sound belongs to the first so many frames of the film."""
+    extras: Callable[[Job, int], media.Extras | None] = lambda job, frames: None
+    """What else belongs to them: title, date, chapters and subtitles."""
     undreamed: Callable[[Job, Settings, Say], Undreamed] | None = None
     """The frames without a dream, for fades; None where there are none."""
     encoding: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -129,7 +132,7 @@ def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
     source, film = job.manifest.source, settings.film
     path, first = Path(source["path"]), int(source["first"])
     must_be_what_it_was(path, source["sha256"])
-    known = media.probe(path)
+    known = media.probe(path, film.rate)
 
     def undreamed(start: int, ending: bool) -> Iterator[Frame]:
         frames = film_frames(path, known, film.pixels, film.rate, first + start, say=say)
@@ -205,7 +208,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     """A film, dreamed over."""
     source = job.manifest.source
     path, size, rate = Path(source["path"]), settings.film.pixels, settings.film.rate
-    if not path.exists():
+    if not (path.exists() or media.is_sequence(path)):
         raise ResumeError(
             f"{path}: is not there, and no file beside {job.folder} has its content; put it back, "
             "or say where it is with `dreamvid resume --source FILE`"
@@ -213,7 +216,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None:
             must_be_what_it_was(file, source[told])
-    film, background = media.probe(path), media.colour_of(settings.picture.background)
+    film, background = media.probe(path, rate), media.colour_of(settings.picture.background)
     first = int(source["first"])
 
     def opened(start: int) -> Iterator[np.ndarray]:
@@ -274,22 +277,6 @@ def _check_video(settings: Settings) -> None:
         )
 
 
-def _input_sound(job: Job, frames: int, say: Say) -> media.Sound | None:
-    """What of the input's sound belongs to the first `frames` frames of the job's film."""
-    settings, source = job.manifest.settings, job.manifest.source
-    if not settings.video.sound:
-        return None
-    path, rate = Path(source["path"]), settings.film.rate
-    try:
-        if media.probe(path).sound is None:
-            return None
-    except MediaError as error:
-        say(f"no sound: {error}")
-        return None
-    track = settings.video.sound_track
-    return media.Sound(path, int(source["first"]) / rate, frames / rate, track)
-
-
 KINDS = {
     "zoom": Kind(_zoom, check=_check_zoom, undreamed=_still_undreamed),
     "loop": Kind(
@@ -300,5 +287,11 @@ KINDS = {
         encoding=encoders.LOOPED,
         length_is_fixed=True,
     ),
-    "video": Kind(_video, check=_check_video, sound=_input_sound, undreamed=_film_undreamed),
+    "video": Kind(
+        _video,
+        check=_check_video,
+        sound=input_sound,
+        extras=input_extras,
+        undreamed=_film_undreamed,
+    ),
 }

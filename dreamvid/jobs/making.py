@@ -9,12 +9,14 @@ from dreamvid.dream.dreamer import Dreamer
 from dreamvid.errors import MediaError
 from dreamvid.frames import Frame
 from dreamvid.jobs import previews
-from dreamvid.jobs.folder import SUFFIX, Job, Manifest
+from dreamvid.jobs.folder import Job, Manifest
 from dreamvid.jobs.moving import with_inputs_of
+from dreamvid.jobs.naming import job_folder
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import this_machine
 from dreamvid.jobs.runs import Run
 from dreamvid.jobs.stopping import stoppable
+from dreamvid.media import encoders
 from dreamvid.media.locking import locked
 from dreamvid.settings import Settings
 from dreamvid.settings.plugin_loading import recorded
@@ -45,7 +47,8 @@ class Request:
     @property
     def folder(self) -> Path:
         """Where the job is."""
-        return self.job or self.out.with_name(self.out.name + SUFFIX)
+        seed = Path(self.source["path"]) if self.source["path"] else None
+        return job_folder(self.job, self.out, seed, self.kind)
 
     def manifest(self) -> Manifest:
         """What its job records."""
@@ -64,6 +67,9 @@ class Request:
 
 def made(asked: Request) -> Path:
     """The film of a new job, or of one that was begun and fits; or only a preview of it."""
+    encoding = encoders.encoding_for(asked.out, asked.settings.encode)
+    film = asked.settings.film
+    encoders.check_fit(asked.out, encoding, film.pixels, film.rate)
     folder, manifest, overwrite = asked.folder, asked.manifest(), asked.overwrite
     if asked.preview and asked.start is not None:
         shown = previews.made(

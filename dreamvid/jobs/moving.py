@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dreamvid.errors import ResumeError, SettingsError
+from dreamvid import media
+from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Job, Manifest
 from dreamvid.jobs.provenance import load_plugins
-from dreamvid.machine.hashing import file_hash, input_hash
 from dreamvid.networks import moved_weights
 from dreamvid.objectives import moved_pictures
 from dreamvid.settings import plugin_loading
@@ -97,7 +97,8 @@ class _Finder:
 
     def __call__(self, path: Path, sha256: str) -> Path:
         """Where a file is now; `path` itself where nothing has its hash."""
-        if path.exists() and not (self.moved and _hash_of(path) != sha256):
+        there = path.exists() or media.is_sequence(path)
+        if there and not (self.moved and _hash_of(path) != sha256):
             return path
         if (path, sha256) not in self.found:
             same = (each for each in self._near(path) if _hash_of(each) == sha256)
@@ -107,8 +108,9 @@ class _Finder:
         return self.found[path, sha256]
 
     def _near(self, path: Path) -> Iterator[Path]:
-        """The files that may be it, the likeliest first."""
+        """The files that may be it, or the sequences of its name, the likeliest first."""
         suffix = path.suffix.lower()
+        yield from (folder / path.name for folder in self.folders)
         files = [each for folder in self.folders for each in _files_in(folder)]
         yield from sorted(
             files, key=lambda each: (each.name != path.name, each.suffix.lower() != suffix)
@@ -124,13 +126,13 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _hash_of(path: Path) -> str | None:
     try:
-        return file_hash(path) if path.is_file() else None
-    except OSError:
+        return media.content_hash(path)
+    except (OSError, MediaError):
         return None
 
 
 def _given(source: Path | None, known: Mapping[str, str]) -> Path | None:
-    if source is not None and input_hash(source) != known["sha256"]:
+    if source is not None and media.content_hash(source) != known["sha256"]:
         raise ResumeError(
             f"--source {source}: is not the film the job began with (SHA-256 "
             f"{known['sha256'][:12]}…, {Path(known['path']).name}); give that one"

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from dreamvid.errors import MediaError
+from dreamvid import media
 from dreamvid.jobs.folder import SUFFIX
-from dreamvid.media.encoders import encoder_for
+from dreamvid.media import encoders
 
 Say = Callable[[str], None]
 
@@ -18,23 +18,36 @@ def _nobody(text: str) -> None:
 def film_name(
     out: Path | None, seed: Path | None, kind: str, overwrite: bool = False, say: Say = _nobody
 ) -> Path:
-    """Where a film goes: to `out`, or to a free name after its seed.
-
-    Raises:
-        MediaError: `out` is "-", and there is no film format for a pipe.
-    """
+    """Where a film goes: to `out`, or to a free name after its seed."""
     if out is None:
         return _free(usual_name(seed, kind), overwrite, say)
-    if str(out) == "-" and encoder_for(out) == "frames":
-        raise MediaError("-o -: a film cannot go to a pipe; name a file, such as -o film.mp4")
     return out
 
 
 def usual_name(seed: Path | None, kind: str, number: int = 1) -> Path:
     """The name of a film after its seed, or the next one of that name."""
-    # A job is called after its film.
-    name = "noise" if seed is None else seed.absolute().name.removesuffix(SUFFIX)
-    return Path(f"{Path(name).stem}-{kind}{f'-{number}' if number > 1 else ''}.mp4")
+    return Path(f"{called(seed)}-{kind}{f'-{number}' if number > 1 else ''}.mp4")
+
+
+def job_folder(job: Path | None, out: Path, seed: Path | None, kind: str) -> Path:
+    """Where the job of a film is: in `job`, or beside the film."""
+    if job is not None:
+        return job
+    if encoders.is_pipe(out):
+        out = out.with_name(f"{called(seed)}-{kind}.y4m")
+    return out.with_name(out.name + SUFFIX)
+
+
+def called(seed: Path | None) -> str:
+    """What the films of a seed are called after."""
+    if seed is None:
+        return "noise"
+    if str(seed) == encoders.PIPE:
+        return "pipe"
+    name = seed.absolute().name
+    if name.endswith(SUFFIX):  # a job, which is called after its film
+        return Path(name.removesuffix(SUFFIX)).stem
+    return media.plain_name(seed) if media.is_sequence(seed) else Path(name).stem
 
 
 def dream_name(out: Path | None, seed: Path, overwrite: bool = False, say: Say = _nobody) -> Path:

@@ -71,6 +71,8 @@ def _film(
     progress: Progress,
 ) -> Path:
     out = manifest.out.with_name(f"{manifest.out.stem}-{name}{manifest.out.suffix}")
+    if encoders.is_pipe(manifest.out):
+        out = manifest.out.with_name(f"{name}.mp4")
     may = overwrite or _is_ours(out)
     encoders.check_output(out, may)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:

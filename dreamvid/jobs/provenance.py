@@ -14,6 +14,7 @@ from dreamvid import __version__, media
 from dreamvid.dream.dreamer import Dreamer
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Manifest
+from dreamvid.media import encoders
 from dreamvid.networks.base import Network
 from dreamvid.settings import Settings, changes, plugin_loading, settled
 
@@ -41,7 +42,8 @@ def frames_of_job(film: Path, manifest: Manifest) -> int | None:
     if film.absolute() != manifest.out:
         return None
     try:
-        told = film / "000000.png" if film.is_dir() else film
+        pictures = sorted(film.glob("*.png")) if film.is_dir() else _numbered(film)
+        told = pictures[0] if pictures else film
         kind, settings, _ = told_of(media.read_metadata(told))
         frames = settings.film.length
         ours = kind == manifest.kind and not changes(
@@ -50,6 +52,10 @@ def frames_of_job(film: Path, manifest: Manifest) -> int | None:
     except (MediaError, SettingsError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return frames if ours else None
+
+
+def _numbered(film: Path) -> list[Path]:
+    return media.of_pattern(film) if encoders.is_sequence_of_pictures(film) else []
 
 
 def this_machine(net: Network) -> dict[str, Any]:

@@ -40,6 +40,16 @@ CLOSE = 0.05
 """An estimate that differs by less is not told again."""
 
 
+def numbers_of(job: Job) -> dict[str, int]:
+    """The number of the first picture of a job's film, and the step to the next."""
+    source = job.manifest.source
+    step = int(source.get("step", 1))
+    return {
+        "number": int(source.get("number", 0)) + int(source.get("first", 0)) * step,
+        "step": step,
+    }
+
+
 @dataclass
 class Run:
     """A job at work: what it was made for, and what is asked of it this time."""
@@ -243,8 +253,11 @@ class Run:
             self.out,
             settings.film.rate,
             sound=self.kind.sound(self.job, len(which), self.progress.say),
+            extras=self.kind.extras(self.job, len(which)),
             options=settings.encode,
             metadata={"comment": described(self.job.manifest.kind, settings)},
+            depth=settings.film.depth,
+            **numbers_of(self.job),
             say=self.progress.say,
         )
         return self.out

@@ -1,13 +1,12 @@
 """The picture that something begins with: a still, a frame of a film, the last frame of a job."""
 
-import math
-from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from dreamvid import media
 from dreamvid.errors import MediaError, ResumeError, SettingsError
-from dreamvid.frames import Frame, from_pixels
+from dreamvid.frames import Frame
 from dreamvid.jobs.folder import Job
 from dreamvid.sizes import film_seconds
 
@@ -22,6 +21,10 @@ def read_seed(path: Path, at: int | str | None = None, **options: Any) -> Frame:
         SettingsError: `at` is no place in the film.
     """
     if at is None:
+        if media.is_sequence(path) and not path.is_dir():
+            raise MediaError(
+                f"{path}: is a row of pictures; use `dreamvid video`, or `--at 3` to fall into one"
+            )
         try:
             return media.read_picture(path, **options)
         except MediaError:
@@ -31,16 +34,16 @@ def read_seed(path: Path, at: int | str | None = None, **options: Any) -> Frame:
             f"{path}: is a film; use `dreamvid video`, or `--at 3s` to fall into a frame of it"
         )
     film = media.probe(path)
-    if film.frames == 1 and media.is_picture_file(path):
+    if film.frames == 1 and media.is_picture(path):
         raise MediaError(f"{path}: is a picture, and --at is a place in a film; leave it out")
-    index = math.floor(film_seconds(at, film.rate, "--at") * film.rate)
-    if index >= film.frames:
+    seconds = film_seconds(at, film.rate, "--at")
+    numbered = str(at).strip().isdigit()
+    if seconds >= (film.frames / film.rate if numbered else film.duration):
         raise SettingsError(
             f"--at: got {at}, expected a place before the end of {path.name}, "
             f"which has {film.frames} frames, {float(film.duration):.4g} s"
         )
-    with closing(media.decoded(path, film, start=index, count=1)) as frames:
-        return from_pixels(next(frames))
+    return media.picture_at(path, film, int(at) if numbered else seconds, **options)
 
 
 def known_place(at: int | str | None) -> dict[str, str]:
@@ -48,8 +51,22 @@ def known_place(at: int | str | None) -> dict[str, str]:
     return {} if at is None else {"at": str(at)}
 
 
-def probe_film(path: Path) -> media.Film:
-    """What a film is; a `MediaError` names the commands for a picture where it is one."""
+def known_numbers(film: media.Film) -> dict[str, str]:
+    """What a job records of the numbers of pictures in a row."""
+    number, step = film.numbering
+    return {"number": str(number), "step": str(step)} if film.stills else {}
+
+
+def probe_film(path: Path, rate: Fraction | None = None) -> media.Film:
+    """What a film is; a `MediaError` names the commands for a picture where it is one.
+
+    Pictures in a row, a folder or a pattern, have the `rate` that is asked for.
+    """
+    if media.is_sequence(path):
+        film = media.probe(path, rate)
+        if film.frames == 1:
+            raise MediaError(f"{path}: holds one picture; use `dreamvid zoom` or `image`")
+        return film
     picture = media.is_picture_file(path)
     try:
         film = media.probe(path)

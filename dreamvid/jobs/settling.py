@@ -13,7 +13,6 @@ from dreamvid.frames import Frame, Size, fitted
 from dreamvid.jobs.disk import bytes_from
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.seeds import read_seed
-from dreamvid.machine.hashing import input_hash
 from dreamvid.media import encoders
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
@@ -87,7 +86,7 @@ def settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings, 
         return settings, source
     mask, film = mask.absolute(), settings.film
     masks_of(mask, film.pixels, film.rate, int(source.get("first", 0)), film.fit)
-    source = {**source, "mask_sha256": input_hash(mask)}
+    source = {**source, "mask_sha256": media.content_hash(mask)}
     return settings.changed("video", mask=mask), source
 
 
@@ -125,6 +124,12 @@ def read_start(
 
 
 def must_differ(seed: Path, out: Path) -> None:
-    """Raise `MediaError` where the result would replace its input."""
-    if out.exists() and seed.exists() and out.samefile(seed):
+    """Raise `MediaError` where the result would replace its input, or a picture of it."""
+    same = out.exists() and seed.exists() and out.samefile(seed)
+    if not same and (out.is_dir() or encoders.is_sequence_of_pictures(out)):
+        inputs = media.stills_of(seed).paths if media.is_sequence(seed) else (seed,)
+        lost = set(out.iterdir() if out.is_dir() else media.of_pattern(out))
+        names = {each.resolve() for each in lost}
+        same = any(each is not None and each.resolve() in names for each in inputs)
+    if same:
         raise MediaError(f"{out}: is the input itself; choose another name for the result")

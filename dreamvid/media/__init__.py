@@ -2,14 +2,23 @@
 
 from dreamvid.media.atomic import atomic_write, storage_checked, storage_error
 from dreamvid.media.backgrounds import BLACK, colour_of
-from dreamvid.media.decoding import check_whole, decoded
 from dreamvid.media.encoding import encode
 from dreamvid.media.ffmpeg import check_ffmpeg, lacking
+from dreamvid.media.films import check_whole, decoded, picture_at, probe
 from dreamvid.media.formats import LARGEST_PICTURE, SMALLEST_SIDE, is_picture_file
+from dreamvid.media.keeping import Extras
 from dreamvid.media.metadata import read_metadata
 from dreamvid.media.pictures import is_picture, is_still, read_alpha, read_picture
-from dreamvid.media.probing import Film, probe
+from dreamvid.media.probing import Film
 from dreamvid.media.readback import frames_of
+from dreamvid.media.sequences import (
+    content_hash,
+    is_sequence,
+    natural,
+    of_pattern,
+    plain_name,
+    stills_of,
+)
 from dreamvid.media.sound import Sound, SoundFormat, check_sound
 from dreamvid.media.streams import heard
 from dreamvid.media.writing import WRITE_FORMATS, read_png, write_picture
@@ -19,6 +28,7 @@ __all__ = [
     "LARGEST_PICTURE",
     "SMALLEST_SIDE",
     "WRITE_FORMATS",
+    "Extras",
     "Film",
     "Sound",
     "SoundFormat",
@@ -27,19 +37,26 @@ __all__ = [
     "check_sound",
     "check_whole",
     "colour_of",
+    "content_hash",
     "decoded",
     "encode",
     "frames_of",
     "heard",
     "is_picture",
     "is_picture_file",
+    "is_sequence",
     "is_still",
     "lacking",
+    "natural",
+    "of_pattern",
+    "picture_at",
+    "plain_name",
     "probe",
     "read_alpha",
     "read_metadata",
     "read_picture",
     "read_png",
+    "stills_of",
     "storage_checked",
     "storage_error",
     "write_picture",

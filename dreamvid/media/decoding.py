@@ -139,6 +139,46 @@ def decoded(
         say(f"{path.name}: is damaged ({damage}); {given} of {wanted} frames could be read")
 
 
+def picture_at(
+    path: Path,
+    film: Film,
+    seconds: Fraction,
+    *,
+    background: Colour | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    threads: int = 2,
+    stall_seconds: float = 60,
+) -> np.ndarray:
+    """The picture that a film shows at a time, RGB (H, W, 3), uint8 or, beyond 8 bits, uint16.
+
+    Frames of a constant rate are not asked: a picture may stay longer or shorter than one.
+
+    Args:
+        path: the film.
+        film: what `probe` found of it.
+        seconds: from its first picture.
+        background: as in `decoded`.
+        say: takes a line about a background that was chosen.
+        threads: of the decoder.
+        stall_seconds: how long ffmpeg may take over one picture.
+
+    Raises:
+        MediaError: nothing decodes, or ffmpeg hangs.
+    """
+    if background is None and (film.alpha or film.alpha_stream is not None):
+        background = _chosen_background(path, film, threads, stall_seconds, say)
+    shade, shown = background or BLACK, None
+    pictures = _pictures(path, film, film.size, seconds, shade, threads, stall_seconds)
+    with contextlib.closing(pictures):
+        for time, pixels, _ in pictures:
+            if time is None or (shown is not None and time > seconds):
+                break
+            shown = pixels
+    if shown is None:
+        raise MediaError(f"{path}: not a frame of it decodes; fetch or save it again")
+    return shown
+
+
 def _pictures(
     path: Path,
     film: Film,

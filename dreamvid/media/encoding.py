@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from dreamvid.media.ffmpeg import (
     packets_in,
     storage_reason,
 )
+from dreamvid.media.keeping import Extras, Keeps, add_extras
 from dreamvid.media.metadata import annotated
 from dreamvid.media.sound import Sound, SoundFormat, add_sound
 
@@ -37,6 +39,8 @@ def encode(
     metadata: Mapping[str, str] | None = None,
     sound: Sound | None = None,
     sound_format: SoundFormat | None = None,
+    extras: Extras | None = None,
+    keeps: Keeps = Keeps(),  # noqa: B008 - never changed
     threads: int = 2,
     say: Callable[[str], None] = lambda line: None,
     stall_seconds: float = 60,
@@ -56,6 +60,8 @@ def encode(
         metadata: words to keep in the film; ``comment`` survives in every format.
         sound: what to lay under the film; it may be lost, which `say` is told, the film never.
         sound_format: what the container takes; without it the film is silent.
+        extras: what else of a film to keep, its words aside, which are in `metadata`.
+        keeps: what else the container can hold.
         threads: of the encoder; the bytes depend on it.
         say: takes a line that the user should know of.
         stall_seconds: how long ffmpeg may show no sign of life before it is stopped.
@@ -88,9 +94,46 @@ def encode(
         _check_count(part, count, path)
         if metadata and "comment" in metadata:
             annotated(part, size, metadata["comment"])
+        container = _pairs(codec_arguments, "-movflags", "-f")
         if sound and sound_format:
-            container = _pairs(codec_arguments, "-movflags", "-f")
             add_sound(part, path, sound, sound_format, container, say, stall_seconds)
+        if extras:
+            add_extras(part, path, extras, keeps, container, say, stall_seconds)
+    return count
+
+
+def encode_to_pipe(
+    frames: Iterable[np.ndarray | Frame],
+    size: Size,
+    rate: Fraction,
+    codec_arguments: Sequence[str],
+    *,
+    depth: int = 8,
+) -> int:
+    """Write `frames` as a film to standard output and give back how many there were.
+
+    Whoever reads it may take any time. The arguments are those of `encode`.
+
+    Raises:
+        EncodeError: ffmpeg is missing or fails, or nobody reads any more.
+    """
+    command = [
+        *(executable(), *QUIETLY, "-xerror", "-f", "rawvideo"),
+        *("-pix_fmt", "rgb24" if depth == 8 else "rgb48le"),
+        *("-s", str(size), "-r", str(rate), "-i", "pipe:0", *codec_arguments, "pipe:1"),
+    ]
+    count, path = 0, Path("standard output")
+    with _Encoder(command, path, path, math.inf, onward=True) as encoder:
+        try:
+            for count, frame in enumerate(frames, 1):
+                encoder.send(_raw(frame, size, depth, f"frame {count}"))
+            encoder.finish()
+        except EncodeError as error:
+            if not any("Broken pipe" in line for line in encoder.lines):
+                raise
+            raise EncodeError(
+                "-o -: whoever read the film stopped reading; the frames are kept in the job"
+            ) from error
     return count
 
 
@@ -115,10 +158,20 @@ def _raw(frame: np.ndarray | Frame, size: Size, depth: int, name: str) -> bytes:
 class _Encoder(Watched):
     """An ffmpeg that is fed frames and writes `part`."""
 
-    def __init__(self, command: Sequence[str], path: Path, part: Path, stall_seconds: float):
+    def __init__(
+        self,
+        command: Sequence[str],
+        path: Path,
+        part: Path,
+        stall_seconds: float,
+        *,
+        onward: bool = False,
+    ):
         self.path, self.part = path, part
         self.lines: deque[str] = deque(maxlen=50)
-        super().__init__(command, self._heard, stall_seconds, feed=True, sign=self._written)
+        super().__init__(
+            command, self._heard, stall_seconds, feed=True, onward=onward, sign=self._written
+        )
 
     def __enter__(self) -> "_Encoder":
         return self

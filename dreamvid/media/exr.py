@@ -38,6 +38,12 @@ def exr_layers(path: Path, check: Check) -> Layers:
     return layers
 
 
+def exr_comment(path: Path) -> bytes:
+    """The comment in the header of a picture; empty where there is none."""
+    with path.open("rb") as file:
+        return _header(file.read(1_000_000))[0].get(b"comments", b"")
+
+
 def _header(data: bytes) -> tuple[dict[bytes, bytes], int]:
     """The attributes of the first header, and where it ends."""
     attributes, position = {}, 8

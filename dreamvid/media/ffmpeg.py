@@ -53,7 +53,7 @@ def check_ffmpeg() -> None:
 
 
 def started(
-    command: Sequence[str], *, stdin: int, stdout: int, stderr: int
+    command: Sequence[str], *, stdin: int, stdout: int | None, stderr: int
 ) -> subprocess.Popen[bytes]:
     """A running ffmpeg."""
     try:
@@ -88,6 +88,7 @@ class Watched:
         hear: takes each line of its standard error, and None once there are no more.
         stall_seconds: how long it may show no sign of life while `waiting`.
         feed: whether frames go in at its standard input; else its standard output is read.
+        onward: whether what it writes to standard output goes to ours.
         sign: grows or changes with its work, beside what it says and `signs`.
     """
 
@@ -98,13 +99,14 @@ class Watched:
         stall_seconds: float,
         *,
         feed: bool = False,
+        onward: bool = False,
         sign: Callable[[], object] = lambda: None,
     ):
         self.hear, self.stall_seconds, self.sign = hear, stall_seconds, sign
         self.signs = 0  # grows whenever ffmpeg does anything
         self.waiting = self.stalled = False
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-        stdin, stdout = (pipe, nothing) if feed else (nothing, pipe)
+        stdin, stdout = (pipe, None if onward else nothing) if feed else (nothing, pipe)
         self.process = started(command, stdin=stdin, stdout=stdout, stderr=pipe)
         self.ended = threading.Event()
         self.threads = [
@@ -150,6 +152,25 @@ class Watched:
         """Wait until the last words of an ffmpeg that ended have been heard."""
         self.process.wait()
         self.threads[0].join(timeout=5)
+
+
+def ran(command: Sequence[str], result: Path, stall_seconds: float) -> tuple[int, list[str]]:
+    """The exit status and the words of an ffmpeg that writes `result`, run to its end."""
+    lines: list[str] = []
+
+    def hear(line: str | None) -> None:
+        if line and not is_progress(line):
+            lines.append(line.strip())
+
+    def written() -> object:
+        return result.stat().st_size if result.exists() else None
+
+    with Watched(command, hear, stall_seconds, sign=written) as ffmpeg:
+        ffmpeg.waiting = True
+        ffmpeg.all_heard()
+        if ffmpeg.stalled:
+            lines.insert(0, f"[error] it did nothing for {stall_seconds:g} s and was stopped")
+        return ffmpeg.process.returncode, lines
 
 
 def is_complaint(line: str) -> bool:

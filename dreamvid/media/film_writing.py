@@ -1,8 +1,8 @@
 """Frames in, a whole film out, by the encoder of its suffix."""
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,18 @@ import numpy as np
 
 from dreamvid.errors import EncodeError
 from dreamvid.frames import Frame, Size, size_of, to_pixels
-from dreamvid.media.atomic import atomic_write
-from dreamvid.media.encoders import encoder_for, encoding_for
-from dreamvid.media.encoding import encode
+from dreamvid.media.encoders import (
+    Encoding,
+    check_fit,
+    encoder_for,
+    encoding_for,
+    is_pipe,
+    is_sequence_of_pictures,
+)
+from dreamvid.media.encoding import encode, encode_to_pipe
+from dreamvid.media.keeping import Extras, lost, words_of
+from dreamvid.media.picture_writing import write_folder, write_sequence
 from dreamvid.media.sound import Sound
-from dreamvid.media.writing import write_picture
 
 
 def encode_film(
@@ -25,6 +32,10 @@ def encode_film(
     options: Mapping[str, Any] | None = None,
     metadata: Mapping[str, str] | None = None,
     sound: Sound | None = None,
+    extras: Extras | None = None,
+    depth: int = 8,
+    number: int = 0,
+    step: int = 1,
     threads: int = 2,
     say: Callable[[str], None] = lambda line: None,
 ) -> int:
@@ -33,12 +44,18 @@ def encode_film(
     Args:
         frames: all of one size. Where the format needs even sides, an odd one gains a pixel that
             repeats its edge.
-        path: the film, or a folder of pictures. What stands there is replaced, see `check_output`.
+        path: the film, a folder of pictures, a pattern of their names, or - for standard output.
+            What stands there is replaced, see `check_output`.
         rate: frames a second.
         options: of the encoder, see `parameters`.
         metadata: words to keep in the film; the settings go under ``comment``.
         sound: the film whose sound to keep, and which part of it; where that cannot be done `say`
             is told, and the film is silent.
+        extras: the film whose title, date, chapters and subtitles to keep where the format can
+            hold them; what it cannot is told.
+        depth: bits a channel of the frames, which pictures and lossless films keep.
+        number: that of the first of pictures whose names follow a pattern.
+        step: from its number to the next.
         threads: of the encoder.
         say: takes a line that the user should know of.
 
@@ -54,32 +71,47 @@ def encode_film(
     first = next(frames, None)
     if first is None:
         raise EncodeError(f"{path}: there are no frames to encode; make at least one")
-    frames = itertools.chain([first], frames)
+    frames = chain([first], frames)
     if sound and not encoding.sound:
-        what = name if encoding.arguments else "a folder of pictures"
+        what = _named(name, encoding)
         say(f"{path.name}: {what} has no sound, so that of {sound.path.name} is left out")
+    if extras and (line := lost(extras, encoding.keeps, path, _named(name, encoding))):
+        say(line)
+    depth = encoding.depth or depth
     if not encoding.arguments:
-        return _write_folder(frames, path, encoding.depth, metadata)
+        if is_sequence_of_pictures(path):
+            numbers = count(number if encoding.first is None else encoding.first, step)
+            return write_sequence(frames, path, numbers, depth, metadata)
+        return write_folder(frames, path, encoding.first or 0, depth, metadata)
     if encoding.fastest and rate > encoding.fastest:
         say(f"{path.name}: players slow a {name} of more than {encoding.fastest} frames a second")
     size = size_of(first)
+    check_fit(path, encoding, size, rate)
     padded = Size(*(side + -side % block for side, block in zip(size, encoding.block, strict=True)))
     if padded != size:
         say(f"{path.name}: {name} needs even sides, so {size} becomes {padded} (edge repeated)")
-    pixels = (_padded(to_pixels(frame, encoding.depth), size, padded) for frame in frames)
+    pixels = (_padded(to_pixels(frame, depth), size, padded) for frame in frames)
+    if is_pipe(path):
+        return encode_to_pipe(pixels, padded, rate, encoding.arguments_for(padded), depth=depth)
     return encode(
         pixels,
         path,
         padded,
         rate,
-        encoding.arguments,
-        depth=encoding.depth,
-        metadata=metadata,
+        encoding.arguments_for(padded),
+        depth=depth,
+        metadata={**words_of(extras, encoding.keeps), **(metadata or {})},
         sound=sound,
+        extras=extras,
+        keeps=encoding.keeps,
         sound_format=encoding.sound,
         threads=threads,
         say=say,
     )
+
+
+def _named(name: str, encoding: Encoding) -> str:
+    return name if encoding.arguments else "a sequence of pictures"
 
 
 def _padded(pixels: np.ndarray, size: Size, padded: Size) -> np.ndarray:
@@ -87,14 +119,3 @@ def _padded(pixels: np.ndarray, size: Size, padded: Size) -> np.ndarray:
         return pixels  # a frame of another size is refused, with its number, by `encode`
     rows, columns = padded.height - size.height, padded.width - size.width
     return np.pad(pixels, ((0, rows), (0, columns), (0, 0)), mode="edge")
-
-
-def _write_folder(
-    frames: Iterator[Frame], path: Path, depth: int, metadata: Mapping[str, str] | None
-) -> int:
-    count = 0
-    with atomic_write(path) as part:
-        part.mkdir()
-        for count, frame in enumerate(frames, 1):
-            write_picture(frame, part / f"{count - 1:06d}.png", depth, metadata)
-    return count

@@ -44,7 +44,7 @@ def kind_of(head: bytes) -> str | None:
 # A playlist named film.mp4 would have ffmpeg open other files, so none of those are here.
 DEMUXERS = (
     "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,vvc,m4v,av1,obu,ivf,vc1,flv,asf,ogg,"
-    "mxf,dv,nut,rm,gif,apng,webp_anim,webp_pipe,png_pipe"
+    "mxf,dv,nut,rm,gif,apng,webp_anim,webp_pipe,png_pipe,yuv4mpegpipe"
 )
 EXACT_SEEKING = ("mov", "matroska")  # those with an index that tells of every picture
 
@@ -60,6 +60,8 @@ def head_of(path: Path) -> bytes:
         with Path(path).open("rb") as file:
             head = file.read(1024)
     except FileNotFoundError as error:
+        if address := address_of(path):
+            raise MediaError(_to_be_fetched(address)) from None
         raise MediaError(f"{path}: no such file; check the name and the folder") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -67,6 +69,21 @@ def head_of(path: Path) -> bytes:
     if not head:
         raise MediaError(f"{path}: is empty (0 bytes), wanted a picture; fetch or save it again")
     return head
+
+
+def address_of(path: Path) -> str | None:
+    """The address on the net that a path was meant as; None where it is a path."""
+    found = re.match(r"([a-z][a-z0-9+.-]{1,9}):/+(.+)", str(path), re.IGNORECASE)
+    return f"{found[1].lower()}://{found[2]}" if found else None
+
+
+def _to_be_fetched(address: str) -> str:
+    if address.startswith("file:"):
+        return f"{address}: is an address, wanted a file's name; give /{address[7:]}"
+    return (
+        f"{address}: is an address on the net, wanted a file; download it first with "
+        f"`curl -LO '{address}'`, or from a page that plays it with `yt-dlp '{address}'`"
+    )
 
 
 def is_picture_file(path: Path) -> bool:

@@ -11,7 +11,8 @@ import av
 from PIL import Image
 
 from dreamvid.frames import Size
-from dreamvid.media.formats import PNG_START, damaged, head_of
+from dreamvid.media.exr import exr_comment
+from dreamvid.media.formats import PNG_START, damaged, head_of, kind_of
 from dreamvid.media.png import chunk, text_of
 from dreamvid.media.streams import OPENED
 
@@ -20,7 +21,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The words that `write_picture` or `encode` kept in a file; {} where there are none.
 
     Keys are in lower case. PNG, MP4, MOV and WebM keep every key they know, the others
-    (APNG from `encode`, GIF, WebP, JPEG, TIFF) only ``comment``.
+    (APNG from `encode`, GIF, WebP, JPEG, TIFF, EXR) only ``comment``.
 
     Raises:
         MediaError: the file is missing, unreadable or of another kind.
@@ -33,6 +34,9 @@ def read_metadata(path: Path) -> dict[str, str]:
             return _read_gif_comment(path)
         if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
             return _read_xmp(path)
+        if kind_of(head) == "EXR":
+            text = exr_comment(path).decode("utf-8", "replace")
+            return {"comment": text} if text else {}
         if head.startswith((b"\xff\xd8", b"II*\0", b"MM\0*")):
             with Image.open(path, formats=["JPEG", "TIFF"]) as picture:
                 found = picture.info.get("comment") or picture.getexif().get(270)

@@ -59,6 +59,8 @@ class Film(Timing):
         transfer: of the colours, likewise.
         full_range: whether black is 0 and white the largest value.
         animation: for a GIF, APNG or WebP, how it is read.
+        stills: of pictures in a row, a file for each frame; None where one is missing.
+        numbering: of pictures in a row, the number of the first and the step to the next.
     """
 
     width: int
@@ -81,6 +83,8 @@ class Film(Timing):
     transfer: int = _UNSPECIFIED
     full_range: bool = False
     animation: Animation | None = None
+    stills: tuple[Path | None, ...] = ()
+    numbering: tuple[int, int] = (0, 1)
 
     @property
     def sound(self) -> str | None:

@@ -16,12 +16,11 @@ from dreamvid.frames import Size
 from dreamvid.media.atomic import storage_error
 from dreamvid.media.ffmpeg import (
     QUIETLY,
-    Watched,
     executable,
     is_complaint,
-    is_progress,
     last_words,
     packets_in,
+    ran,
     storage_reason,
 )
 from dreamvid.media.formats import DEMUXERS, EXACT_SEEKING, head_of
@@ -97,7 +96,7 @@ def add_sound(
         tracks = chosen_tracks(source.tracks, sound.track)
         for arguments in _ways(sound, source, form, tracks):
             command = _command(part, heard, sound, source, arguments, container)
-            status, lines = _ran(command, heard, stall_seconds)
+            status, lines = ran(command, heard, stall_seconds)
             full = storage_reason(lines, status)
             if full:
                 raise storage_error(path, full)
@@ -208,21 +207,3 @@ def _command(
         *("-c:v", "copy", *arguments, "-map_metadata", "0", "-map_metadata:s:a", "-1"),
         *("-fflags", "+bitexact", "-flags:a", "+bitexact", *container, f"file:{heard}"),
     ]
-
-
-def _ran(command: Sequence[str], heard: Path, stall_seconds: float) -> tuple[int, list[str]]:
-    lines: list[str] = []
-
-    def hear(line: str | None) -> None:
-        if line and not is_progress(line):
-            lines.append(line.strip())
-
-    def written() -> object:
-        return heard.stat().st_size if heard.exists() else None
-
-    with Watched(command, hear, stall_seconds, sign=written) as ffmpeg:
-        ffmpeg.waiting = True
-        ffmpeg.all_heard()
-        if ffmpeg.stalled:
-            lines.insert(0, f"[error] it did nothing for {stall_seconds:g} s and was stopped")
-        return ffmpeg.process.returncode, lines

@@ -7,11 +7,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import tifffile
 from PIL import Image, TiffImagePlugin
 
 from dreamvid.errors import MediaError
 from dreamvid.frames import Frame, from_pixels, to_pixels
 from dreamvid.media.atomic import atomic_write
+from dreamvid.media.exr_writing import exr_bytes
 from dreamvid.media.formats import PNG_START, head_of
 from dreamvid.media.metadata import png_texts, xmp
 
@@ -24,7 +26,12 @@ WRITE_FORMATS = {
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
+    ".exr": "EXR",
 }
+DEEP = ("PNG", "TIFF", "EXR")
+"""The formats that have 16 bits a channel; EXR has no fewer."""
+OPAQUE = ("JPEG", "EXR")
+"""Those that are written without transparency."""
 
 
 def write_picture(
@@ -38,8 +45,8 @@ def write_picture(
 
     Args:
         frame: what to write; rounded to `depth` bits a channel.
-        path: ends in .png, .jpg, .webp or .tiff.
-        depth: 8 or 16; only PNG has 16.
+        path: ends in .png, .jpg, .webp, .tiff or .exr.
+        depth: 8 or 16; only PNG, TIFF and EXR have 16.
         metadata: words to keep with the picture; formats other than PNG keep ``comment`` only.
         alpha: how opaque it is, (H, W) from 0 to 1.
 
@@ -52,10 +59,12 @@ def write_picture(
         raise MediaError(
             f"{path}: no picture format {path.suffix!r}, wanted one of {', '.join(WRITE_FORMATS)}"
         )
-    if depth != 8 and kind != "PNG":
-        raise MediaError(f"{path}: {kind} has 8 bits a channel, not {depth}; write a .png")
-    if alpha is not None and kind == "JPEG":
-        raise MediaError(f"{path}: JPEG has no transparency; write a .png, .webp or .tiff")
+    if depth != 8 and kind not in DEEP:
+        raise MediaError(
+            f"{path}: {kind} has 8 bits a channel, not {depth}; write a .png, .tif or .exr"
+        )
+    if alpha is not None and kind in OPAQUE:
+        raise MediaError(f"{path}: keeps no transparency; write a .png, .webp or .tiff")
     pixels = to_pixels(frame, depth)
     if alpha is not None:
         plane = np.rint(alpha[..., None].clip(0, 1) * np.iinfo(pixels.dtype).max)
@@ -68,6 +77,10 @@ def write_picture(
         data = packed.tobytes()
         end = len(data) - 12  # before the closing IEND chunk
         data = data[:end] + png_texts(metadata or {}) + data[end:]
+    elif kind == "EXR":
+        data = exr_bytes(frame, (metadata or {}).get("comment", ""))
+    elif depth != 8:
+        data = _deep_tiff(pixels, (metadata or {}).get("comment"))
     else:
         data = _pillow_bytes(pixels, kind, (metadata or {}).get("comment"))
     with atomic_write(path) as part:
@@ -88,6 +101,23 @@ def _pillow_bytes(pixels: np.ndarray, kind: str, comment: str | None) -> bytes:
         options["tiffinfo"] = directory
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _deep_tiff(pixels: np.ndarray, comment: str | None) -> bytes:
+    """A TIFF of 16 bits, which Pillow has not in colour."""
+    buffer = io.BytesIO()
+    kinds = {3: None, 4: ("unassalpha",)}
+    tifffile.imwrite(
+        buffer,
+        pixels,
+        photometric="rgb",
+        extrasamples=kinds[pixels.shape[2]],
+        compression="zlib",
+        description=comment,
+        metadata=None,
+        software=False,
+    )
     return buffer.getvalue()
 
 

@@ -1,6 +1,5 @@
 """What a dream is guided by: a picture, the pictures of a folder in turn, or a film."""
 
-import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from hashlib import sha256
@@ -51,12 +50,7 @@ def _pictures(folder: Path) -> list[Path]:
     found = [each for each in files if each.stat().st_size and media.is_picture_file(each)]
     if not found:
         raise MediaError(f"{folder}: holds no picture to guide a dream; put some in it")
-    return sorted(found, key=lambda each: _natural(each.name))
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """By which 2.jpg comes before 10.jpg."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return sorted(found, key=lambda each: media.natural(each.name))
 
 
 def _in_turn(folder: Path, frames: float) -> tuple[Guide, bool]:

@@ -92,7 +92,8 @@ def measure(
     plot = out.with_suffix(".png")
     for place in (out, plot):
         encoders.check_place(place, overwrite)
-    first_film, second_film = media.probe(source), media.probe(dream)
+    second_film = media.probe(dream)
+    first_film = media.probe(source, second_film.rate)
     method = method_for(settings.flow)
     dreamer = dreamer_for(settings)
     start = film_seconds(settings.video.start, first_film.rate, "video.start")
