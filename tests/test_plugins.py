@@ -74,7 +74,7 @@ def halves(situation: Situation, *, kind: Literal["plain", "mixed"] = "mixed") -
 
 
 @encoder
-def mkv(*, crf: Annotated[int, Within(0, 51)] = 5) -> Encoding:
+def mk3d(*, crf: Annotated[int, Within(0, 51)] = 5) -> Encoding:
     """H.264 in Matroska."""
     video = ("-c:v", "libx264", "-crf", str(crf), "-pix_fmt", "yuv420p")
     return Encoding((*video, "-f", "matroska"), Size(2, 2))
@@ -173,7 +173,7 @@ def test_what_a_plugin_adds_keeps_every_law(plugin, picture, tmp_path):
         "motion": {"drift"},
         "objective": {"likeness"},
         "carry": {"halves"},
-        "encoder": {"mkv"},
+        "encoder": {"mk3d"},
         "network": {"small"},
     }
     laws.still_at_the_start("drift")
@@ -183,7 +183,7 @@ def test_what_a_plugin_adds_keeps_every_law(plugin, picture, tmp_path):
     for kind in ("plain", "mixed"):
         laws.carries_as_it_says("halves", picture, {"kind": kind})
     (tmp_path / "films").mkdir()
-    laws.gives_back_its_frames("mkv", tmp_path / "films", size=Size(33, 47), count=5, comment="é")
+    laws.gives_back_its_frames("mk3d", tmp_path / "films", size=Size(33, 47), count=5, comment="é")
     net = network("small", precision="fp32", options={"small": {"width": 9}})
     assert net.edges.out_channels == 9
     assert sketch("small").edges.weight.is_meta
@@ -197,7 +197,7 @@ def test_what_a_plugin_adds_keeps_every_law(plugin, picture, tmp_path):
         (motions, "drift"),
         (objectives, "likeness"),
         (carries, "halves"),
-        (encoders, "mkv"),
+        (encoders, "mk3d"),
         (networks, "small"),
     ):
         assert registry.summary(name)
@@ -212,17 +212,17 @@ def test_a_film_with_all_that_a_plugin_adds(plugin, seed, tmp_path):
         *("--set", "objective.strength=0: (0.5), 2: (2)"),
     ]
     first = call_cli(
-        *("zoom", seed, *common, "--frames", 3, "--motion", "drift", "-o", "first.mkv"),
+        *("zoom", seed, *common, "--frames", 3, "--motion", "drift", "-o", "first.mk3d"),
         *("--set", "motion.drift.speed=0.2 + t"),
         cwd=tmp_path,
     )
     assert (first.returncode, first.stderr) == (0, "")
     then = call_cli(
-        *("video", "first.mkv", *common, "--carry", "halves", "-o", "second.mkv"), cwd=tmp_path
+        *("video", "first.mk3d", *common, "--carry", "halves", "-o", "second.mk3d"), cwd=tmp_path
     )
     assert (then.returncode, then.stderr) == (0, "")
-    assert media.probe(tmp_path / "second.mkv").frames == 3
-    told = json.loads((tmp_path / "second.mkv.dream" / "job.json").read_text())
+    assert media.probe(tmp_path / "second.mk3d").frames == 3
+    told = json.loads((tmp_path / "second.mk3d.dream" / "job.json").read_text())
     digest = hashlib.sha256(plugin.read_bytes()).hexdigest()
     assert told["plugins"] == {str(plugin): digest}
     assert told["settings"]["plugins"] == [str(plugin)]
@@ -388,8 +388,8 @@ BAD = {
         "network deepest: takes no weights",
     ),
     "no type": (
-        HEAD + "@encoder\ndef avi(*, crf=3):\n    'AVI.'\n",
-        "encoder avi: its option 'crf' has no type",
+        HEAD + "@encoder\ndef mpg(*, crf=3):\n    'MPEG.'\n",
+        "encoder mpg: its option 'crf' has no type",
     ),
     "a strange type": (
         HEAD + "@flow\ndef mine(now, then, *, levels: list = ()):\n    'Mine.'\n",
