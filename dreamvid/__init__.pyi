@@ -65,7 +65,7 @@ def zoom(
         overwrite: Replace what is there.
         tidy: Remove the job once the film is whole.
         preview: First make small films of the motion alone and of the dream, then ask whether to
-            go on; =motion or =quarter makes just that one.
+            go on; motion or quarter makes just that one.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.
@@ -273,7 +273,7 @@ def loop(
         overwrite: Replace what is there.
         tidy: Remove the job once the film is whole.
         preview: First make small films of the motion alone and of the dream, then ask whether to
-            go on; =motion or =quarter makes just that one.
+            go on; motion or quarter makes just that one.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         frames: Length in frames, or as 10s. Default: 300.
         seconds: Length in seconds, instead of --frames. Default: 300 frames.

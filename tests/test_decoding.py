@@ -467,10 +467,10 @@ def test_corrupt_bytes_are_counted_and_strictness_stops(clips, tmp_path):
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("moovless.mp4", "cannot be read|can be read"),
+        ("moovless.mp4", "breaks off"),
         ("text.mp4", "can be read"),
-        ("list.mp4", "can be read"),
-        ("playlist.mp4", "can be read"),
+        ("list.mp4", "playlist"),
+        ("playlist.mp4", "playlist"),
         ("empty.mp4", "empty"),
         ("tone.m4a", "no video"),
         ("frameless.mp4", "no video"),

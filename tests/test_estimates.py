@@ -1,6 +1,7 @@
 """The time a film will take, told after the first frame and corrected as frames come."""
 
 import re
+from fractions import Fraction
 
 import pytest
 from conftest import call_cli
@@ -9,8 +10,11 @@ from dreamvid import media
 from dreamvid.cli.progress import Bar
 from dreamvid.dream.plan import Plan
 from dreamvid.frames import Size
+from dreamvid.jobs import films
 from dreamvid.jobs.estimates import TimeLeft, work_by_frame
 from dreamvid.jobs.films import settings_for
+from dreamvid.jobs.progress import Silence
+from dreamvid.media.film_writing import encode_film
 from dreamvid.networks import sketch
 from dreamvid.settings import assigned
 
@@ -98,3 +102,17 @@ def test_a_line_tells_the_time_left_of_the_steps(capsys):
         bar.told = 0
         bar.frame(0, {"left": 83.0})
     assert "1:23 left" in capsys.readouterr().err
+
+
+def test_frames_that_are_dreamed_together_are_done_together(tmp_path, picture):
+    encode_film((picture.roll(index, 2) for index in range(5)), tmp_path / "a.mp4", Fraction(5))
+    left = {}
+
+    class Noted(Silence):
+        def frame(self, index, notes):
+            left[index] = notes["left"]
+
+    sets = ["carry.name='none'", "octaves.count=1", "ascent.iterations=1"]
+    settings = settings_for("video", assigned=assigned(sets))
+    films.video(tmp_path / "a.mp4", tmp_path / "b.gif", settings, progress=Noted())
+    assert left == dict.fromkeys(range(5), 0)

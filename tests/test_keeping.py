@@ -202,3 +202,14 @@ def test_subtitles_that_are_pictures(tmp_path, source, suffix, kept):
     assert subtitle(out, len(codecs) - 1)[2][0] == "00:00:03,000 --> 00:00:03,800"
     said = dreamt(path, out, "--end", "2s")
     assert "hdmv_pgs_subtitle" in said
+
+
+def test_a_film_that_begins_late_on_its_own_clock(tmp_path, source):
+    path, out = tmp_path / "late.mkv", tmp_path / "out.mp4"
+    ffmpeg("-itsoffset", 10, "-i", source, "-map", 0, "-c", "copy", path)
+    assert media.probe(path).origin == 10
+    dreamt(path, out)
+    assert subtitle(out)[1][0] == "00:00:01,500 --> 00:00:02,500"
+    assert chapters(out)[1] == (1000, 2200, "Zwei \\; zwei")
+    dreamt(path, tmp_path / "out.mkv")
+    assert subtitle(tmp_path / "out.mkv")[1][0] == "00:00:01,500 --> 00:00:02,500"

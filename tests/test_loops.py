@@ -64,6 +64,25 @@ def test_a_turn_ends_exactly_as_the_one_before(motion, planting, stride):
     assert torch.equal(close(Situation(7, Moment(dream), dream), dream), dream), "turn 0 is free"
 
 
+def test_a_closing_follows_the_whole_turn_only_once():
+    """Where the spot lies is the same for all frames, and takes as long to find as a dream."""
+    calls = []
+
+    def counted(points, clock, size):
+        calls.append(size)
+        return composed(FALL)(points, clock, size)
+
+    close = loops.Closing(counted, Fraction(6), 24, 1, lambda index: torch.ones(3, *SIZE), (0,))
+    shares, counts = [], []
+    for phase in (5, 6):
+        calls.clear()
+        shares.append(close.share(phase, SIZE))
+        counts.append(len(calls))
+    assert counts[0] > 20 * 22
+    assert counts[1] < 4 * 24
+    assert torch.equal(shares[1], closing(FALL).share(6, SIZE))
+
+
 def test_what_falls_towards_us_is_planted_while_it_is_small():
     """A spot in the middle goes over at once; what is carried out of view never does."""
     each = left_after_each(closing(FALL), 24)

@@ -79,6 +79,9 @@ def place(tmp_path_factory):
     for name in (*names, "samples/seed.jpg", "photos/a.jpg", "photos/b.png"):
         media.write_picture(seed, folder / name)
     write_songs(folder)
+    (folder / "shots").mkdir()
+    for number in range(1001, 1005):
+        media.write_picture(seed, folder / "shots" / f"shot.{number}.png")
     frames = (noise(Size(64, 96), (5,)).roll(index, 2) for index in range(150))
     encode_film(frames, folder / "clip.mp4", Fraction(2), options={"preset": "ultrafast"})
     text = (ROOT / "docs" / "jobs.md").read_text("utf-8")

@@ -84,7 +84,7 @@ def test_one_kind_makes_no_film(place):
     told = made(place, "--preview=motion", "-o", "a.gif")
     assert names(place) == ["a-motion.gif", "seed.png"]
     assert told.stdout == "a-motion.gif\n"
-    made(place, "-o", "a.gif", "--preview=quarter")
+    made(place, "-o", "a.gif", "--preview", "quarter")
     assert names(place) == ["a-motion.gif", "a-quarter.gif", "seed.png"]
     assert dreamvid.zoom(place / "seed.png", place / "b.gif", size="96x60", frames=1,
                          iterations=1, preview="motion").name == "b-motion.gif"  # fmt: skip

@@ -44,8 +44,9 @@ octaves = 1
 iterations = 1
 seconds = 1
 fps = 3
-[job.set.loop]
-turns = 2
+[job.set]
+loop.turns = 2
+"ascent.later" = 1
 """
 FILMS = ["seed-zoom.mp4", "b.gif", "sub/c.mp4", "noise-loop.mp4"]
 
@@ -83,6 +84,7 @@ def test_every_film_is_made_from_its_own_flags(place):
     assert (zoom.film.seed, keeping.film.seed) == (4, 0)
     assert keeping.video.keep_color
     assert (video.carry["damping"], loop.loop.turns, loop.film.length) == (0.9, 2, 3)
+    assert loop.ascent.later == 1
     for line in log_of(place):
         assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S", line)
     assert sum("finished in 0:0" in line for line in log_of(place)) == 4
@@ -159,7 +161,7 @@ def test_everything_is_checked_before_anything_begins(place):
     listed(place, good + "".join(f"[[job]]\n{text}\n" for text, _ in bad))
     result = run(place, status=2)
     lines = result.stderr.splitlines()
-    assert lines[-1].endswith(f"{len(bad)} faults, nothing was begun")
+    assert lines[-1].endswith(f"nothing was begun, faults: {len(bad)}")
     for number, (_, words) in enumerate(bad, 2):
         (line,) = (line for line in lines if f"job {number}" in line)
         assert words in line

@@ -1,16 +1,18 @@
 """Pictures as people have them: odd words, bright light, ink on nothing, any suffix."""
 
 import io
+import struct
 import zlib
 
 import cv2
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import tifffile
 import torch
 from conftest import call_cli, shared
 from PIL import Image, ImageDraw
-from test_decoding import HDR, ffmpeg
+from test_decoding import HDR, ffmpeg, quarters
 from test_deep_pictures import deep, frame_of, swapped_profile
 
 from dreamvid import media
@@ -418,3 +420,47 @@ def test_alpha_at_another_size(tmp_path):
     assert 0 <= alpha.min() < alpha.max() <= 1
     Image.fromarray(values()).save(path)
     assert media.read_alpha(path, Size(34, 48)) is None
+
+
+# ---- what scanners, microscopes and cameras write -----------------------------------------------
+
+
+def grey_of(picture):
+    return np.asarray(Image.fromarray(picture).convert("L"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "turned"),
+    [
+        ({"photometric": "miniswhite"}, lambda grey: 65535 - grey.astype(np.uint16) * 257),
+        ({"photometric": "minisblack", "extrasamples": ["unassalpha"]},
+         lambda grey: np.dstack([grey.astype(np.uint16) * 257, np.full(grey.shape, 65535, "u2")])),
+        ({"photometric": "minisblack"}, lambda grey: grey.astype(np.int16) * 128 - 1),
+    ],
+)  # fmt: skip
+def test_a_tiff_of_16_bit_grey(tmp_path, kind, turned):
+    grey = grey_of(quarters(30))
+    tifffile.imwrite(tmp_path / "a.tif", turned(grey), **kind)
+    found = media.read_picture(tmp_path / "a.tif")[1].numpy() * 255
+    assert np.abs(found - grey).max() <= 1.1
+
+
+def test_a_camera_s_raw_picture_is_not_its_preview(tmp_path):
+    path = tmp_path / "a.dng"
+    with tifffile.TiffWriter(path) as file:
+        file.write(quarters(1), photometric="rgb", subfiletype=1, subifds=1)
+        file.write(grey_of(quarters(1)).astype(np.uint16), photometric=32803, subfiletype=0)
+    with pytest.raises(MediaError, match=r"raw picture.*export a TIFF"):
+        media.read_picture(path)
+
+
+def test_psd_qoi_and_sgi_are_read(tmp_path):
+    picture = quarters(7)
+    for suffix in ("qoi", "sgi"):
+        Image.fromarray(picture).save(tmp_path / f"a.{suffix}")
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 64, 96, 8, 3)
+    planes = struct.pack(">IIIH", 0, 0, 0, 0) + np.moveaxis(picture, -1, 0).tobytes()
+    (tmp_path / "a.psd").write_bytes(head + planes)
+    for path in tmp_path.iterdir():
+        found = media.read_picture(path).permute(1, 2, 0).numpy() * 255
+        assert np.array_equal(found.round().astype(np.uint8), picture), path

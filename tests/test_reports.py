@@ -12,7 +12,7 @@ from PIL import Image
 from test_decoding import CORNERS, FLAT, TAGGED, corners, ffmpeg, made, numbers, quarters, read
 
 from dreamvid import media
-from dreamvid.errors import SettingsError
+from dreamvid.errors import MediaError, SettingsError
 from dreamvid.frames import Size
 
 SMALL = ("--octaves", "1", "--size", "96x64", "--iterations", "0", "--frames", "4")
@@ -435,7 +435,8 @@ def test_addresses_are_to_be_downloaded_first(tmp_path, address, shown, command)
 
 def test_a_result_cannot_be_an_address(tmp_path):
     path = made(tmp_path / "a.mp4", 2)
-    (line,) = call_cli("video", path, "-o", "https://example.org/a.mp4", *SMALL).stderr.splitlines()
+    result = call_cli("video", path, "-o", "https://example.org/a.mp4", *SMALL)
+    (line,) = result.stderr.splitlines()
     assert "https://example.org/a.mp4: is an address" in line
 
 
@@ -475,3 +476,46 @@ def test_a_time_in_a_film_of_uneven_pictures(tmp_path, suffix):
         assert shown_at(path, f"{time / 1000:.3f}s") == number
         if number:
             assert shown_at(path, f"{(time - 5) / 1000:.3f}s") == number - 1
+
+
+def test_a_heic_sequence_without_a_picture_of_its_own(tmp_path):
+    codec = ("-c:v", "libx265", "-x265-params", "log-level=error:crf=8", "-tag:v", "hvc1")
+    data = made(tmp_path / "a.mp4", 6, codec=codec, rate="10").read_bytes()
+    old = int.from_bytes(data[:4], "big")
+    brands = struct.pack(">I8s4x12s", 28, b"ftypmsf1", b"msf1hevcmif1")
+    rest = bytearray(data[old:].replace(b"vide", b"pict"))
+    table = rest.index(b"stco") + 8
+    for at in range(table + 4, table + 4 + 4 * int.from_bytes(rest[table : table + 4], "big"), 4):
+        moved = int.from_bytes(rest[at : at + 4], "big") + len(brands) - old
+        rest[at : at + 4] = moved.to_bytes(4, "big")
+    path = tmp_path / "a.heics"
+    path.write_bytes(brands + rest)
+    film, frames, said = read(path)
+    assert (film.rate, film.size, numbers(frames), said) == (10, Size(64, 96), [*range(6)], [])
+    assert not media.is_still(path)
+    first = (media.read_picture(path).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    assert numbers([first]) == [0]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "word"),
+    [("a.mp4", b"\0\0\0\x18ftypisom" + bytes(200), "breaks off"),
+     ("a.mkv", b"text " * 99, "wanted MP4"),
+     ("a.mp4", b"#EXTM3U\n#EXTINF:10,\nb.mp4\n", "playlist"),
+     ("a.mkv", b"\x1a\x45\xdf\xa3" + bytes(99), "breaks off")],
+)  # fmt: skip
+def test_what_is_no_film_is_said_in_our_words(tmp_path, name, data, word):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(MediaError, match=word) as caught:
+        media.probe(tmp_path / name)
+    assert "Invalid data" not in str(caught.value)
+
+
+def test_settings_that_an_editor_began_with_a_mark(tmp_path):
+    """Notepad writes three bytes before UTF-8, and ends its lines in two."""
+    made(tmp_path / "a.mp4", 4)
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[film]\r\nfps = 5\r\n")
+    chosen = ("--config", tmp_path / "a.toml")
+    result = call_cli("video", tmp_path / "a.mp4", "-o", tmp_path / "b.mp4", *SMALL[:-2], *chosen)
+    assert result.returncode == 0, result.stderr
+    assert media.probe(tmp_path / "b.mp4").rate == 5

@@ -1,12 +1,15 @@
 """What is told beside the work: hints, the way on after a stop, fewer octaves, RAFT's weights."""
 
 import os
+import re
 import signal
 
 import pytest
 from conftest import call_cli
 
 from dreamvid import media
+from dreamvid.cli.hints import TRIED
+from dreamvid.flags import COMMANDS, flags_of
 from dreamvid.jobs.films import settings_for
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.progress import Silence
@@ -89,6 +92,36 @@ def test_the_hint_comes_once(place):
     told = call_cli("zoom", "seed.png", *TINY, "--frames", 2, "--set", "motion.zoom.rate=1.04",
                     cwd=place)  # fmt: skip
     assert told.stderr.count("write 1.04/frame") == 1
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"), [("--length", "--seconds 10"), ("--boomerang", "dreamvid encode JOB")]
+)
+def test_flags_of_other_programs_are_known(flag, words):
+    said = call_cli("zoom", "seed.png", flag, 3).stderr
+    assert f"No such option: {flag}; write " in said
+    assert words in said
+    assert said.endswith("(see `dreamvid zoom --help`)\n")
+
+
+def test_every_hint_names_flags_that_there_are():
+    spelled = {
+        spelling
+        for command in COMMANDS
+        for name, flag in flags_of(command).items()
+        for spelling in (f"--{name.replace('_', '-')}", *flag.names)
+    }
+    for tried, hint in TRIED.items():
+        assert set(re.findall(r"(?<!\w)--?[a-z-]+", hint)) <= spelled, tried
+
+
+def test_a_film_stands_for_its_job(place):
+    call_cli("zoom", "seed.png", *TINY, "--frames", 1, "-o", "a.gif", cwd=place)
+    said = call_cli("resume", "a.gif", "--frames", 2, cwd=place)
+    assert said.returncode == 0, said.stderr
+    assert len(list(media.frames_of(place / "a.gif"))) == 2
+    said = call_cli("resume", "seed.png", cwd=place)
+    assert "seed.png: not a job folder" in said.stderr
 
 
 def test_studies_take_fewer_octaves_of_small_pictures(place):

@@ -6,6 +6,7 @@ import sys
 
 from dreamvid.cli import bench, films, jobs, queue, studying, training, weights
 from dreamvid.cli.app import app, fail
+from dreamvid.cli.hints import told
 from dreamvid.errors import DreamvidError, Stopped, StorageError
 
 __all__ = ["app", "bench", "films", "jobs", "main", "queue", "studying", "training", "weights"]
@@ -36,7 +37,7 @@ def main() -> None:
             raise
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "dreamvid"
-        said = error.format_message()  # pyright: ignore
+        said = told(error)
         if "unexpected extra argument" in said and path.endswith((" video", " zoom", " image")):
             said += "; a pattern of names is given in quotes, as in 'shot_*.png'"
         status = fail(f"{said} (see `{path} --help`)", 2)

@@ -116,13 +116,15 @@ class Command(TyperCommand):
     def parse_args(self, ctx, args):
         """Give the flags that stand alone their values; an option of click must have one."""
         alone = {
-            f"--{name}": flag.alone
+            f"--{name}": flag
             for name, flag in flags_of(ctx.command_path.partition(" ")[2]).items()
             if flag.alone
         }
-        return super().parse_args(
-            ctx, [f"{word}={alone[word]}" if word in alone else word for word in args]
-        )
+        words = []
+        for word, after in zip(args, [*args[1:], ""], strict=False):
+            single = word in alone and after not in alone[word].takes
+            words.append(f"{word}={alone[word].alone}" if single else word)
+        return super().parse_args(ctx, words)
 
     def format_options(self, ctx, formatter) -> None:
         """Write the arguments, then the flags in the table's order."""

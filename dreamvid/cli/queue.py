@@ -31,7 +31,7 @@ def run(
         for fault in faults:
             fail(fault, 2)
         if faults:
-            raise typer.Exit(fail(f"{jobs}: {len(faults)} faults, nothing was begun", 2))
+            raise typer.Exit(fail(f"{jobs}: nothing was begun, faults: {len(faults)}", 2))
         if check:
             progress.say(f"{jobs}: {len(found)} jobs can be made")
             return

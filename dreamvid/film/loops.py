@@ -15,7 +15,7 @@ slowly.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
 
@@ -86,6 +86,7 @@ class Closing:
     key: Key
     """What the patches depend on."""
     planting: bool = True
+    _ends: dict[Size, tuple[Tensor, Tensor, float]] = field(default_factory=dict, compare=False)
 
     def __call__(self, situation: Situation, dream: Frame) -> Frame:
         """The dream, blended with the same frame of the turn before."""
@@ -131,6 +132,16 @@ class Closing:
         Returns a mask (H, W) of the spot when the turn begins, 1 inside and 0 beyond a soft edge,
         and the spot's width as a share of the picture's.
         """
+        if size not in self._ends:
+            # Followed through the whole turn many times, which takes as long as a dream.
+            self._ends[size] = self._end(size)
+        origin, radius, width = self._ends[size]
+        out = ((born - origin).norm(dim=0).clamp_min(1e-6) / radius).log() / EDGE
+        out = out.clamp(0, 1)
+        return 1 - out * out * (3 - 2 * out), width
+
+    def _end(self, size: Size) -> tuple[Tensor, Tensor, float]:
+        """The point (2, 1, 1) that everything comes from, the spot's radius and its width."""
         points = grid(size)
         middle = points[:, -1:, -1:] / 2
         # Followed back for ever, everything comes from one point, whatever the motions' centres.
@@ -142,9 +153,7 @@ class Closing:
         whole = (points - origin).norm(dim=0).max()
         last = self._back(points, self.period - self.stride, size)
         radius = (last - origin).norm(dim=0).max().clamp_min(1e-6)
-        out = ((born - origin).norm(dim=0).clamp_min(1e-6) / radius).log() / EDGE
-        out = out.clamp(0, 1)
-        return 1 - out * out * (3 - 2 * out), (radius / whole).item()
+        return origin, radius, (radius / whole).item()
 
 
 def _patches(size: Size, key: Key) -> Tensor:

@@ -28,7 +28,9 @@ class Flag(NamedTuple):
     chooses: str = ""
     """The registered function whose option the setting is: the flag chooses that too."""
     alone: str = ""
-    """Its value where it stands alone, ``--flag``; another is given as ``--flag=VALUE``."""
+    """Its value where it stands alone, ``--flag``."""
+    takes: tuple[str, ...] = ()
+    """The other values of such a flag: as ``--flag=VALUE``, or in the next word."""
 
 
 FLAGS: dict[str, Flag] = {
@@ -236,9 +238,10 @@ FLAGS: dict[str, Flag] = {
     "precision": Flag("auto, bf16, fp32 or fp64.", "KIND", "machine.precision"),
     "preview": Flag(
         "First make small films of the motion alone and of the dream, then ask whether to go on; "
-        "=motion or =quarter makes just that one.",
-        "[=KIND]",
+        "motion or quarter makes just that one.",
+        "[KIND]",
         alone="both",
+        takes=("motion", "quarter"),
     ),
     "min_free": Flag(
         "Stop before the disk has less free than this; the job can be resumed.",

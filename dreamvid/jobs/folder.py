@@ -166,7 +166,12 @@ class Job:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """An existing job, or a `ResumeError` that says why it is none."""
+        """An existing job, or a `ResumeError` that says why it is none.
+
+        `folder` may be the job's film, where its job lies beside it.
+        """
+        if folder.is_file() and (folder.with_name(folder.name + SUFFIX) / "job.json").is_file():
+            folder = folder.with_name(folder.name + SUFFIX)
         try:
             tree = json.loads((folder / "job.json").read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):

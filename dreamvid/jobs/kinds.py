@@ -25,7 +25,6 @@ from dreamvid.film.carries import (
 )
 from dreamvid.film.fading import Undreamed, falling
 from dreamvid.film.finishing import (
-    MaskedSource,
     check_picture_mask,
     finish_for,
     finished_between,
@@ -40,6 +39,7 @@ from dreamvid.frames import Flow, Frame, from_pixels, size_of
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.inputs import input_extras, input_sound
 from dreamvid.jobs.music import sound_of
+from dreamvid.jobs.unchanged import must_be_what_it_was, with_mask
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.motion.warp import grid
@@ -114,7 +114,7 @@ def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     film, motion = settings.film, Timeline(settings).motion
     carry = by_motion(motion, film.rate, job.read, stride=film.cadence, seed=film.seed)
     picture = job.read_source().to(device)
-    source = _with_mask(StillSource(picture), job, settings, device)
+    source = with_mask(StillSource(picture), job, settings, device)
     finish = in_turn(calm_for(settings, job.read), finish_for(settings, picture))
     fill = between(motion, film.rate, film.cadence)
     if settings.loop.breath:
@@ -134,7 +134,7 @@ def _still_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
 def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
     source, film = job.manifest.source, settings.film
     path, first = Path(source["path"]), int(source["first"])
-    _must_be_what_it_was(path, source["sha256"])
+    must_be_what_it_was(path, source["sha256"])
     known = media.probe(path, film.rate)
 
     def undreamed(start: int, ending: bool) -> Iterator[Frame]:
@@ -157,7 +157,7 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     around = loops.AROUND_STILL if job.manifest.source["path"] else loops.AROUND_NOISE
     picture = job.read_source().to(device)
     walk = loops.Walk(picture, period, film.seed, around)
-    source = _with_mask(walk, job, settings, device)
+    source = with_mask(walk, job, settings, device)
     finish = finish_for(settings, picture)
     fill = between(motion, film.rate, film.cadence, period)
     return Parts(
@@ -167,24 +167,6 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
         finished_between(fill, finish, source, film.cadence),
         period,
     )
-
-
-def _with_mask(
-    source: FrameSource, job: Job, settings: Settings, device: torch.device
-) -> FrameSource:
-    """A source with the mask of a film that is made of a picture, where it has one."""
-    mask, film = settings.video.mask, settings.film
-    if mask is None:
-        return source
-    _must_be_what_it_was(mask, job.manifest.source["mask_sha256"])
-    return MaskedSource(source, masks_of(mask, film.pixels, film.rate, 0), device)
-
-
-def _must_be_what_it_was(file: Path, sha256: str) -> None:
-    if media.content_hash(file) != sha256:
-        raise ResumeError(
-            f"{file}: is not what the job began with; put it back, or start anew with --overwrite"
-        )
 
 
 def _until_closed(job: Job, settings: Settings, dream: Dream, say: Say) -> range:
@@ -236,7 +218,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         )
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None:
-            _must_be_what_it_was(file, source[told])
+            must_be_what_it_was(file, source[told])
     film, background = media.probe(path, rate), media.colour_of(settings.picture.background)
     first = int(source["first"])
 

@@ -27,7 +27,7 @@ from dreamvid.jobs.making import Request, made
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import frames_of_job
 from dreamvid.registry import did_you_mean
-from dreamvid.settings import FILMS, Settings, assigned, flagged, must_take_effect
+from dreamvid.settings import FILMS, Settings, assigned, flagged, laid_over, must_take_effect
 
 ARGUMENTS = {"zoom": "seed", "loop": "seed", "video": "input"}
 """What the argument of each command is called."""
@@ -228,9 +228,14 @@ def _next_name(source: Path | None, command: str, taken: Mapping[Path, int]) -> 
 
 
 def _assigned(given: Any) -> dict[str, Any]:
-    """``set``: a list of texts as on the command line, or a table of settings."""
+    """``set``: a list of texts as on the command line, or a table whose keys may be dotted."""
     if isinstance(given, Mapping):
-        return dict(given)
+        tree: dict[str, Any] = {}
+        for key, value in given.items():
+            for name in reversed(key.split(".")):
+                value = {name: value}
+            tree = laid_over(tree, value)
+        return tree
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
         raise SettingsError(f'set: got {given!r}, wanted texts such as ["ascent.later=3"]')

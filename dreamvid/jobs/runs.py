@@ -12,7 +12,7 @@ import torch
 
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.report import Report
-from dreamvid.film.bars import Inside
+from dreamvid.film.bars import Bars, Inside
 from dreamvid.film.cadence import last_dream_before, strided
 from dreamvid.film.fading import faded
 from dreamvid.film.pipeline import Recurrence
@@ -133,17 +133,12 @@ class Run:
         parts = self.kind.parts(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
         must_have_room(job.folder, least, lambda: self.remedy)
-        self._tell_room(total - done, range(max(0, done - MEASURED), done))
+        self._tell_room(total - done, range(max(0, done - MEASURED), done), parts.bars)
         self.progress.begin(done, total)
         last = last_dream_before(done, film.cadence)
+        dreams = Inside(dreamer, parts.bars) if parts.bars else dreamer
         recurrence = Recurrence(
-            parts.source,
-            parts.carry,
-            Inside(dreamer, parts.bars) if parts.bars else dreamer,
-            film.seed,
-            film.depth,
-            parts.finish,
-            parts.period,
+            parts.source, parts.carry, dreams, film.seed, film.depth, parts.finish, parts.period
         )
         together = dreamer.together(film.pixels) if parts.independent else 1
         if together > 1:
@@ -159,9 +154,11 @@ class Run:
                 if index == first:
                     synchronised(device)
                 if index == first or not place:
-                    now = time.monotonic()
-                    seconds, began = (now - began) / min(together - place, total - index), now
-                left.add(seconds)
+                    now, came = time.monotonic(), min(together - place, total - index)
+                    seconds, began = (now - began) / came, now
+                    # Those that were dreamed together are all there.
+                    for _ in range(came):
+                        left.add(seconds)
                 tone, report = tone_of(frame).leaving(), dreamer.report.leaving(place)
                 # The next frame is dreamed while this one is written; what it starts from is
                 # already exactly what the file will hold.
@@ -203,21 +200,22 @@ class Run:
         self.job.write(index, frame()[0], notes)
         self.progress.frame(index, {**notes, "left": left})
 
-    def _tell_room(self, count: int, like: range) -> None:
+    def _tell_room(self, count: int, like: range, bars: Bars | None = None) -> None:
         """Say what `count` frames will take of the disk, unless one takes about what was said.
 
-        Frames `like` them are made.
+        Frames `like` them are made. Black `bars` take nothing.
         """
         film, free = self.settings.film, free_in(self.job.folder)
         size, paths = film.pixels, [self.job.frame_path(index) for index in like]
-        taken = frames_take(count, size, film.depth, paths)
+        shown = bars.between(size) if bars else size
+        taken = frames_take(count, shown, film.depth, paths)
         if self.room and abs(taken / count / self.room - 1) < CLOSE:
             return
         self.room = taken / count
+        frames = f"frame of {size} takes" if count == 1 else f"frames of {size} take"
         short = "; that will not be enough" if taken > free else ""
         self.progress.say(
-            f"{count} frames of {size} take about {told(taken)} of disk, "
-            f"{told(free)} are free{short}"
+            f"{count} {frames} about {told(taken)} of disk, {told(free)} are free{short}"
         )
 
     def _time_left(

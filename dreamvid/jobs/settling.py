@@ -55,8 +55,8 @@ def hint_of_rates(settings: Settings) -> str:
     if far == 1 or abs(far - 1) > SLOW:
         return ""
     return (
-        f"motion.zoom.rate: {far:g} is the growth in a second, {far**10:.2f} times in ten; "
-        f"for a growth in each frame write {far:g}/frame"
+        f"motion.zoom.rate: {far:.4g} is the growth in a second, {far**10:.2f} times in ten; "
+        f"for a growth in each frame write {far:.4g}/frame"
     )
 
 

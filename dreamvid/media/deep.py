@@ -10,6 +10,7 @@ import cv2
 import imageio.v3 as iio
 import numpy as np
 
+from dreamvid.errors import MediaError
 from dreamvid.frames import Size
 from dreamvid.media.png import Png
 
@@ -51,16 +52,29 @@ Check = Callable[[Size], None]
 
 
 def tiff_layers(path: Path, check: Check) -> Layers | None:
-    """The first page of a TIFF of 16-bit or floating-point colour; None for any other TIFF."""
+    """The first page of a TIFF of 16-bit or floating-point colour; None for most others.
+
+    Raises:
+        MediaError: it is a camera's raw picture.
+    """
     # Opened here: imageio takes some names for addresses or archives.
     with path.open("rb") as file, iio.imopen(file, "r", plugin="tifffile") as opened:
         tiff: Any = opened
         tags: dict[str, Any] = tiff.metadata(index=..., page=0)
         photometric, bits = tags.get("PhotometricInterpretation"), tags.get("BitsPerSample")
         depth = max(bits) if isinstance(bits, tuple) else int(bits or 1)
-        floats = 3 in np.atleast_1d(tags.get("SampleFormat", 1))
+        if tags.get("NewSubfileType") == 1 and ("SubIFDs" in tags or "DNGVersion" in tags):
+            raise MediaError(
+                f"{path}: is a camera's raw picture, of which only a small preview could be read; "
+                "develop it and export a TIFF or JPEG"
+            )
+        formats = np.atleast_1d(tags.get("SampleFormat", 1))
+        floats, signed = 3 in formats, 2 in formats
         samples = int(tags.get("SamplesPerPixel", 1))
         grey = photometric == 1 and floats and depth != 32 and samples == 1
+        # Those of 16-bit grey that Pillow takes for others, or does not read.
+        odd = signed or samples == 2 or photometric == 0
+        grey |= photometric in (0, 1) and depth == 16 and not floats and odd and samples <= 2
         if depth <= 8 or not (grey or (photometric == 2 and samples >= 3)):
             return None
         size = Size(tags["ImageLength"], tags["ImageWidth"])
@@ -73,6 +87,9 @@ def tiff_layers(path: Path, check: Check) -> Layers | None:
         return None
     if pixels.ndim == 3 and pixels.shape[0] == samples and pixels.shape[1:] == size:
         pixels = np.moveaxis(pixels, 0, -1)  # a plane for each channel
+    if photometric == 0 and not signed:
+        black = np.array([65535, 0][:samples], np.uint16)  # its 0 is white
+        pixels = pixels ^ (black if pixels.ndim == 3 else black[0])
     extra = np.atleast_1d(tags.get("ExtraSamples", ()))
     layers = of_pixels(
         pixels,

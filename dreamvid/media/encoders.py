@@ -12,10 +12,10 @@ from typing import Any
 
 from dreamvid.errors import MediaError, SettingsError, StorageError
 from dreamvid.frames import Size
-from dreamvid.media import picture_films  # noqa: F401 - registers its encoders
 from dreamvid.media.containers import LOOPED
 from dreamvid.media.ffmpeg import check_ffmpeg
 from dreamvid.media.formats import address_of
+from dreamvid.media.picture_films import PICTURES
 from dreamvid.media.registered import PIPE, Encoding, encoders
 from dreamvid.media.sequences import numbered, of_pattern
 from dreamvid.media.suffixes import film_hint, picture_hint
@@ -61,12 +61,12 @@ def encoder_for(path: str | Path) -> str:
         MediaError: no encoder has the suffix.
     """
     name, suffix = Path(path).name, Path(path).suffix.lower()
-    films = [name for name in encoders.names() if name != "frames"]
+    films = [name for name in encoders.names() if name != PICTURES]
     if is_pipe(path):
         return "y4m"
     slashed = str(path).endswith(("/", os.sep))
     if name and (slashed or not (suffix or name.startswith(".")) or is_sequence_of_pictures(path)):
-        return "frames"
+        return PICTURES
     if suffix[1:] in films:
         return suffix[1:]
     raise MediaError(
@@ -116,7 +116,7 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
         StorageError: the disk is full, read-only or broken.
         EncodeError: there is no ffmpeg that runs.
     """
-    pictures = encoder_for(path) == "frames"
+    pictures = encoder_for(path) == PICTURES
     if is_pipe(path):
         if sys.stdout is None or sys.stdout.isatty():
             raise MediaError(
@@ -145,8 +145,9 @@ def check_picture(path: Path, overwrite: bool, depth: int = 8) -> None:
 
 def check_alpha(path: Path) -> None:
     """Raise `MediaError` where a picture at `path` could not be transparent."""
-    if WRITE_FORMATS.get(path.suffix.lower()) in OPAQUE:
-        raise MediaError(f"{path}: keeps no transparency; write a .png, .webp or .tiff")
+    kind = WRITE_FORMATS.get(path.suffix.lower())
+    if kind in OPAQUE:
+        raise MediaError(f"{path}: {kind} has no transparency here; write a .png, .webp or .tiff")
 
 
 def check_place(path: str | Path, overwrite: bool, *, folder: bool = False) -> None:

@@ -22,6 +22,9 @@ _STARTS = {
     "PPM": rb"P[1-6][\s#]",
     "JPEG2000": rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n",
     "EXR": rb"v/1\x01",
+    "PSD": rb"8BPS\0\x01",
+    "QOI": rb"qoif",
+    "SGI": rb"\x01\xda[\0\x01][\x01\x02]",
     "HDR": rb"#\?(?:RADIANCE|RGBE)\s",
     "AVIF": rb".{4}ftyp(?:avif|avis)",
     "HEIF": rb".{4}ftyp(?:hei[cxms]|hev[cxms])",
@@ -56,7 +59,10 @@ def head_of(path: Path) -> bytes:
         if stat.S_ISDIR(mode):
             raise MediaError(f"{path}: is a folder, wanted a picture; name a file in it")
         if not stat.S_ISREG(mode):
-            raise MediaError(f"{path}: is a pipe or device, wanted a picture file; save it first")
+            raise MediaError(
+                f"{path}: is a pipe or device, wanted a file; save it first, or give "
+                "a film as - through a pipe"
+            )
         with Path(path).open("rb") as file:
             head = file.read(1024)
     except FileNotFoundError as error:
@@ -95,9 +101,28 @@ def damaged(path: Path, error: Exception, kind: str | None = None) -> MediaError
     """The one line to say of a file that a decoder choked on; `kind` as from `kind_of`."""
     what = f"{kind.replace('HEIF', 'HEIC')} picture" if kind else "picture"
     reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, KeyError):
+        reason = f"it does not tell its {str(error.args[0]).removeprefix('b').strip(chr(39))}"
+    elif reason.startswith("cannot identify image file"):
+        reason = "nothing of it decodes"
     if "decompression bomb" in reason:
         return too_large(path, "far more pixels")
     return MediaError(f"{path}: the {what} is damaged ({reason}); fetch or save it again")
+
+
+def no_film(path: Path, head: bytes) -> MediaError:
+    """The one line to say of a file, which begins with `head`, in which no film is found."""
+    if re.match(rb"#EXTM3U|ffconcat|\[playlist\]", head):
+        return MediaError(f"{path}: is a playlist, wanted a film; name one that it lists")
+    if re.match(rb".{4}(ftyp|moov|mdat|wide|skip)|RIFF.{4}AVI |\x1a\x45\xdf\xa3|FLV", head, re.S):
+        return MediaError(
+            f"{path}: the film is damaged, or breaks off before it tells what is in it; "
+            "fetch or save it again"
+        )
+    return MediaError(
+        f"{path}: is not a film that can be read, wanted MP4, MOV, MKV, WebM, AVI or another that "
+        "ffmpeg knows; convert it first"
+    )
 
 
 def check_pixels(path: Path, size: Size) -> None:

@@ -6,6 +6,9 @@ from dreamvid.frames import Size
 from dreamvid.media.registered import Encoding, encoders
 from dreamvid.registry import Within
 
+PICTURES = "frames"
+"""The encoder that is no suffix."""
+
 
 @encoders.register
 def gif(

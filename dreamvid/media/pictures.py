@@ -42,10 +42,14 @@ from dreamvid.media.probing import probe
 from dreamvid.media.profiles import HLG, PQ, encoded, light_of, signalled, without_profile
 from dreamvid.media.toning import shouldered, toned
 
-READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "JPEG2000")
+READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "JPEG2000", "PSD",
+                "QOI", "SGI")  # fmt: skip
 """What Pillow reads here; more is read by other ways, see `kind_of`."""
 _ORIENTATION = 0x0112  # of EXIF
-_KNOWN = "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, HEIC, JPEG 2000, OpenEXR or Radiance"
+_KNOWN = (
+    "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, HEIC, JPEG 2000, PSD, QOI, SGI, OpenEXR or "
+    "Radiance"
+)
 
 
 def read_picture(
@@ -63,8 +67,8 @@ def read_picture(
     becomes white. Of an animation the first frame is taken.
 
     Args:
-        path: a JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, JPEG 2000, OpenEXR or Radiance file of
-            any name; a HEIC file where pillow-heif is installed.
+        path: a JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, AVIF, JPEG 2000, PSD, QOI, SGI, OpenEXR or
+            Radiance file of any name; a HEIC file where pillow-heif is installed.
         background: what shows through transparent pixels, sRGB from 0 to 255; by default one on
             which the picture shows, black where it can be.
         largest: the most pixels to accept.
@@ -233,14 +237,32 @@ def _avif(path: Path, check: Check) -> Layers:
     return layers
 
 
+def _first_of_several(path: Path, check: Check) -> Layers | None:
+    """The first picture of a film; None where there is none, or no more than one."""
+    with contextlib.suppress(MediaError):
+        film = probe(path)
+        if film.pictures > 1:
+            check(film.size)
+            return Layers(next(decoded(path, film, count=1)))
+    return None
+
+
 def _heif(path: Path, check: Check) -> Layers:
     try:
         import pillow_heif
     except ImportError:
+        if first := _first_of_several(path, check):
+            return first
         raise MediaError(
             f"{path}: is a HEIC picture; install dreamvid[heic] to read it, or export it as JPEG"
         ) from None
-    file = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    try:
+        file = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    except Exception:  # as in `read_layers`
+        # A sequence need not hold a picture beside its film.
+        if first := _first_of_several(path, check):
+            return first
+        raise
     check(Size(file.size[1], file.size[0]))
     nclx = file.info.get("nclx_profile") or {}
     found = int(nclx.get("color_primaries", 2)), int(nclx.get("transfer_characteristics", 2))

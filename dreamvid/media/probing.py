@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from dreamvid.errors import MediaError
 from dreamvid.frames import Size
 from dreamvid.media.animations import Animation, animation_of, read_animation
-from dreamvid.media.formats import check_pixels, head_of
+from dreamvid.media.formats import check_pixels, head_of, no_film
 from dreamvid.media.streams import (
     OPENED,
     Track,
@@ -107,8 +107,7 @@ def probe(path: Path) -> Film:
         with av.open(os.fspath(path), **OPENED) as container:
             return _probed(path, container)
     except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MediaError(f"{path}: is not a film that can be read ({reason})") from error
+        raise no_film(path, head) from error
 
 
 def _probed(path: Path, container: InputContainer) -> Film:

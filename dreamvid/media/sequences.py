@@ -13,7 +13,7 @@ from dreamvid.errors import MediaError
 from dreamvid.machine.hashing import input_hash
 from dreamvid.media.formats import address_of, is_picture_file
 
-_NUMBER = re.compile(r"%(?:0(\d{1,2}))?d|(#+)")
+_NUMBER = re.compile(r"%(?:0(\d{1,2}))?d|(##+)")
 _NAMED = 5
 """So many files are named in a line."""
 
@@ -106,7 +106,9 @@ def stills_of(path: Path) -> Stills:
             raise MediaError(f"{path}: no file has such a name; check the folder and the pattern")
     found = [each for each in files if each.stat().st_size and is_picture_file(each)]
     if not found:
-        raise MediaError(f"{path}: holds no pictures, wanted the frames of a film")
+        raise MediaError(
+            f"{path}: holds no pictures, wanted the frames of a film; name a film in it"
+        )
     _check_one(path, found)
     remarks = []
     if skipped := [each.name for each in files if each not in set(found)]:

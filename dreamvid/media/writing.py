@@ -64,7 +64,7 @@ def write_picture(
             f"{path}: {kind} has 8 bits a channel, not {depth}; write a .png, .tif or .exr"
         )
     if alpha is not None and kind in OPAQUE:
-        raise MediaError(f"{path}: keeps no transparency; write a .png, .webp or .tiff")
+        raise MediaError(f"{path}: {kind} has no transparency here; write a .png, .webp or .tiff")
     pixels = to_pixels(frame, depth)
     if alpha is not None:
         plane = np.rint(alpha[..., None].clip(0, 1) * np.iinfo(pixels.dtype).max)

@@ -85,7 +85,7 @@ def read_file(path: Path) -> Tree:
     """The settings in a TOML or JSON file, or a `SettingsError` in one line."""
     try:
         with path.open("rb") as stream:
-            tree = read_tree(stream.read(2_000_000).decode("utf-8"), str(path))
+            tree = read_tree(stream.read(2_000_000).decode("utf-8-sig"), str(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise SettingsError(f"{path}: {reason}; wanted a TOML file of settings") from None

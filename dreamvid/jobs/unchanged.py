@@ -1,0 +1,32 @@
+"""Files that a job reads again: the same as when it was begun."""
+
+from pathlib import Path
+
+import torch
+
+from dreamvid.errors import ResumeError
+from dreamvid.film.finishing import MaskedSource
+from dreamvid.film.footage import masks_of
+from dreamvid.film.sources import FrameSource
+from dreamvid.jobs.folder import Job
+from dreamvid.media import content_hash
+from dreamvid.settings import Settings
+
+
+def with_mask(
+    source: FrameSource, job: Job, settings: Settings, device: torch.device
+) -> FrameSource:
+    """A source with the mask of a film that is made of a picture, where it has one."""
+    mask, film = settings.video.mask, settings.film
+    if mask is None:
+        return source
+    must_be_what_it_was(mask, job.manifest.source["mask_sha256"])
+    return MaskedSource(source, masks_of(mask, film.pixels, film.rate, 0), device)
+
+
+def must_be_what_it_was(file: Path, sha256: str) -> None:
+    """Raise `ResumeError` where a file has another content than the job began with."""
+    if content_hash(file) != sha256:
+        raise ResumeError(
+            f"{file}: is not what the job began with; put it back, or start anew with --overwrite"
+        )
