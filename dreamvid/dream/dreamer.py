@@ -205,11 +205,12 @@ class Dreamer:
         more = here.first_steps - here.steps
         if more <= 0:
             return image
-        need, least = needing(fresh, size_of(image)), self.network.smallest_side
-        hill = self.goal.hill(here.choices, size_of(image), plan.index)
-        found = boxes(need, least)
-        if found and (hill.masks is not None or not hill.local):
-            found = [Box(slice(None), slice(None))]
+        need = needing(fresh, size_of(image))
+        found = boxes(need, self.network.smallest_side)
+        if found:
+            hill = self.goal.hill(here.choices, size_of(image), plan.index)
+            if hill.masks is not None or not hill.local:
+                found = [Box(slice(None), slice(None))]
         for number, box in enumerate(found):
             part = image[:, :, box.rows, box.columns].contiguous()
             step_size = here.first_step_size * need[box.rows, box.columns].to(image.dtype)

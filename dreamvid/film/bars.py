@@ -135,18 +135,6 @@ class Inside:
     dreamer: Dreamer
     bars: Bars
 
-    def __call__(
-        self,
-        frame: Frame,
-        key: Key,
-        later: bool = False,
-        fresh: Tensor | None = None,
-        index: int = 0,
-        lift: Tensor | None = None,
-    ) -> Frame:
-        """As `Dreamer`; the bars stay as `frame` has them."""
-        return self.batch(frame[None], key, later, fresh, index, lift)[0]
-
     def batch(
         self,
         frames: Tensor,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dreamvid.film.carries import Carry, Situation
 from dreamvid.film.sources import FrameSource
-from dreamvid.frames import Frame, Key, quantised
+from dreamvid.frames import Frame, Key, checked, quantised
 
 Finish = Callable[[Situation, Frame], Frame]
 """From a situation and its dream to the frame that is kept."""
@@ -17,18 +17,6 @@ Finish = Callable[[Situation, Frame], Frame]
 
 class Dreams(Protocol):
     """What dreams as a `Dreamer` does."""
-
-    def __call__(
-        self,
-        frame: Frame,
-        key: Key,
-        later: bool = False,
-        fresh: Tensor | None = None,
-        index: int = 0,
-        lift: Tensor | None = None,
-    ) -> Frame:
-        """`frame` dreamed."""
-        ...
 
     def batch(
         self,
@@ -81,7 +69,7 @@ def dreamed(
         situation = Situation(index, moment, previous, film.seed)
         begin = film.carry(situation)
         key = (film.seed, begin.draw)
-        time = film.time(index)
-        dream = film.dreamer(begin.frame, key, begin.later, begin.fresh, time, begin.lift)
-        previous = film.kept(situation, dream)
+        starts, time = checked(begin.frame)[None], film.time(index)
+        dreams = film.dreamer.batch(starts, key, begin.later, begin.fresh, time, begin.lift)
+        previous = film.kept(situation, dreams[0])
         yield index, previous
