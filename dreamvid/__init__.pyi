@@ -37,6 +37,7 @@ def zoom(
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
     of: str | None = None,
+    space: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -88,6 +89,8 @@ def zoom(
         keep_color: Take the brightness of the dream and the colours of the input.
         of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
             city"; see `dreamvid list words`. Default: what the layers see.
+        space: The numbers that a dream climbs in: pixels, fourier (soft and clean) or phase (the
+            light stays); see `dreamvid list spaces`. Default: pixels.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
@@ -142,6 +145,7 @@ def video(
     strict: bool | None = None,
     sound_track: int | None = None,
     of: str | None = None,
+    space: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -195,6 +199,8 @@ def video(
             one.
         of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
             city"; see `dreamvid list words`. Default: what the layers see.
+        space: The numbers that a dream climbs in: pixels, fourier (soft and clean) or phase (the
+            light stays); see `dreamvid list spaces`. Default: pixels.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
@@ -242,6 +248,7 @@ def loop(
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
     of: str | None = None,
+    space: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -294,6 +301,8 @@ def loop(
         keep_color: Take the brightness of the dream and the colours of the input.
         of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
             city"; see `dreamvid list words`. Default: what the layers see.
+        space: The numbers that a dream climbs in: pixels, fourier (soft and clean) or phase (the
+            light stays); see `dreamvid list spaces`. Default: pixels.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
@@ -332,6 +341,7 @@ def image(
     mask: str | PathLike[str] | None = None,
     keep_color: bool | None = None,
     of: str | None = None,
+    space: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
@@ -368,6 +378,8 @@ def image(
         keep_color: Take the brightness of the dream and the colours of the input.
         of: What to dream of, in words: volcano, "volcano, castle", or in turn "0s: forest, 4s:
             city"; see `dreamvid list words`. Default: what the layers see.
+        space: The numbers that a dream climbs in: pixels, fourier (soft and clean) or phase (the
+            light stays); see `dreamvid list spaces`. Default: pixels.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
@@ -397,6 +409,7 @@ def sheet(
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
     size: str | int | None = None,
+    space: str | None = None,
     layer: str | Sequence[str] | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
     octaves: int | None = None,
@@ -423,6 +436,8 @@ def sheet(
         overwrite: Replace what is there.
         settings: Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.
         size: Size of each cell: WxH, or the longer side. Default: 320.
+        space: The numbers that a dream climbs in: pixels, fourier (soft and clean) or phase (the
+            light stays); see `dreamvid list spaces`. Default: pixels.
         layer: A row for each layer that this names. Default: eight from all over the network.
         iterations: Gradient steps at each octave. Default: 10.
         octaves: Number of sizes a frame is dreamed at. Default: 4.

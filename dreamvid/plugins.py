@@ -18,6 +18,7 @@ below; its keyword-only parameters, each with a type, are its options; its docst
 - `motion`: ``(points, clock, size) -> points``, see `dreamvid.motion.motions`;
 - `objective`: any of ``activation``, ``image``, … to a gain for each picture, see
   `dreamvid.objectives.registered`;
+- `space`: ``(pictures, key) -> Space``, see `dreamvid.dream.spaces.registered`;
 - `carry`: ``(situation) -> Start``, see `dreamvid.film.carries`;
 - `flow`: ``(now, then) -> Flow``, see `dreamvid.motion.optical_flow`;
 - `encoder`: ``() -> Encoding``; its name is the suffix it answers to;
@@ -25,6 +26,7 @@ below; its keyword-only parameters, each with a type, are its options; its docst
 - `presets`: not a decorator, but takes a folder of ``.toml`` files.
 """
 
+from dreamvid.dream.spaces import Space, Views, spaces
 from dreamvid.film.carries import Situation, Start, carries
 from dreamvid.frames import Clock, Flow, Frame, Size
 from dreamvid.media.encoders import Encoding, encoders
@@ -61,7 +63,9 @@ __all__ = [
     "Size",
     "SoundFormat",
     "Source",
+    "Space",
     "Start",
+    "Views",
     "Within",
     "Words",
     "carry",
@@ -71,9 +75,11 @@ __all__ = [
     "network",
     "objective",
     "presets",
+    "space",
 ]
 
 motion = motions.register
+space = spaces.register
 objective = objectives.register
 carry = carries.register
 flow = flows.register

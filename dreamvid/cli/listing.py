@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from dreamvid.dream.spaces import spaces
 from dreamvid.errors import SettingsError
 from dreamvid.film.carries import carries
 from dreamvid.machine.streams import lasting
@@ -24,6 +25,7 @@ from dreamvid.settings.docs import sayings
 REGISTRIES: dict[str, Registry] = {
     "networks": networks,
     "objectives": objectives,
+    "spaces": spaces,
     "motions": motions,
     "carries": carries,
     "flows": flows,

@@ -22,8 +22,10 @@ from dreamvid.dream.updates import update_for
 from dreamvid.frames import Key, Offsets, drawn
 from dreamvid.settings import AscentSettings
 
-Gain = Callable[[Tensor, Offsets], Tensor]
-"""From pictures and their roll to one gain for each picture (N,), or for each mask too (K, N)."""
+Gain = Callable[..., Tensor]
+"""From pictures and their roll to one gain for each picture (N,), or for each mask too (K, N).
+
+It may be given a third argument: the pictures from which the dream began, rolled alike."""
 Number = float | Tensor
 
 
@@ -54,6 +56,7 @@ class Ascent:
         masks: Tensor | None = None,
         in_parts: InParts = in_one_piece,
         recorded: Callable[[Step], Step] = lambda step: step,
+        begun: Tensor | None = None,
     ) -> None:
         """Set out what is climbed and how.
 
@@ -66,9 +69,11 @@ class Ascent:
             in_parts: computes a gradient for a whole picture, perhaps tile by tile.
             recorded: gives back a step, or something that does the same faster. It is only asked
                 for steps that do not depend on the steps before them.
+            begun: the pictures of which objectives see how far the dream has gone; None: none does.
         """
         self.gain_of, self.settings, self.bounds = gain_of, settings, bounds
         self.masks, self.in_parts, self.recorded = masks, in_parts, recorded
+        self.begun = begun
 
     def __call__(
         self, image: Tensor, step_size: Number, steps: int, key: Key, report: Report
@@ -101,7 +106,10 @@ class Ascent:
     ) -> Stepped:
         """One step: a `Step` once `update`, see `update_for`, is given."""
         settings = self.settings
-        gradient_of: Gradient = partial(gain_and_gradients, gain_of=self.gain_of, offsets=offsets)
+        gain_of = self.gain_of
+        if self.begun is not None:
+            gain_of = beside(gain_of, rolled(self.begun, offsets))
+        gradient_of: Gradient = partial(gain_and_gradients, gain_of=gain_of, offsets=offsets)
         gains, gradients = self.in_parts(rolled(image, offsets), gradient_of)
         # A maximum keeps NaN, and takes a tenth of the time of looking at each value.
         finite = torch.isfinite(gradients.abs().amax((0, 2, 3, 4)))
@@ -119,6 +127,11 @@ class Ascent:
             moved = moved.clamp_(*self.bounds)
         moved = gaussian_blurred(moved, settings.blur)
         return Stepped(torch.where(going, moved, image), gains, finite)
+
+
+def beside(gain_of: Gain, before: Tensor) -> Gain:
+    """`gain_of`, told what the pictures were `before`, seen in the same way."""
+    return lambda inputs, offsets: gain_of(inputs, offsets, before)
 
 
 def jitter(key: Key, reach: int) -> tuple[int, int]:

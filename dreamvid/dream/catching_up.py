@@ -3,6 +3,7 @@
 A step costs what its part of the picture costs, so only the places that need more are cut out.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -29,6 +30,32 @@ class Box(NamedTuple):
 
     rows: slice
     columns: slice
+
+
+Climb = Callable[[Tensor, Box, Tensor, int], Tensor]
+"""From a part of pictures, where it is, how much each place needs (h, w) and the part's number to
+the part, dreamed."""
+
+
+def caught_up(image: Tensor, fresh: Tensor, least: int, whole: bool, climb: Climb) -> Tensor:
+    """Pictures `image` (N, 3, H, W), dreamed on where they are fresh.
+
+    Args:
+        image: at one octave.
+        fresh: (H, W), see `needing`.
+        least: the shortest side that the network takes.
+        whole: whether it has to see the whole picture.
+        climb: see `Climb`.
+    """
+    need = needing(fresh, size_of(image))
+    found = boxes(need, least)
+    if found and whole:
+        found = [Box(slice(None), slice(None))]
+    for number, box in enumerate(found):
+        part = image[:, :, box.rows, box.columns].contiguous()
+        needed = need[box.rows, box.columns].to(image.dtype)
+        image = pasted(image, climb(part, box, needed, number), box)
+    return image
 
 
 def needing(fresh: Tensor, size: Size) -> Tensor:

@@ -8,18 +8,19 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dreamvid.dream.ascent import Ascent, Number, Step
-from dreamvid.dream.catching_up import Box, boxes, needing, pasted
+from dreamvid.dream.ascent import Ascent, Step
+from dreamvid.dream.catching_up import Box, caught_up
 from dreamvid.dream.cuda_graphs import Recordings, cuda_graph
+from dreamvid.dream.loading import network_for
 from dreamvid.dream.octaves import climbed, largest_octaves, octave_sizes
-from dreamvid.dream.plan import FramePlan, OctavePlan, Plan
+from dreamvid.dream.plan import FramePlan, Plan
 from dreamvid.dream.report import Report, Watch
+from dreamvid.dream.spaces import photographs_of, space_for
+from dreamvid.dream.spaces.climbing import SpaceAscent
 from dreamvid.dream.tiles import InParts, Tiler, in_one_piece
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
-from dreamvid.machine.devices import device_for, made_ready
 from dreamvid.machine.threads import worth
-from dreamvid.networks import network
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice, ever
 from dreamvid.objectives import Goal, Hill
@@ -47,6 +48,8 @@ class Dreamer:
         self.goal = Goal(network, settings.objective, options, settings.film.rate, settings.music)
         for each in self.plan.everything:
             self.goal.check(each)
+        self.space = space_for(settings)
+        """Makes the space that the dream climbs in; None: it climbs in pixels."""
         self.report = Report()
         self.watch: Watch | None = None
         """Called after every step, with pictures in the network's own units."""
@@ -100,16 +103,15 @@ class Dreamer:
             here = plan.octaves[octave]
             place = (*key, passed * plan.settings.count + octave)
             new = fresh if later else None
-            step_size = _with_fresh(here, new, image)
-            if lift is not None:
-                step_size = step_size * resized(lift[None], size_of(image))[0].to(image.dtype)
-            ascent = self._ascent(plan, octave, image, isinstance(step_size, Tensor))
+            step_size = here.step_size_where(new, lift, image)
+            varied, first = isinstance(step_size, Tensor), not (later or passed or octave)
+            ascent = self._ascent(plan, octave, image, varied, begun, first)
             with self._threads_worth(image):
                 if new is not None:
-                    image = self._caught_up(plan, octave, image, new, place, report)
+                    image = self._caught_up(plan, octave, image, begun, new, place, report)
                 return ascent(image, step_size, here.steps, place, report)
 
-        inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
+        inputs = begun = self.network.preprocessing.to_input(frames.to(self._dtype))
         for passed in range(plan.settings.passes):
             inputs = climbed(inputs, partial(dream, passed), plan.settings)
         self.report = report
@@ -126,6 +128,11 @@ class Dreamer:
         if not choices:
             return inputs.new_zeros(len(inputs))
         return self.goal.hill(choices, size_of(inputs), index).gain(inputs, offsets)
+
+    @property
+    def pictures(self) -> dict[str, str]:
+        """The SHA-256 of every picture that the dream looks at, by its setting."""
+        return {**self.goal.pictures, **photographs_of(self.settings.space)}
 
     @property
     def layers(self) -> list[str]:
@@ -198,26 +205,30 @@ class Dreamer:
         return self._small[key]
 
     def _caught_up(
-        self, plan: FramePlan, octave: int, image: Tensor, fresh: Tensor, key: Key, report: Report
+        self,
+        plan: FramePlan,
+        octave: int,
+        image: Tensor,
+        begun: Tensor,
+        fresh: Tensor,
+        key: Key,
+        report: Report,
     ) -> Tensor:
         """`image` after the steps that a first frame has more, where it is fresh."""
         here = plan.octaves[octave]
         more = here.first_steps - here.steps
         if more <= 0:
             return image
-        need = needing(fresh, size_of(image))
-        found = boxes(need, self.network.smallest_side)
-        if found:
-            hill = self.goal.hill(here.choices, size_of(image), plan.index)
-            if hill.masks is not None or not hill.local:
-                found = [Box(slice(None), slice(None))]
-        for number, box in enumerate(found):
-            part = image[:, :, box.rows, box.columns].contiguous()
-            step_size = here.first_step_size * need[box.rows, box.columns].to(image.dtype)
-            ascent = self._ascent(plan, octave, part, True)
-            part = ascent(part, step_size, more, (*key, number, more), report)
-            image = pasted(image, part, box)
-        return image
+        hill = self.goal.hill(here.choices, size_of(image), plan.index)
+
+        def climb(part: Tensor, box: Box, need: Tensor, number: int) -> Tensor:
+            base = resized(begun, size_of(image))[:, :, box.rows, box.columns]
+            ascent = self._ascent(plan, octave, part, True, base)
+            step_size = here.first_step_size * need
+            return ascent(part, step_size, more, (*key, number, more), report)
+
+        whole = hill.masks is not None or not hill.local
+        return caught_up(image, fresh, self.network.smallest_side, whole, climb)
 
     def _threads_worth(self, image: Tensor) -> AbstractContextManager[None]:
         """The threads for an octave; those that the user asked for are taken everywhere."""
@@ -225,16 +236,34 @@ class Dreamer:
             return nullcontext()
         return worth(len(image) * image.shape[-2] * image.shape[-1])
 
-    def _ascent(self, plan: FramePlan, octave: int, image: Tensor, varied: bool) -> Ascent:
-        """The ascent at an octave, for pictures like `image`; `varied` steps have many sizes."""
+    def _ascent(
+        self,
+        plan: FramePlan,
+        octave: int,
+        image: Tensor,
+        varied: bool,
+        begun: Tensor,
+        first: bool = False,
+    ) -> Ascent | SpaceAscent:
+        """The ascent at an octave, for pictures like `image`; `varied` steps have many sizes.
+
+        `begun` are the pictures before they were dreamed, of any size; `first` says that none was.
+        """
         hill = self.goal.hill(plan.octaves[octave].choices, size_of(image), plan.index)
+        before = resized(begun, size_of(image)) if hill.looks_back else None
+        in_parts, settings = self._in_parts(hill), plan.ascent
+        if self.space:
+            return SpaceAscent(
+                self.space, hill, settings, self.network.preprocessing, first, in_parts, before
+            )
         return Ascent(
             hill.gain,
-            plan.ascent,
+            settings,
             self._bounds,
             masks=hill.masks,
-            in_parts=self._in_parts(hill),
+            in_parts=in_parts,
             recorded=partial(self._recorded, hill, (octave, varied, *image.shape)),
+            begun=before,
         )
 
     def _in_parts(self, hill: Hill) -> InParts:
@@ -251,20 +280,12 @@ class Dreamer:
 
     def _recorded(self, hill: Hill, key: tuple[int, ...], step: Step) -> Step:
         """The step that is recorded for `key`; `step` itself if it changes or needs tiles."""
-        changes = self.plan.changes or self.goal.moves
+        changes = self.plan.changes or self.goal.moves or hill.looks_back
         if self._recordings is None or changes or not hill.rollable:
             return step
         if hill.local and not self._tilers[hill.layers].takes_whole(Size(*key[-2:])):
             return step
         return self._recordings(key, step)
-
-
-def _with_fresh(here: OctavePlan, fresh: Tensor | None, image: Tensor) -> Number:
-    """The step size at an octave: a first frame's where `fresh` (H, W) is 1, a later one's at 0."""
-    if fresh is None:
-        return here.step_size
-    share = resized(fresh[None], size_of(image))[0].to(image.dtype)
-    return here.step_size + (here.first_step_size - here.step_size) * share
 
 
 def with_fitting_octaves(
@@ -288,21 +309,6 @@ def with_fitting_octaves(
             f"machine.tile: {dreamer.settings.machine.tile} would be mostly margin; {taken} instead"
         )
     return dreamer
-
-
-def network_for(settings: Settings, *, keep_memory: bool = True) -> Network:
-    """The network that `settings` name, on its device; see `made_ready`."""
-    made_ready(settings.machine.threads, keep_memory=keep_memory)
-    device = device_for(settings.machine.device)
-    if device.type == "mps" and settings.machine.precision == "fp64":
-        raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")
-    return network(
-        settings.network.name,
-        weights=settings.network.weights or (),
-        device=device,
-        precision=settings.machine.precision,
-        options=settings.network.options,
-    )
 
 
 def dreamer_for(

@@ -4,9 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from dreamvid.dream.octaves import for_each_octave, octave_weights
 from dreamvid.dream.timeline import Timeline
 from dreamvid.errors import NetworkError
+from dreamvid.frames import resized, size_of
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.settings import AscentSettings, OctaveSettings, Settings
@@ -26,6 +29,21 @@ class OctavePlan:
     """That of a frame which does not start from a dream."""
     first_steps: int
     """Those of such a frame."""
+
+    def step_size_where(
+        self, fresh: Tensor | None, lift: Tensor | None, image: Tensor
+    ) -> float | Tensor:
+        """The step size: a first frame's where `fresh` (H, W) is 1, a later one's where it is 0.
+
+        It is `lift` (H, W) times as large.
+        """
+        size: float | Tensor = self.step_size
+        if fresh is not None:
+            share = resized(fresh[None], size_of(image))[0].to(image.dtype)
+            size = size + (self.first_step_size - size) * share
+        if lift is not None:
+            size = size * resized(lift[None], size_of(image))[0].to(image.dtype)
+        return size
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,18 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from dreamvid.dream.blur import gaussian_blurred
 from dreamvid.frames import Size
 from dreamvid.machine import devices
 
+ASKED_AROUND = 2.0
+"""Standard deviation in pixels of the edge between what is opaque and what is not."""
+ASKED_MOST = 0.9
+"""The share of places that a place must surpass to be opaque."""
 Watch = Callable[[int, Tensor], None]
 """Called after each step with the number of steps so far and the pictures (N, 3, H, W) now."""
 
@@ -36,6 +42,8 @@ class Report:
         self._places: list[tuple[int, int, Size]] = []
         self._gains: list[Tensor] = []
         self._finite: list[Tensor] = []
+        self.touched: Tensor | None = None
+        """How much the dream asked of each place (N, H, W), where its space wants to know."""
 
     def begin(self, passed: int, octave: int, size: Size) -> None:
         """The steps from here on are at this octave."""
@@ -96,6 +104,17 @@ class Report:
         gains = torch.stack(self._gains).mean(1).tolist() if self._gains else []
         taken = [gain for gain, done in zip(gains, self._taken(), strict=True) if done]
         return taken[-1] if taken else float("nan")
+
+    def opacity(self, picture: int, usual: np.ndarray | None = None) -> np.ndarray | None:
+        """How opaque one picture of the batch is where the dream asked for much: (H, W), 0 to 1.
+
+        It is `usual` where nobody wants to know.
+        """
+        if self.touched is None:
+            return usual
+        asked = gaussian_blurred(self.touched[picture, None, None].float(), ASKED_AROUND)
+        most = torch.quantile(asked.flatten()[:: max(1, asked.numel() // 2**20)], ASKED_MOST)
+        return (asked / most.clamp_min(1e-12)).clamp(0, 1)[0, 0].cpu().numpy()
 
     def _taken(self) -> list[bool]:
         return torch.stack(self._finite).all(1).tolist() if self._finite else []

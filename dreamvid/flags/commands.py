@@ -189,8 +189,8 @@ OWN: dict[str, Flag] = {
 
 _LENGTH = "frames seconds fps size fit"
 _DREAM = (
-    "preset of strength layer octaves iterations network weights config assign plugins seed device "
-    "precision"
+    "preset of space strength layer octaves iterations network weights config assign plugins seed "
+    "device precision"
 )
 _MUSIC = "audio audio_offset bpm beat_offset flashes"
 _RUN = "min_free job overwrite tidy quiet"
@@ -211,8 +211,8 @@ COMMANDS: dict[str, str] = {
     "info": "",
     "list": "weights plugins",
     "show": "plugins",
-    "sheet": "out size of layer channels presets networks iterations octaves steps preset network "
-    "weights config assign plugins seed device precision overwrite quiet",
+    "sheet": "out size of space layer channels presets networks iterations octaves steps preset "
+    "network weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",
     "listen": "out fps audio_offset bpm beat_offset preview preset motion assign overwrite quiet",
     "measure": "loop out start flow layer network weights assign plugins device precision "

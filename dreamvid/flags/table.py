@@ -154,6 +154,12 @@ FLAGS: dict[str, Flag] = {
         unset="what the layers see",
         chooses="words",
     ),
+    "space": Flag(
+        "The numbers that a dream climbs in: pixels, fourier (soft and clean) or phase (the light "
+        "stays); see `dreamvid list spaces`.",
+        "NAME",
+        "space.name",
+    ),
     "strength": Flag(
         "How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and larger "
         "steps.",

@@ -84,13 +84,13 @@ def image(
     progress = progress or Silence()
     picture = read_start(seed, at, settings, progress)
     size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
-    alpha = None
-    if settings.picture.keep_alpha:
+    if settings.picture.keep_alpha or settings.space.get("alpha"):
         encoders.check_alpha(out)
-        alpha = media.read_alpha(seed, size or size_of(picture))
+    whole = size or size_of(picture)
+    alpha = media.read_alpha(seed, whole) if settings.picture.keep_alpha else None
     with stoppable(out.parent, "the same command again"):
-        whole, seed_size = size or size_of(picture), size_of(picture)
-        dreamer = with_fitting_octaves(dreamer_for(settings), whole, seed_size, progress.say)
+        shape = size_of(picture)
+        dreamer = with_fitting_octaves(dreamer_for(settings), whole, shape, progress.say)
         settings = dreamer.settings
         if size:
             picture = fitted_to(picture, size, settings)
@@ -100,6 +100,7 @@ def image(
         if skipped := dreamer.report.skipped:
             progress.say(f"{skipped} steps skipped, gradient not finite")
         words = {"comment": described("image", settings)}
+        alpha = dreamer.report.opacity(0, alpha)
         media.write_picture(frame, out, settings.film.depth, words, alpha)
         if log:
             logs.write_log({out.name: dreamer.report.noted()}, out)

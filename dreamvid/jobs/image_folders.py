@@ -16,11 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.dream.report import Noted
+from dreamvid.dream.spaces import moved_files
 from dreamvid.dream.timeline import check_schedules
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.film.finishing import check_picture_mask, finished_picture
@@ -80,7 +82,8 @@ def image_folder(
     check_schedules(settings)
     check_picture_mask(settings)
     settings = settings.changed("network", weights=absolute_weights(settings.network))
-    settings = replace(settings, objective=absolute(settings.objective))
+    space = moved_files(settings.space, lambda where, path: path.absolute())
+    settings = replace(settings, objective=absolute(settings.objective), space=space)
     dreamer = dreamer_for(settings)
     work = _Work(out, settings, dreamer, batch, log, progress)
     with media.storage_checked(out):
@@ -125,7 +128,7 @@ class _Work:
         manifest = self.out / STATE / "settings.json"
         told = {
             "weights_sha256": self.dreamer.network.weights_sha256 or "",
-            "pictures": dict(self.dreamer.goal.pictures),
+            "pictures": dict(self.dreamer.pictures),
             "plugins": recorded(self.settings.plugins, self.settings.tree(), self.out),
             **(
                 {"mask_sha256": media.content_hash(mask)}
@@ -169,7 +172,8 @@ class _Work:
                 )
             for number, (each, dream) in enumerate(zip(wanted, dreams.cpu(), strict=True)):
                 dream = finished_picture(self.settings, frames[number], dream)
-                self._write(each, dream, report.noted(number) if self.log else None)
+                noted = report.noted(number) if self.log else None
+                self._write(each, dream, noted, report.opacity(number))
                 self.progress.frame(done, {})
                 done += 1
 
@@ -202,9 +206,11 @@ class _Work:
                 self.bad.append(text)
                 self.progress.say(f"left out: {text}")
 
-    def _write(self, wanted: Wanted, dream: Frame, steps: list[Noted] | None) -> None:
+    def _write(
+        self, wanted: Wanted, dream: Frame, steps: list[Noted] | None, alpha: np.ndarray | None
+    ) -> None:
         target = self.out / wanted.name
-        words, alpha = {"comment": described("image", self.settings)}, None
+        words = {"comment": described("image", self.settings)}
         if self.settings.picture.keep_alpha:
             alpha = media.read_alpha(wanted.path, size_of(dream))
         media.write_picture(dream, target, self.settings.film.depth, words, alpha)
@@ -246,7 +252,8 @@ def _pictures(folder: Path, say: Callable[[str], None]) -> list[Path]:
 
 def _names(paths: Sequence[Path], settings: Settings) -> dict[str, Path]:
     """Pictures by what their dreams are called: their own name, or PNGs where that cannot be."""
-    depth, alpha = settings.film.depth, settings.picture.keep_alpha
+    depth = settings.film.depth
+    alpha = settings.picture.keep_alpha or settings.space.get("alpha")
 
     def keeps(path: Path) -> bool:
         kind = media.WRITE_FORMATS.get(path.suffix.lower())

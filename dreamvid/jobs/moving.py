@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dreamvid import media
+from dreamvid.dream.spaces import moved_files as moved_spaces
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Job, Manifest
 from dreamvid.jobs.music import moved_files
@@ -55,7 +56,8 @@ def at_home(job: Job, say: Say, source: Path | None = None) -> Job:
     objective = moved_pictures(
         settings.objective, lambda where, path: find(path, pictures.get(where, ""))
     )
-    settings = replace(settings, objective=objective)
+    space = moved_spaces(settings.space, lambda where, path: find(path, pictures.get(where, "")))
+    settings = replace(settings, objective=objective, space=space)
     moved = Job(job.folder, replace(manifest, source=known, settings=settings))
     moved.needs = () if source is None else ("--source", str(source))
     return moved

@@ -98,7 +98,7 @@ def must_be_same(manifest: Manifest, dreamer: Dreamer, say: Callable[[str], None
     """Refuse other weights and altered pictures; warn of another machine."""
     net = dreamer.network
     for where, then in manifest.pictures.items():
-        if dreamer.goal.pictures.get(where) != then:
+        if dreamer.pictures.get(where) != then:
             raise ResumeError(
                 f"{where}: not the picture the job began with (SHA-256 {then[:12]}…); "
                 "put it back, or start anew with --overwrite"

@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvid import media
+from dreamvid.dream.spaces import moved_files
 from dreamvid.dream.timeline import Timeline, check_schedules
 from dreamvid.errors import MediaError, SettingsError
 from dreamvid.film.bars import Bars, bars_of
@@ -68,8 +69,11 @@ def settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) ->
             "picture.keep_alpha: films are made without transparency, only `dreamvid image` keeps "
             "it; leave it out"
         )
+    if settings.space.get("alpha"):
+        raise SettingsError("space.alpha: films are made without transparency; leave it out")
     settings = settings.changed("network", weights=absolute_weights(settings.network))
-    settings = replace(settings, objective=absolute(settings.objective))
+    space = moved_files(settings.space, lambda where, path: path.absolute())
+    settings = replace(settings, objective=absolute(settings.objective), space=space)
     settings = settings.changed("film", size=size, fps=rate, frames=frames)
     if sum(settings.film.fades) > frames:
         raise SettingsError(

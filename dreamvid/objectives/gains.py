@@ -142,6 +142,17 @@ def caricature(
 
 
 @objectives.register
+def nearness(whole: Tensor, begun: Tensor) -> Tensor:
+    """Half the mean square of what the dream changed, made smaller: it stays near its beginning.
+
+    Beside another objective, it brings out what is there rather than put something in its place
+    (Hamblin et al. 2024). Where both look at one layer, its weight w is the measure: `energy` and
+    `nearness` together are at rest where everything is w / (w - 1) times what it was.
+    """
+    return -(whole - begun).pow(2).mean((1, 2, 3)) / 2
+
+
+@objectives.register
 def smoothness(image: Tensor) -> Tensor:
     """Less total variation: the differences between neighbouring pixels, made smaller."""
     down = (image[:, :, 1:] - image[:, :, :-1]).abs().sum((1, 2, 3))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dreamvid import media
 from dreamvid.errors import NetworkError, SettingsError
-from dreamvid.frames import Offsets, Size, constant, photographic, size_of
+from dreamvid.frames import Offsets, Size, photographic, size_of
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives.guides import guide_at, guide_hash
@@ -25,6 +25,7 @@ from dreamvid.objectives.registered import (
     objectives,
     options_of_role,
 )
+from dreamvid.objectives.seeing import picked, rolled_back
 from dreamvid.objectives.terms import (
     Evolving,
     Follow,
@@ -39,15 +40,20 @@ from dreamvid.registry import did_you_mean, parameters
 from dreamvid.schedules import Music, Span
 from dreamvid.settings import FPS
 
+BEGUN = "begun: "
+"""Before the name of a layer: as it was when the dream began."""
 STAY = 2.0
 """Seconds that each picture of a folder stays, where an objective does not say."""
 
 
 @dataclass
 class Hill:
-    """What one ascent climbs: from pictures and their roll to gains, one row for each mask."""
+    """What one ascent climbs: from pictures and their roll to gains, one row for each mask.
 
-    gain: Callable[[Tensor, Offsets], Tensor]
+    A third argument is what the pictures were when the dream began, where that `looks_back`.
+    """
+
+    gain: Callable[..., Tensor]
     masks: Tensor | None
     layers: frozenset[str]
     """All that it looks at."""
@@ -55,6 +61,8 @@ class Hill:
     """Whether a part of a picture can be asked by itself, wherever in the picture it lies."""
     rollable: bool
     """Whether it can be asked without knowing the roll as numbers."""
+    looks_back: bool = False
+    """Whether it sees what the pictures were when the dream began."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +147,14 @@ class Goal:
             groups.setdefault(part.term.mask, []).append(part)
         wanted = frozenset(layer for part in self._parts for layer in self._layers(part, choices))
         needs = {need for part in self._parts for need in part.needs}
-        local, rollable = is_local(needs), is_rollable(needs)
+        traits = is_local(needs), is_rollable(needs), "begun" in needs
 
-        def gain(inputs: Tensor, offsets: Offsets) -> Tensor:
+        def gain(inputs: Tensor, offsets: Offsets, begun: Tensor | None = None) -> Tensor:
             found = self.network(inputs, wanted)
+            if "begun" in needs:
+                with torch.no_grad():
+                    before = self.network(inputs.detach() if begun is None else begun, wanted)
+                found |= {BEGUN + layer: seen for layer, seen in before.items()}
             rows = [
                 torch.stack(
                     [self._gain(part, choices, inputs, found, offsets, index) for part in parts]
@@ -152,9 +164,9 @@ class Goal:
             return torch.stack(rows) if any(groups) else rows[0]
 
         if not any(groups):
-            return Hill(gain, None, wanted, local, rollable)
+            return Hill(gain, None, wanted, *traits)
         masks = torch.stack([self._mask(parts[0], size) for parts in groups.values()])
-        return Hill(gain, masks, wanted, local, rollable)
+        return Hill(gain, masks, wanted, *traits)
 
     def _gain(
         self,
@@ -175,9 +187,10 @@ class Goal:
             if need in OF_PICTURES:
                 seen = self._looked_at(part, need, size_of(inputs), choices, index)
                 return picked(seen[choice.layer], choice)
-            activation = picked(found[choice.layer], choice)
+            layer = BEGUN + choice.layer if need == "begun" else choice.layer
+            activation = picked(found[layer], choice)
             if need == "placed":
-                activation = _rolled_back(activation, offsets, size_of(inputs))
+                activation = rolled_back(activation, offsets, size_of(inputs))
             return activation
 
         if not part.layered:
@@ -292,24 +305,3 @@ class Goal:
 def _replaced(options: Evolving, name: str, value: Callable[[int], Any]) -> Evolving:
     """`options` with other values for one of them."""
     return lambda index: {**options(index), name: value(index)}
-
-
-def picked(activation: Tensor, choice: Choice) -> Tensor:
-    """The chosen channels (N, C, h, w) of an activation, in at least float32."""
-    if activation.dtype in (torch.bfloat16, torch.float16):
-        activation = activation.float()
-    if activation.ndim == 2:
-        activation = activation[:, :, None, None]
-    if choice.channels is not None:
-        index = constant(tuple(choice.channels), activation.device, torch.int64)
-        activation = activation.index_select(1, index)
-    return activation
-
-
-def _rolled_back(activation: Tensor, offsets: Offsets, size: Size) -> Tensor:
-    """An activation whose positions are the picture's again, to the nearest of its own pixels."""
-    back = [
-        -round(float(offset) * side / whole)
-        for offset, side, whole in zip(offsets, activation.shape[-2:], size, strict=True)
-    ]
-    return activation.roll(back, (2, 3))

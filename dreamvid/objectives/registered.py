@@ -7,6 +7,7 @@ An objective is a function whose positional parameters say what it looks at, by 
 - ``placed``: the same, its positions those of the picture however that was rolled;
 - ``image``: the dream itself (N, 3, H, W), in the network's own units;
 - ``scores``: the class head's (N, classes), before any softmax;
+- ``begun``: the same, as it was when the dream began, (N, C, h, w), seen in the same way;
 - ``reference``: the same layer's activation (1, C, h', w') for the option that is a `Picture`, at
   the size that its option of the type `PictureSide` says, or else the picture's own;
 - ``aligned``: the same at the dream's size, (1, C, h, w).
@@ -48,11 +49,13 @@ ClassLabel = Annotated[int | str, Role.LABEL]
 Words = Annotated[str, Role.WORDS]
 """Words, or words at keys, that mean classes of the head; they arrive as the `Meant` of a frame."""
 
-OF_LAYERS = frozenset({"activation", "whole", "placed", "reference", "aligned"})
+OF_LAYERS = frozenset({"activation", "whole", "placed", "begun", "reference", "aligned"})
 """What is seen of a layer."""
 OF_PICTURES = frozenset({"reference", "aligned"})
 """What is seen in a picture that is not the dream."""
-LOOKED_AT = ("activation", "whole", "placed", "image", "scores", "reference", "aligned")
+LOOKED_AT = (
+    "activation", "whole", "placed", "begun", "image", "scores", "reference", "aligned",
+)  # fmt: skip
 EVERY_TERM = ("name", "weight", "layers", "mask", "also")
 """Settings of every objective, which no option of one may be called."""
 

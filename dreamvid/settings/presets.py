@@ -49,21 +49,29 @@ def settings_over(
 ) -> Settings:
     """Settings laid over each other: defaults < preset < chosen in a file < flags < assignments.
 
-    Where a flag asks for words, the preset for them is laid over the usual ones.
+    Where a flag asks for words or for a space, the preset for it is laid over the usual ones.
     """
     plugin_loading.load_installed()
     for layer in (chosen, flags or {}, assigned or {}):
         plugin_loading.load(plugin_loading.paths_in(layer, PLUGINS))
     tree = load(preset)
     if is_worded(flags or {}) and preset in USUAL:
-        own = _read(WORDS)
-        tree = laid_over(tree, {name: own[name] for name in own if name not in (ABOUT, BASE)})
+        tree = laid_over(tree, _own(WORDS))
+    space = (flags or {}).get("space", {}).get("name")
+    if space in files() and preset in USUAL:
+        tree = laid_over(tree, _own(space))
     if "motion" in chosen:
         # A file's motions are all of its motion, not more of the preset's.
         tree.pop("motion", None)
     for layer in (chosen, flags or {}, assigned or {}):
         tree = laid_over(tree, layer)
     return settled(tree)
+
+
+def _own(name: str) -> Tree:
+    """The settings of a preset without those of its base."""
+    own = _read(name)
+    return {key: own[key] for key in own if key not in (ABOUT, BASE)}
 
 
 def about(name: str) -> str:

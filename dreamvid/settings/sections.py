@@ -147,6 +147,7 @@ class Settings:
     objective: Tree = field(default_factory=lambda: {"name": "energy"})
     octaves: OctaveSettings = field(default_factory=OctaveSettings)
     ascent: AscentSettings = field(default_factory=AscentSettings)
+    space: Tree = field(default_factory=lambda: {"name": "pixels"})
     motion: Tree = field(default_factory=dict)
     """Motions by name, in the order they are applied, each with its options."""
     carry: Tree = field(default_factory=lambda: {"name": "flow"})
@@ -170,6 +171,8 @@ class Settings:
         # What is not there is not mentioned: a film without it is the same file as ever.
         if not self.network.options:
             del tree["network"]["options"]
+        if self.space == {"name": "pixels"}:
+            del tree["space"]
         if self.picture == PictureSettings():
             del tree["picture"]
         if self.audio == AudioSettings():
@@ -213,7 +216,7 @@ SECTIONS: dict[str, Any] = {
     "audio": AudioSettings,
     "machine": MachineSettings,
 }
-NAMED_SECTIONS = {"objective": "energy", "carry": "flow", "flow": "dis"}
+NAMED_SECTIONS = {"objective": "energy", "space": "pixels", "carry": "flow", "flow": "dis"}
 """Sections that hold the name and options of one registered function, and its default name."""
 OPEN_SECTIONS = (*NAMED_SECTIONS, "motion", "encode")
 PLUGINS = "plugins"
