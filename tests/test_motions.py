@@ -25,6 +25,7 @@ STILL = {
     "ripple": {"rate": 0.0},
     "spiral": {"rate": 1.0, "turn": 0.0},
     "kaleidoscope": {"rate": 0.0},
+    "camera": {"dolly": 0.0},
 }
 MOVING = {
     "hold": {},
@@ -38,6 +39,7 @@ MOVING = {
     "ripple": {"rate": 0.7, "depth": -0.8, "centre": [0.3, 0.6]},
     "spiral": {"rate": 1.7, "turn": 50.0, "centre": [0.3, 0.6], "drain": [1.2, 0.1]},
     "kaleidoscope": {"rate": 60.0, "angle": 20.0, "centre": [0.3, 0.6]},
+    "camera": {"dolly": 0.4, "truck": 0.2, "pan": 9.0, "roll": 5.0},
 }
 CENTRED = [name for name in MOVING if "centre" in MOVING[name]]
 

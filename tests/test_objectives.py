@@ -270,3 +270,19 @@ def test_a_guide_on_the_command_line(picture, guide, tmp_path):
     good = run_cli(*common, *chosen, "--set", "objective.picture=guide.png", cwd=tmp_path)
     assert good.returncode == 0, good.stderr
     assert math.isfinite(media.read_picture(tmp_path / "seed-dream.png").mean())
+
+
+def test_a_style_is_what_goes_together_wherever_it_lies():
+    from dreamvid.objectives import gains
+
+    seen = torch.rand(1, 5, 6, 8, generator=torch.Generator().manual_seed(2))
+    mixed = seen.flatten(2)[..., torch.randperm(48)].view(1, 5, 8, 6)
+    other = torch.rand(2, 5, 4, 4, generator=torch.Generator().manual_seed(3))
+    assert gains.style(seen, mixed, picture="a.png").abs().item() < 1e-5
+    away = gains.style(other, mixed, picture="a.png")
+    assert away.shape == (2,)
+    assert (away < -1e-3).all()
+    # As large as an energy: twice as strong activations, four times the gain.
+    assert gains.style(2 * other, 2 * mixed, picture="a.png")[0] == pytest.approx(
+        4 * away[0].item(), rel=0.01
+    )

@@ -73,7 +73,15 @@ def place(tmp_path_factory):
     """A folder with every input that the pages name."""
     folder = tmp_path_factory.mktemp("pages")
     seed = photographic(media.read_picture(ROOT / "samples" / "seed.jpg"), Size(80, 128))
-    names = ("seed.jpg", "photo.jpg", "other.jpg", "flowers.jpg", "face.png", "left.png")
+    names = (
+        "seed.jpg",
+        "photo.jpg",
+        "other.jpg",
+        "flowers.jpg",
+        "face.png",
+        "left.png",
+        "depth.png",
+    )
     (folder / "photos").mkdir()
     (folder / "samples").mkdir()
     for name in (*names, "samples/seed.jpg", "photos/a.jpg", "photos/b.png"):

@@ -8,17 +8,25 @@ settings for each frame, and the motion over the film's time.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from dreamvid.errors import SettingsError
 from dreamvid.frames import Clock, Size
+from dreamvid.motion.camera import VIEWS
+from dreamvid.motion.depths import LAYERS, layered, read_depth
 from dreamvid.motion.motions import Motion, composed, motions
+from dreamvid.motion.scenes import Scene
 from dreamvid.networks.layers import WEIGHTS, Selector
 from dreamvid.registry import Evaluate, Within, checked_options
 from dreamvid.schedules import Schedule, Span
 from dreamvid.settings import SECTIONS, Settings
+
+CAMERA = {name: option.default for name, option in motions.options("camera").items()}
 
 
 def check_schedules(settings: Settings) -> None:
@@ -43,6 +51,35 @@ class Timeline:
             for selector in self.selectors
         )
         """Whether the layers, their channels or their weights change."""
+
+    @cached_property
+    def scene(self) -> Scene | None:
+        """What the settings' camera travels through, where that is a scene."""
+        options = {**CAMERA, **self.settings.motion.get("camera", {})}
+        if "camera" not in self.settings.motion or options["depth"] in VIEWS:
+            if options["dreams"] != "everywhere":
+                raise SettingsError(
+                    f"motion.camera.dreams: got {options['dreams']}, which needs a scene; give "
+                    "motion.camera.depth a file, or layers"
+                )
+            return None
+        if others := [name for name in self.settings.motion if name != "camera"]:
+            raise SettingsError(
+                f"motion.camera.depth: {options['depth']} is a scene, in which {others[0]} has no "
+                "place; give --motion camera alone, it turns and pans by itself"
+            )
+        film = self.settings.film
+        depth, white, far = options["depth"], options["white"], options["far"]
+
+        def surface(size: Size) -> np.ndarray:
+            if depth == LAYERS:
+                return layered(size, options["layers"], far)
+            return read_depth(Path(depth), size, white, far)
+
+        def at(index: int) -> Mapping[str, Any]:
+            return {**CAMERA, **self.at(max(index, 0)).motion["camera"]}
+
+        return Scene(surface, at, float(film.rate), film.speed)
 
     @property
     def changes(self) -> bool:
@@ -69,6 +106,8 @@ class Timeline:
 
         Between two frames, an option is the mean of its values at both.
         """
+        if self.scene:
+            return self.scene.motion(points, round(clock.time * float(self.film.fps)), size)
         speed = self.settings.film.speed
         for step, motion in reversed(list(self._steps(clock))):
             # Every motion is the flow of a velocity, so another speed is another clock.

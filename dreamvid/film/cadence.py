@@ -13,6 +13,7 @@ from dreamvid.film.entering import ROOM, beyond
 from dreamvid.film.pipeline import Recurrence, dreamed
 from dreamvid.frames import Frame, Size, constant, quantised, resized, size_of
 from dreamvid.motion.motions import Motion
+from dreamvid.motion.scenes import Scene
 from dreamvid.motion.warp import grid, sampled
 
 Between = Callable[[int, Frame, Frame], Iterator[Frame]]
@@ -59,7 +60,11 @@ def last_dream_before(start: int, stride: int) -> int | None:
 
 
 def between(
-    motion: Motion, fps: Fraction, stride: int, period: int | None = None
+    motion: Motion,
+    fps: Fraction,
+    stride: int,
+    period: int | None = None,
+    scene: Scene | None = None,
 ) -> Between | None:
     """What moves two dreams to the frames between them; None where there are no such frames."""
     if stride == 1:
@@ -70,17 +75,29 @@ def between(
         points = grid(size, dream.device)
         for place in range(1, stride):
             came = traced_back(motion, points, first + place, place, size, fps, period)
-            goes, found = _ahead(motion, index, stride - place, size, fps, period, dream)
-            earlier, later = _moved(previous, came), _moved(dream, goes)
+            count = stride - place
+
+            def back(places: Tensor, coarse: Size, count: int = count) -> Tensor:
+                return traced_back(motion, places, index, count, coarse, fps, period)
+
+            goes, found = ahead(back, size, dream)
+            earlier, later = moved_to(previous, came), moved_to(dream, goes)
             # What entered since the dream before is only in the later one.
             new = (beyond(came, size).amax(0) > ROOM).float()
             share = found * torch.maximum(new, constant((place / stride,), new.device))
+            if scene:
+                # What was hidden is only in the later one; what will be, in the earlier one.
+                here = (first + place) % period if period else first + place
+                last = index % period if period else index
+                for then, only in ((last, 0.0), (here - place, 1.0)):
+                    hidden = scene.hidden(here, then, size)
+                    share = torch.where(torch.from_numpy(hidden).to(share.device), only, share)
             yield torch.lerp(earlier, later, share).clamp(0, 1)
 
     return fill
 
 
-def _moved(frame: Frame, places: Tensor) -> Frame:
+def moved_to(frame: Frame, places: Tensor) -> Frame:
     """`frame` at `places` (2, H, W) in pixels, by the usual sharper cubic (a = -3/4).
 
     The result is not fed back, so its ringing cannot build up, and it makes up for the softness of
@@ -95,16 +112,10 @@ def _moved(frame: Frame, places: Tensor) -> Frame:
     return torch.from_numpy(np.ascontiguousarray(moved.transpose(2, 0, 1)))
 
 
-def _ahead(
-    motion: Motion,
-    index: int,
-    count: int,
-    size: Size,
-    fps: Fraction,
-    period: int | None,
-    like: Tensor,
+def ahead(
+    back: Callable[[Tensor, Size], Tensor], size: Size, like: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Where the pixels of the frame `count` frames earlier are in the frame `index`.
+    """Where the pixels of an earlier frame are in a later one; `back` is the way back, by a size.
 
     Returns places (2, H, W) in pixels and a mask (1, H, W) that is 1 where a place was found: a
     motion that folds cannot be inverted everywhere.
@@ -114,7 +125,7 @@ def _ahead(
     places = pixels
     miss = torch.zeros_like(pixels)
     for _ in range(20):
-        miss = pixels - traced_back(motion, places, index, count, coarse, fps, period)
+        miss = pixels - back(places, coarse)
         if bool((miss.abs() < CLOSE).all()):
             break
         places = places + miss

@@ -16,6 +16,7 @@ from dreamvid.dream.timeline import Timeline
 from dreamvid.film.entering import Entering
 from dreamvid.film.sources import Moment
 from dreamvid.film.tone import anchored, share_of, tone_of
+from dreamvid.film.travelling import Travelling
 from dreamvid.frames import Clock, Frame, Size, drawn, size_of
 from dreamvid.motion.motions import Motion
 from dreamvid.motion.warp import grid, moved, warp
@@ -126,6 +127,7 @@ def by_motion(
     stride: int = 1,
     period: int | None = None,
     seed: int = 0,
+    travelling: Travelling | None = None,
 ) -> Carry:
     """Start from the last dream, moved on by the time since; the first, from the source.
 
@@ -137,6 +139,7 @@ def by_motion(
         stride: frames from one dream to the next.
         period: frames after which the motion's time and all randomness begin anew, for loops.
         seed: what enters depends on it.
+        travelling: the scene, where the motion is that of a camera in one.
     """
 
     def trace(points: Tensor, index: int, count: int, size: Size) -> Tensor:
@@ -145,16 +148,21 @@ def by_motion(
     entering = Entering(read, trace, fps, stride, seed)
 
     def carry(situation: Situation) -> Start:
-        draw = situation.index % period if period else situation.index
+        draw = place = situation.index % period if period else situation.index
+        size, device = size_of(situation.moment.frame), situation.moment.frame.device
+        lift = travelling.lift(place, size, device) if travelling else None
         if situation.previous is None:
-            return Start(situation.moment.frame, draw=draw)
-        size = size_of(situation.previous)
-        points = grid(size, situation.previous.device)
+            return Start(situation.moment.frame, draw=draw, lift=lift)
+        points, fresh = grid(size, device), None
         came = trace(points, situation.index, stride, size)
+        if travelling:
+            came, fresh = travelling.filled(came, place)
         start = warp(situation.previous, came - points)
         start = entering(start, situation.index, came, situation.previous)
-        lift = entering.lift(situation.index, size, start.device)
-        return Start(start, later=True, draw=draw, lift=lift)
+        entered = entering.lift(situation.index, size, start.device)
+        if entered is not None:
+            lift = entered if lift is None else lift * entered
+        return Start(start, later=True, fresh=fresh, draw=draw, lift=lift)
 
     return carry
 

@@ -38,7 +38,7 @@ OWN: dict[str, Flag] = {
     ),
     "encode.out": FLAGS["out"]._replace(unset="where the job's film is"),
     "encode.fps": Flag(
-        "Frames per second; the film plays as fast, frames are repeated or left out.",
+        "Frames per second; the film plays as fast. Frames are left out, or moved to between two.",
         "RATE",
         unset="the first job's",
     ),

@@ -12,6 +12,7 @@ import torch
 
 from dreamvid import media
 from dreamvid.errors import ResumeError, SettingsError
+from dreamvid.film.interpolating import Filling
 from dreamvid.frames import Frame, covered, size_of
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import kind_of
@@ -40,6 +41,8 @@ class Shot:
     """What it fades into."""
     share: float = 0.0
     """How much of that is seen already."""
+    onward: float = 0.0
+    """How far on the way to the job's next frame it is."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Edit:
     """What becomes of the frames of one or several jobs."""
 
     fps: Fraction | None = None
-    """Of the film; none: that of the first job. The film plays as fast at any."""
+    """Of the film; none: that of the first job. The film plays as fast at any, and the frames that
+    it has more are moved there from their neighbours."""
     start: int | str = "0"
     """The first frame to show, or its time."""
     end: int | str | None = None
@@ -133,7 +137,11 @@ def _encoded(
     rate = first.settings.film.rate
     joined = _joined([_shots(jobs, each, rate, progress) for each in range(len(jobs))], rate, edit)
     begin, shots = _cut(joined, rate, edit)
-    shown = list(_timed(_turned(shots, edit), edit.speed * rate / (edit.fps or rate)))
+    pace = edit.speed * rate / (edit.fps or rate)
+    more = edit.fps is not None and pace < 1
+    shown = list(_timed(_turned(shots, edit), pace, between=more))
+    if more and any(shot.onward for shot in shown):
+        progress.say("the frames between are moved there by the film's own motion")
     settings = first.settings.changed("film", frames=len(shown), fps=edit.fps or rate)
     encode_film(
         _frames(jobs, shown),
@@ -163,13 +171,25 @@ def _shots(jobs: Sequence[Job], number: int, rate: Fraction, progress: Progress)
     return list(_timed([Shot(number, index) for index in which], own / rate))
 
 
-def _timed(shots: Sequence[Shot], pace: Fraction) -> Iterator[Shot]:
-    """`shots`, of which `pace` go by with each frame."""
+def _timed(shots: Sequence[Shot], pace: Fraction, *, between: bool = False) -> Iterator[Shot]:
+    """`shots`, of which `pace` go by with each frame; or what is `between` them too."""
     count = max(1, floor(len(shots) / pace + Fraction(1, 2)))
     if count > MOST_FRAMES:
         raise SettingsError(f"--fps and --speed: make {count} frames, wanted {MOST_FRAMES} at most")
     for place in range(count):
-        yield shots[min(floor(place * pace), len(shots) - 1)]
+        number = min(floor(place * pace), len(shots) - 1)
+        part = place * pace - number
+        following = shots[min(number + 1, len(shots) - 1)]
+        yield _onward(shots[number], following, part) if between and part else shots[number]
+
+
+def _onward(shot: Shot, following: Shot, part: Fraction) -> Shot:
+    """What is between two shots: `shot` itself where they are no neighbours in one job."""
+    if shot.job != following.job or shot.fading or following.fading:
+        return shot
+    if following.index == shot.index + 1:
+        return replace(shot, onward=float(part))
+    return replace(following, onward=float(1 - part)) if shot.index == following.index + 1 else shot
 
 
 def _joined(parts: Sequence[list[Shot]], rate: Fraction, edit: Edit) -> list[Shot]:
@@ -215,9 +235,15 @@ def _frames(jobs: Sequence[Job], shots: Sequence[Shot]) -> Iterator[Frame]:
     """The pictures of shots, all of the size of the first job's."""
     before: tuple[Shot, Frame] | None = None
     size = jobs[0].manifest.settings.film.pixels
+    fillings: dict[int, Filling] = {}
 
     def read(shot: Shot) -> Frame:
-        frame = jobs[shot.job].read(shot.index)
+        job = jobs[shot.job]
+        frame = job.read(shot.index)
+        if shot.onward:
+            if shot.job not in fillings:
+                fillings[shot.job] = kind_of(job.manifest.kind).filling(job)
+            frame = fillings[shot.job](shot.index, shot.onward, frame, job.read(shot.index + 1))
         return frame if size_of(frame) == size else covered(frame, size)
 
     for shot in shots:

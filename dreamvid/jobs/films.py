@@ -29,6 +29,7 @@ from dreamvid.jobs.settling import (
     must_differ,
     read_start,
     settled_bars,
+    settled_depth,
     settled_film,
     settled_mask,
     settled_motion,
@@ -139,7 +140,7 @@ def zoom(
     size = settings.film.pixels
     hashed = media.content_hash(seed)
     source = {"path": str(seed.absolute()), "sha256": hashed, **known_place(at), **heard}
-    settings, source = settled_mask(settings, source)
+    settings, source = settled_depth(*settled_mask(settings, source), size_of(picture))
     dreamer = with_fitting_octaves(
         dreamer or dreamer_for(settings), size, size_of(picture), progress.say
     )
@@ -197,7 +198,6 @@ def loop(
     shape = None if picture is None else size_of(picture)
     settings = settled_motion(settings, shape or SQUARE, out, progress)
     size = settings.film.pixels
-    dreamer = with_fitting_octaves(dreamer_for(settings), size, shape, progress.say)
     source = {"path": "", "sha256": "", "frames": str(settings.film.length), **heard}
     if seed is not None:
         source |= {
@@ -205,7 +205,8 @@ def loop(
             "sha256": media.content_hash(seed),
             **known_place(at),
         }
-    settings, source = settled_mask(settings, source)
+    settings, source = settled_depth(*settled_mask(settings, source), shape)
+    dreamer = with_fitting_octaves(dreamer_for(settings), size, shape, progress.say)
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
     else:

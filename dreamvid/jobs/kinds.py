@@ -32,14 +32,16 @@ from dreamvid.film.finishing import (
 )
 from dreamvid.film.flashes import calm_for
 from dreamvid.film.footage import film_frames, is_picture, masks_of
+from dreamvid.film.interpolating import Filling
 from dreamvid.film.pipeline import Finish
 from dreamvid.film.seams import CLOSED, Seam, loop_seam
 from dreamvid.film.sources import FilmSource, FrameSource, StillSource
 from dreamvid.frames import Flow, Frame, from_pixels, size_of
+from dreamvid.jobs.fillings import by_flow, by_own_motion
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.inputs import input_extras, input_sound
 from dreamvid.jobs.music import sound_of
-from dreamvid.jobs.unchanged import must_be_what_it_was, with_mask
+from dreamvid.jobs.unchanged import must_be_what_it_was, travelling, with_mask
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.motion.warp import grid
@@ -94,10 +96,16 @@ class Kind:
     """What else belongs to them: title, date, chapters and subtitles."""
     undreamed: Callable[[Job, Settings, Say], Undreamed] | None = None
     """The frames without a dream, for fades; None where there are none."""
+    filling: Callable[[Job], Filling] = by_own_motion
+    """What makes the frames between two of its frames."""
     encoding: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of encoders, by name, where none are given."""
     length_is_fixed: bool = False
     """Whether a job that was begun can no longer become longer or shorter."""
+
+
+def _silent(line: str) -> None:
+    """Say nothing: what a film has to say was said when it was dreamed."""
 
 
 def kind_of(name: str) -> Kind:
@@ -111,12 +119,15 @@ def kind_of(name: str) -> Kind:
 
 def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still that moves."""
-    film, motion = settings.film, Timeline(settings).motion
-    carry = by_motion(motion, film.rate, job.read, stride=film.cadence, seed=film.seed)
+    film, timeline = settings.film, Timeline(settings)
+    motion, way = timeline.motion, travelling(job, timeline)
+    carry = by_motion(
+        motion, film.rate, job.read, stride=film.cadence, seed=film.seed, travelling=way
+    )
     picture = job.read_source().to(device)
     source = with_mask(StillSource(picture), job, settings, device)
     finish = in_turn(calm_for(settings, job.read), finish_for(settings, picture))
-    fill = between(motion, film.rate, film.cadence)
+    fill = between(motion, film.rate, film.cadence, scene=timeline.scene)
     if settings.loop.breath:
         carry = refreshing(carry, settings.loop.breath)
     return Parts(
@@ -146,10 +157,10 @@ def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
 
 def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still, or noise, that moves and comes back."""
-    film, motion, period = settings.film, Timeline(settings).motion, settings.film.length
-    carry = by_motion(
-        motion, film.rate, job.read, stride=film.cadence, period=period, seed=film.seed
-    )
+    film, timeline, period = settings.film, Timeline(settings), settings.film.length
+    motion, way, cadence = timeline.motion, travelling(job, timeline), film.cadence
+    carry = by_motion(motion, film.rate, job.read, stride=cadence, period=period, seed=film.seed,
+                      travelling=way)  # fmt: skip
     breath = settings.loop.breath
     if breath is None:
         still = loops.stands_still(motion, film.rate, period)
@@ -159,7 +170,7 @@ def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     walk = loops.Walk(picture, period, film.seed, around)
     source = with_mask(walk, job, settings, device)
     finish = finish_for(settings, picture)
-    fill = between(motion, film.rate, film.cadence, period)
+    fill = between(motion, film.rate, cadence, period, timeline.scene)
     return Parts(
         source,
         anchoring(refreshing(carry, breath), film.anchor, film.cadence / film.rate),
@@ -297,5 +308,6 @@ KINDS = {
         sound=input_sound,
         extras=input_extras,
         undreamed=_film_undreamed,
+        filling=lambda job: by_flow(job, _film_undreamed(job, job.manifest.settings, _silent)),
     ),
 }

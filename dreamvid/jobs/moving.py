@@ -48,6 +48,10 @@ def at_home(job: Job, say: Say, source: Path | None = None) -> Job:
         raise SettingsError(f"--source: a {manifest.kind} has all it needs in its folder; leave it")
     if settings.video.mask:
         settings = settings.changed("video", mask=find(settings.video.mask, known["mask_sha256"]))
+    if "depth_sha256" in known:
+        camera = settings.motion["camera"]
+        depth = find(Path(camera["depth"]), known["depth_sha256"])
+        settings = replace(settings, motion={"camera": {**camera, "depth": str(depth)}})
     settings = moved_files(settings, known, find)
     pictures, whole = manifest.pictures, manifest.weights_sha256
     if "," not in settings.network.name:  # of several networks, the hash is that of all together

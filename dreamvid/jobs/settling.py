@@ -7,7 +7,7 @@ from pathlib import Path
 from dreamvid import media
 from dreamvid.dream.spaces import moved_files
 from dreamvid.dream.timeline import Timeline, check_schedules
-from dreamvid.errors import MediaError, SettingsError
+from dreamvid.errors import MediaError, SettingsError, did_you_mean
 from dreamvid.film.bars import Bars, bars_of
 from dreamvid.film.footage import masks_of
 from dreamvid.frames import Frame, Size, fitted
@@ -15,6 +15,8 @@ from dreamvid.jobs.disk import bytes_from
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.seeds import read_seed
 from dreamvid.media import encoders
+from dreamvid.motion.camera import VIEWS
+from dreamvid.motion.depths import LAYERS, check_shape
 from dreamvid.networks import absolute_weights
 from dreamvid.objectives import absolute
 from dreamvid.settings import FILM_SIDE, Settings, Tree
@@ -92,6 +94,32 @@ def settled_mask(settings: Settings, source: dict[str, str]) -> tuple[Settings, 
     masks_of(mask, film.pixels, film.rate, int(source.get("first", 0)), film.fit)
     source = {**source, "mask_sha256": media.content_hash(mask)}
     return settings.changed("video", mask=mask), source
+
+
+def settled_depth(
+    settings: Settings, source: dict[str, str], seed: Size | None
+) -> tuple[Settings, dict[str, str]]:
+    """Settings with the whole path of the camera's depth, once it was read, and what is recorded.
+
+    `seed` is the size of what the film begins with; None where it is noise.
+    """
+    scene, options = Timeline(settings).scene, settings.motion.get("camera", {})
+    if scene is None or options["depth"] == LAYERS:
+        return settings, source
+    path = Path(options["depth"]).absolute()
+    if not path.exists():
+        raise SettingsError(
+            f"motion.camera.depth: got {options['depth']}, wanted {', '.join((*VIEWS, LAYERS))} or "
+            f"a picture that is there{did_you_mean(options['depth'], (*VIEWS, LAYERS))}"
+        )
+    if seed is not None:
+        check_shape(path, seed)
+    camera = {**options, "depth": str(path)}
+    settings = replace(settings, motion={"camera": camera})
+    scene = Timeline(settings).scene
+    assert scene is not None
+    scene.view(0, settings.film.pixels)
+    return settings, {**source, "depth_sha256": media.content_hash(path)}
 
 
 def settled_bars(

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import torch
 
+from dreamvid.dream.timeline import Timeline
 from dreamvid.errors import ResumeError
 from dreamvid.film.finishing import MaskedSource
 from dreamvid.film.footage import masks_of
 from dreamvid.film.sources import FrameSource
+from dreamvid.film.travelling import Travelling
 from dreamvid.jobs.folder import Job
 from dreamvid.media import content_hash
 from dreamvid.settings import Settings
@@ -30,3 +32,14 @@ def must_be_what_it_was(file: Path, sha256: str) -> None:
         raise ResumeError(
             f"{file}: is not what the job began with; put it back, or start anew with --overwrite"
         )
+
+
+def travelling(job: Job, timeline: Timeline) -> Travelling | None:
+    """The scene of a film whose motion is a camera in one, its depth as when it began."""
+    settings = timeline.settings
+    if timeline.scene is None:
+        return None
+    camera = settings.motion["camera"]
+    if "depth_sha256" in job.manifest.source:
+        must_be_what_it_was(Path(camera["depth"]), job.manifest.source["depth_sha256"])
+    return Travelling(timeline.scene, settings.film.cadence, camera.get("dreams", "everywhere"))

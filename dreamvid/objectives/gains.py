@@ -142,6 +142,32 @@ def caricature(
 
 
 @objectives.register
+def style(
+    whole: Tensor,
+    reference: Tensor,
+    *,
+    picture: Picture,
+    side: PictureSide = 384,
+    stay: PictureStay = 2.0,
+) -> Tensor:
+    """The strokes and colours of another picture: which channels go together (Gatys et al. 2016).
+
+    Its longer side is brought to `side` (0: as is). The gain is as large as that of `energy`, so
+    that both can stand beside each other: by how much the Gram matrix differs, made smaller.
+    """
+    wanted = _gram(reference)
+    size = wanted.square().sum((1, 2)).sqrt()
+    miss = (_gram(whole) - wanted).square().sum((1, 2))
+    return -miss / (size + TINY) / (2 * whole.shape[1])
+
+
+def _gram(activation: Tensor) -> Tensor:
+    """How strongly channels go together, the mean over all positions: (N, C, C)."""
+    flat = activation.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+@objectives.register
 def nearness(whole: Tensor, begun: Tensor) -> Tensor:
     """Half the mean square of what the dream changed, made smaller: it stays near its beginning.
 

@@ -16,7 +16,7 @@ from dreamvid.dream.spaces.views import Views
 from dreamvid.frames import Key, Size, drawn, size_of
 from dreamvid.registry import Within
 
-FAINT = 0.01
+FAINT = 0.05
 """Standard deviation of the numbers that a start from noise has."""
 QUARTER = 4
 """What lucid divides its values by; with it, a number of hers is a number here."""

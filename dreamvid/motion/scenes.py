@@ -1,0 +1,263 @@
+"""A scene: the surface that a depth makes of a seed, seen from a camera that travels.
+
+The surface stays where it is, so no depth is ever guessed from what was dreamed. From each place
+of the camera it is drawn anew, the nearest in front. Where nothing of it is seen, the depth of what
+lies behind is taken.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from dreamvid.frames import Size
+from dreamvid.motion.camera import focal_length, twist
+from dreamvid.motion.drawing import CLIP, TORN, filled, nearest, sampled, splatted, torn
+
+Options = Callable[[int], Mapping[str, Any]]
+"""From a frame's index to the camera's options there."""
+KEPT = 48
+"""Drawn views that are kept."""
+REFINED = 4
+"""Iterations by which a drawn distance becomes exact."""
+AGREES = 0.04
+"""How well it must agree with the surface, as a share."""
+HIDDEN = 0.06
+"""What was so much nearer than a place, as a share, hid it."""
+BEHIND = 1.25
+"""By how much what is put into a hole may be nearer than the hole."""
+RIM = 2
+"""Pixels beside what is uncovered that are dreamed with it: they are mixed with what hid them."""
+
+
+class View(NamedTuple):
+    """The scene from one place of the camera."""
+
+    depth: np.ndarray
+    """(H, W), how far ahead each pixel is, everywhere above 0."""
+    seen: np.ndarray
+    """(H, W), whether it is of the surface, or else made up behind it."""
+
+
+class Scene:
+    """A surface and a camera's way through it. It holds what it has drawn, and nothing else."""
+
+    def __init__(
+        self,
+        surface: Callable[[Size], np.ndarray],
+        options: Options,
+        fps: float,
+        speed: float = 1.0,
+    ) -> None:
+        """Set out the way.
+
+        Args:
+            surface: from a size to the depth of the seed, (H, W).
+            options: the camera's, at each frame.
+            fps: frames a second.
+            speed: a factor of all that it does.
+        """
+        self.surface, self.options = surface, options
+        self.step = speed / fps
+        self.places: list[np.ndarray] = [np.eye(4)]
+        """From the camera's axes at each frame to those at the first, (4, 4)."""
+        self._drawn: OrderedDict[tuple[int, Size], View] = OrderedDict()
+        self._surfaces: dict[Size, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+
+    def motion(self, points: Tensor, index: int, size: Size) -> Tensor:
+        """Where `points` (2, h, w) of the frame `index` were in the frame before."""
+        now, before = self.options(index), self.options(index - 1)
+        back = _pose(now, before, self.step)
+        lengths = [focal_length(each["fov"], size) for each in (now, before)]
+        if np.array_equal(back, np.eye(4)) and lengths[0] == lengths[1]:
+            return points
+        places = points.cpu().numpy().astype(np.float64)
+        depth = self._depth_at(places, index, size)
+        found = _seen_from(_unprojected(places, depth, lengths[0], size), back, lengths[1], size)[0]
+        return torch.from_numpy(found.astype(np.float32)).to(points.device)
+
+    def at_once(self, index: int, then: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
+        """Where what the frame `index` shows is in the frame `then`, (2, H, W), and how far ahead.
+
+        Step by step, what is hidden on the way would be lost.
+        """
+        depth = self.view(index, size).depth
+        points = _unprojected(_grid(size), depth, self._focus(index, size), size)
+        back = np.linalg.inv(self.place(then)) @ self.place(index)
+        return _seen_from(points, back, self._focus(then, size), size)
+
+    def hidden(self, index: int, then: int, size: Size) -> np.ndarray:
+        """What of the frame `index` was, or will be, hidden in the frame `then`: bool (H, W).
+
+        What is outside that frame is not counted.
+        """
+        if then < 0:
+            return np.zeros(size, bool)
+        places, ahead = self.at_once(index, then, size)
+        inside = (places >= 0).all(0)
+        inside &= (places[0] <= size.width - 1) & (places[1] <= size.height - 1)
+        was = nearest(self.view(then, size).depth, places)
+        return inside & (ahead > CLIP) & (was < ahead * (1 - HIDDEN))
+
+    def uncovered(self, index: int, stride: int, size: Size) -> np.ndarray:
+        """What of the frame `index` was hidden `stride` frames before, and its rim: bool (H, W)."""
+        hidden = self.hidden(index, index - stride, size)
+        if not hidden.any():
+            return hidden
+        kernel = np.ones((2 * RIM + 1,) * 2, np.uint8)
+        depth = self.view(index, size).depth
+        around = cv2.dilate(hidden.astype(np.uint8), kernel) > 0
+        return hidden | (around & (depth > cv2.dilate(depth, kernel) / TORN))
+
+    def beside(self, index: int, holes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each place of `holes` (H, W): the row and column, (n,), of what is put there.
+
+        What lies behind is mirrored at the edge of the hole, so that it goes on, and nothing is
+        drawn out.
+        """
+        size = Size(*holes.shape)
+        depth = self.view(index, size).depth
+        # Not from the thing in front: from what is as far away as the nearest place of the hole.
+        rows, columns = _nearest_of(holes)
+        behind = ~holes & (depth * BEHIND >= depth[rows, columns])
+        if not behind.any():
+            behind = ~holes
+        if not behind.any():
+            return holes.nonzero()  # pyright: ignore[reportReturnType]
+        rows, columns = _nearest_of(behind)
+        at = np.stack([rows[holes], columns[holes]], 1)
+        here = np.argwhere(holes)
+        mirrored = (2 * at - here).clip(0, np.array(size) - 1)
+        good = behind[mirrored[:, 0], mirrored[:, 1]]
+        mirrored = np.where(good[:, None], mirrored, at)
+        return mirrored[:, 0], mirrored[:, 1]
+
+    def nearness(self, index: int, size: Size) -> Tensor:
+        """How near everything in a frame is, (H, W): 1 is the nearest, 0 the farthest."""
+        inverse = 1 / self.view(index, size).depth
+        low, high = inverse.min(), inverse.max()
+        return torch.from_numpy(((inverse - low) / max(high - low, 1e-9)).astype(np.float32))
+
+    def view(self, index: int, size: Size) -> View:
+        """The scene at a frame."""
+        key = (index, size)
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(index, size)
+            while len(self._drawn) > KEPT:
+                self._drawn.popitem(last=False)
+        self._drawn.move_to_end(key)
+        return self._drawn[key]
+
+    def place(self, index: int) -> np.ndarray:
+        """From the camera's axes at a frame to those at the first, (4, 4)."""
+        while len(self.places) <= index:
+            now = len(self.places)
+            step = _pose(self.options(now), self.options(now - 1), self.step)
+            self.places.append(self.places[-1] @ step)
+        return self.places[max(index, 0)]
+
+    def _focus(self, index: int, size: Size) -> float:
+        return focal_length(self.options(index)["fov"], size)
+
+    def _surface(self, size: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The seed's depth, where it is torn, and its points (3, H, W)."""
+        if size not in self._surfaces:
+            depth = self.surface(size).astype(np.float32)
+            points = _unprojected(_grid(size), depth, self._focus(0, size), size)
+            self._surfaces[size] = depth, torn(depth), points
+        return self._surfaces[size]
+
+    def _depth_at(self, places: np.ndarray, index: int, size: Size) -> np.ndarray:
+        """How far ahead what is at `places` (2, h, w) of a frame is."""
+        depth = self.view(index, size).depth
+        return sampled(depth, torn(depth), places)
+
+    def _draw(self, index: int, size: Size) -> View:
+        surface, edges, points = self._surface(size)
+        place = self.place(index)
+        focus, first = self._focus(index, size), self._focus(0, size)
+        if np.array_equal(place, np.eye(4)) and focus == first:
+            return View(surface, np.ones(size, bool))
+        there, ahead = _seen_from(points, np.linalg.inv(place), focus, size)
+        drawn = splatted(there, ahead, focus / first * surface / ahead.clip(CLIP), edges, size)
+        seen = np.isfinite(drawn)
+        depth = filled(drawn, seen)
+        exact, agrees = self._refined(depth, place, focus, size)
+        # What only a square of something in front covered may be what lies behind it.
+        again = seen & ~agrees
+        if again.any():
+            behind = filled(np.where(again, np.inf, drawn), seen & ~again)
+            other, good = self._refined(behind, place, focus, size)
+            take = again & good
+            exact[take], agrees[take] = other[take], True
+            depth[again] = behind[again]
+        known = seen & agrees
+        depth = np.where(known, exact, depth)
+        return View(filled(np.where(known, depth, np.inf), known).astype(np.float32), known)
+
+    def _refined(
+        self, depth: np.ndarray, place: np.ndarray, focus: float, size: Size
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Drawn distances made exact, and where they agree with the surface."""
+        surface, edges, _ = self._surface(size)
+        first, pixels = self._focus(0, size), _grid(size)
+        there, ahead, miss = pixels, depth, np.zeros(size)
+        for _ in range(REFINED):
+            points = _unprojected(pixels, depth, focus, size)
+            there, ahead = _seen_from(points, place, first, size)
+            miss = sampled(surface, edges, there) - ahead
+            depth = (depth + miss * (np.abs(miss) < 0.2 * depth)).clip(CLIP)
+        inside = (there >= -1).all(0) & (there[0] <= size.width) & (there[1] <= size.height)
+        return depth, (np.abs(miss) < AGREES * np.abs(ahead)) & inside
+
+
+def _pose(now: Mapping[str, Any], before: Mapping[str, Any], step: float) -> np.ndarray:
+    """From the camera's axes at a frame to those at the frame before, (4, 4).
+
+    What it does between two frames is the mean of what its options say at both.
+    """
+    names = ("dolly", "truck", "pedestal", "pan", "tilt", "roll")
+    along, around = twist({name: (now[name] + before[name]) / 2 for name in names})
+    x, y, z = around
+    rate = np.zeros((4, 4))
+    rate[:3, :3] = [[0, -z, y], [z, 0, -x], [-y, x, 0]]
+    rate[:3, 3] = along
+    return torch.linalg.matrix_exp(torch.from_numpy(rate * step)).numpy()
+
+
+def _nearest_of(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The row and the column, (H, W) each, of the nearest of `places` to every pixel."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~places).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    numbers = labels.astype(np.int64)
+    found = np.zeros((int(numbers.max()) + 1, 2), np.int64)
+    found[numbers[places]] = np.argwhere(places)
+    return found[numbers][..., 0], found[numbers][..., 1]
+
+
+def _grid(size: Size) -> np.ndarray:
+    y, x = np.mgrid[: size.height, : size.width].astype(np.float64)
+    return np.stack([x, y])
+
+
+def _unprojected(places: np.ndarray, depth: np.ndarray, focus: float, size: Size) -> np.ndarray:
+    """The points (3, h, w) that lie `depth` ahead at `places` (2, h, w) of a picture."""
+    middle = np.array([(size.width - 1) / 2, (size.height - 1) / 2])[:, None, None]
+    rays = (places - middle) / focus
+    return np.stack([rays[0] * depth, rays[1] * depth, depth])
+
+
+def _seen_from(
+    points: np.ndarray, pose: np.ndarray, focus: float, size: Size
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where `points` (3, h, w), moved by `pose`, are seen, (2, h, w), and how far ahead."""
+    moved = (pose[:3, :3] @ points.reshape(3, -1) + pose[:3, 3:]).reshape(points.shape)
+    ahead = moved[2]
+    safe = np.where(np.abs(ahead) < CLIP, CLIP, ahead)
+    middle = np.array([(size.width - 1) / 2, (size.height - 1) / 2])[:, None, None]
+    return focus * moved[:2] / safe + middle, ahead
