@@ -85,11 +85,14 @@ def rises(name, picture, folder: Path):
     hill = Goal(net, section).hill([Choice("a", None, 1.0), Choice("b", None, 0.5)], SIZE)
     start = net.preprocessing.to_input(picture[None])
     bounds = (torch.full((1, 3, 1, 1), -1.0), torch.full((1, 3, 1, 1), 1.0))
+    begun = net.preprocessing.to_input(picture.flip(1)[None]) if hill.looks_back else None
+    looking_back = () if begun is None else (begun,)
     for step in (2 / 255, 2 / 2550, 2 / 25500):
         report = Report()
         settings = settings_for("default").ascent
-        after = Ascent(hill.gain, settings, bounds)(start, step, 3, (0,), report)
-        before, later = (hill.gain(x, (0, 0)) for x in (start, after))
+        ascent = Ascent(hill.gain, settings, bounds, begun=begun)
+        after = ascent(start, step, 3, (0,), report)
+        before, later = (hill.gain(x, (0, 0), *looking_back) for x in (start, after))
         assert before.shape == later.shape == (1,)
         assert report.steps == 3
         if later > before:
