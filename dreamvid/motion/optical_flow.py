@@ -5,6 +5,7 @@ in `then` each of its pixels was, ``now[:, y, x] ≈ then[:, y + dy, x + dx]``. 
 that direction: a forward flow with its sign turned is another field.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 
 from dreamvid.errors import NetworkError
 from dreamvid.frames import Flow, Frame, Size, constant, size_of
+from dreamvid.machine.devices import is_memory
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.torchvision.raft import NAMES, raft_sources
 from dreamvid.registry import Registry, Within, checked_options
@@ -107,8 +109,20 @@ def raft(
     ]
     pair = F.pad(torch.stack([now, then]), (0, missing[1], 0, missing[0]), mode="replicate")
     pair = pair * 2 - 1
-    with torch.inference_mode():
-        flow = net(pair[:1], pair[1:], num_flow_updates=updates)[-1][0]
+    try:
+        with torch.inference_mode():
+            flow = net(pair[:1], pair[1:], num_flow_updates=updates)[-1][0]
+    except (RuntimeError, MemoryError) as error:
+        if not is_memory(error):
+            raise
+        flow = None
+    if flow is None:
+        # Every place of the one frame is compared with every place of the other, at an eighth.
+        needed = 4 * 4 / 3 * math.prod(side / RAFT_BLOCK for side in pair.shape[-2:]) ** 2
+        raise NetworkError(
+            f"raft: out of memory at {size_of(now)}, which takes {needed / 1e9:.1f} GB and more; "
+            "use a smaller size or flow.name=dis"
+        )
     return flow[:, :height, :width].float().clone()
 
 
@@ -250,12 +264,12 @@ def _on_grey(
     return torch.from_numpy(np.ascontiguousarray(flow.transpose(2, 0, 1))).to(now.device)
 
 
-_rafts: dict[tuple[str, Path | None, torch.device], Any] = {}
+_rafts: dict[tuple[str, Path | None], Any] = {}
 
 
 def _raft_network(size: str, weights: Path | None, device: torch.device) -> Any:
-    """RAFT with its published weights from torch's cache, or those of a file."""
-    key = (size, weights, device)
+    """RAFT with its published weights from torch's cache, or those of a file; read once."""
+    key = (size, weights)
     if key not in _rafts:
         from torchvision.models import optical_flow
 
@@ -275,5 +289,5 @@ def _raft_network(size: str, weights: Path | None, device: torch.device) -> Any:
         net.name = "raft"
         weights_files.install(net, weights_files.read(weights, "raft"))
         _rafts.clear()
-        _rafts[key] = net.eval().requires_grad_(False).to(device)
-    return _rafts[key]
+        _rafts[key] = net.eval().requires_grad_(False)
+    return _rafts[key].to(device)

@@ -29,6 +29,9 @@ def local_response(x: Tensor, size: int = 5, alpha: float | Tensor = 1e-4) -> Te
         size: odd; how many channels are neighbours.
         alpha: as in Caffe, which divides it by `size`; a tensor of one number is never read back.
     """
+    if x.dtype == torch.float16:
+        # Its squares are too large for it.
+        return local_response(x.float(), size, alpha).to(x.dtype)
     band = neighbours(x.shape[1], size, x.dtype, x.device) * (alpha / size)
     return _LocalResponse.apply(x, band)  # pyright: ignore[reportReturnType]
 

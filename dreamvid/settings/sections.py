@@ -125,8 +125,9 @@ class MachineSettings:
 
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto is a GPU where there is one."""
-    precision: Literal["auto", "fp64", "fp32", "bf16"] = "auto"
-    """Of the network: bf16 is fastest where the device has it, fp64 is for comparisons."""
+    precision: Literal["auto", "fp64", "fp32", "bf16", "fp16"] = "auto"
+    """Of the network: bf16 is fastest where the device has it, fp16 on older NVIDIA GPUs. fp64 is
+    for comparisons."""
     threads: Annotated[int, Within(0, 1024)] = 0
     """Processor threads; 0 is as many as a picture's size is worth, at most one for each core."""
     tile: Annotated[int, Within(0, 65536)] = 0
