@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +19,7 @@ from dreamvid.dream.tiles import Tiler
 from dreamvid.errors import MediaError, NetworkError, SettingsError
 from dreamvid.film.carries import Situation, by_motion
 from dreamvid.film.sources import Moment
-from dreamvid.frames import Size, constant, noise, quantised, size_of
+from dreamvid.frames import Size, constant, from_pixels, noise, quantised, size_of
 from dreamvid.jobs.provenance import this_machine
 from dreamvid.machine import devices, remarks
 from dreamvid.media import codecs, encoders
@@ -419,3 +420,34 @@ def test_a_network_is_asked_on_its_own_gpu(monkeypatch):
     assert building.has_bfloat16(torch.device("cuda", 1))
     assert asked == [torch.device("cuda", 1)]
     assert network("pocket", precision="fp16").dtype == torch.float16
+
+
+def test_a_films_frames_are_followed_on_the_processor_several_at_once(monkeypatch):
+    from dreamvid.film import sources
+
+    monkeypatch.setattr(sources, "cores", lambda: 2)
+    both = threading.Barrier(2, timeout=20)
+    generator = torch.Generator().manual_seed(0)
+    shots = [
+        (torch.rand(24, 40, 3, generator=generator) * 255).to(torch.uint8).numpy() for _ in range(5)
+    ]
+
+    def method(now, then):
+        # Both ways of two pairs at once: one thread alone would wait for ever.
+        both.wait()
+        assert (now.device.type, then.device.type) == ("cpu", "cpu")
+        return torch.full((2, 24, 40), float(now[0, 0, 0] - then[0, 0, 0]))
+
+    source = sources.FilmSource(
+        lambda start: iter(shots[start:]), torch.device("meta"), method=method
+    )
+    moments = list(source.moments(0))
+    assert [moment.frame.device.type for moment in moments] == ["meta"] * 5
+    assert moments[0].correspondence is None
+    for moment in moments[1:]:
+        link = moment.correspondence
+        assert (link.flow.device.type, link.trust.device.type) == ("meta", "meta")
+        assert link.fresh.device.type == "cpu"
+    there = sources.FilmSource(lambda start: iter(shots[start:]), torch.device("cpu"))
+    for moment, shot in zip(there.moments(1), shots[1:], strict=True):
+        assert torch.equal(moment.frame, from_pixels(shot))

@@ -3,14 +3,16 @@
 import contextlib
 import ctypes
 import os
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dreamvid.errors import SettingsError
+from dreamvid.frames import Frame, checked, to_pixels
 from dreamvid.machine.remarks import say_once
 from dreamvid.machine.threads import cores
 
@@ -196,8 +198,51 @@ def leaving(*tensors: Tensor) -> Callable[[], tuple[Tensor, ...]]:
     return there
 
 
+def leaving_pixels(frame: Frame, depth: int = 8) -> Callable[[], np.ndarray]:
+    """Begin to bring the pixels of a `quantised` frame to the processor, as `to_pixels` gives them.
+
+    A GPU rounds them to whole numbers itself: a quarter of the bytes leave it, or half of them.
+    """
+    if frame.device.type == "cpu":
+        return partial(to_pixels, frame, depth)
+    whole = checked(frame).mul(2**depth - 1).round().permute(1, 2, 0)
+    kind = torch.uint8 if depth == 8 else torch.uint16
+    there = leaving(whole.to(torch.int32).to(kind).contiguous())
+    return lambda: there()[0].numpy()
+
+
+def arriving(tensors: Sequence[Tensor], device: torch.device) -> Callable[[], tuple[Tensor, ...]]:
+    """Begin to bring tensors to a device; what this gives are those that it may work with.
+
+    To a GPU they come by pinned memory on a stream of their own. Its work that is asked for
+    meanwhile does not wait, only what is asked for after the call. Any thread may begin.
+    """
+    if device.type != "cuda":
+        there = tuple(tensor.to(device) for tensor in tensors)
+        return lambda: there
+    stream = _arriving_stream(device)
+    with torch.cuda.device(device), torch.cuda.stream(stream):
+        coming = tuple(sent(tensor, device) for tensor in tensors)
+        came = torch.cuda.Event()
+        came.record(stream)
+
+    def arrived() -> tuple[Tensor, ...]:
+        current = torch.cuda.current_stream(device)
+        current.wait_event(came)
+        for tensor in coming:
+            tensor.record_stream(current)
+        return coming
+
+    return arrived
+
+
 @cache
 def _leaving_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
+
+
+@cache
+def _arriving_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 

@@ -55,6 +55,13 @@ class Correspondence:
     """(H, W), from 0, where nothing is known of the pixel's past, to 1."""
     cut: bool
     """Whether a new shot begins with the frame."""
+    known: Tensor | None = None
+    """The trust on the processor, for what is decided there; None: only on the device."""
+
+    @property
+    def fresh(self) -> Tensor:
+        """(H, W), how little was there before, from 0 to 1; on the processor where it is known."""
+        return 1 - (self.trust if self.known is None else self.known)
 
 
 @flows.register
@@ -141,6 +148,11 @@ def method_for(options: Mapping[str, Any]) -> Method:
     return lambda now, then: method(now, then, **checked)
 
 
+def works_here(options: Mapping[str, Any]) -> bool:
+    """Whether a method works on the processor, so that frames need not be on another device."""
+    return flows[options.get("name", "dis")] is not raft
+
+
 def check_for(options: Mapping[str, Any]) -> Method | None:
     """A quicker method for the way back, which only decides what to trust, if one is as good."""
     if options.get("name", "dis") == "dis" and options.get("preset", "fine") == "fine":
@@ -155,7 +167,8 @@ def correspondence(
     backward, forward = method(now, then), (check or method)(then, now)
     trust = _array(trust_of(backward, forward)) * _array(likeness(now, _sampled(then, backward)))
     cut = float(trust.mean()) < CUT
-    return Correspondence(backward, torch.from_numpy(trust).to(now.device), cut)
+    known = torch.from_numpy(trust)
+    return Correspondence(backward, known.to(now.device), cut, known)
 
 
 def shrunk(flow: Flow, size: Size) -> Flow:
