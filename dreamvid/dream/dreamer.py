@@ -21,6 +21,7 @@ from dreamvid.machine.devices import device_for, made_ready, pixels_together
 from dreamvid.machine.threads import worth
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
+from dreamvid.networks.kernels import choose
 from dreamvid.networks.layers import Choice, ever
 from dreamvid.objectives import Goal, Hill
 from dreamvid.settings import Settings
@@ -299,13 +300,15 @@ def network_for(settings: Settings, *, keep_memory: bool = True) -> Network:
     device = device_for(settings.machine.device)
     if device.type == "mps" and settings.machine.precision == "fp64":
         raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16, fp16 or fp32")
-    return network(
+    net = network(
         settings.network.name,
         weights=settings.network.weights or (),
         device=device,
         precision=settings.machine.precision,
         options=settings.network.options,
     )
+    choose(settings.machine.kernels, device, net.dtype)
+    return net
 
 
 def dreamer_for(
