@@ -197,8 +197,9 @@ class Run:
             "skipped": ascent.skipped,
             **tone(),
         }
-        self.job.write(index, frame()[0], notes)
-        self.progress.frame(index, {**notes, "left": left})
+        (arrived,) = frame()
+        self.job.write(index, arrived, notes)
+        self.progress.frame(index, {**notes, "left": left, "frame": arrived})
 
     def _tell_room(self, count: int, like: range, bars: Bars | None = None) -> None:
         """Say what `count` frames will take of the disk, unless one takes about what was said.
