@@ -48,7 +48,7 @@ def zoom(
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
-    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16", "fp16"] | None = None,
     background: str | None = None,
     depth: Literal[8, 16] | None = None,
     cadence: int | None = None,
@@ -104,7 +104,7 @@ def zoom(
             networks, NAME=FILE for each. Default: the network's own.
         plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
-        precision: auto, bf16, fp32 or fp64. Default: auto.
+        precision: auto, bf16, fp16, fp32 or fp64. Default: auto.
         background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
             what the picture shows on.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
@@ -158,7 +158,7 @@ def video(
     plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     seed: int | None = None,
     device: str | None = None,
-    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16", "fp16"] | None = None,
     background: str | None = None,
     depth: Literal[8, 16] | None = None,
     min_free: int | str | None = None,
@@ -216,7 +216,7 @@ def video(
         plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         seed: Random seed; another number gives another dream. Default: 0.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
-        precision: auto, bf16, fp32 or fp64. Default: auto.
+        precision: auto, bf16, fp16, fp32 or fp64. Default: auto.
         background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
             what the picture shows on.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
@@ -261,7 +261,7 @@ def loop(
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
-    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16", "fp16"] | None = None,
     background: str | None = None,
     depth: Literal[8, 16] | None = None,
     cadence: int | None = None,
@@ -318,7 +318,7 @@ def loop(
             networks, NAME=FILE for each. Default: the network's own.
         plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
-        precision: auto, bf16, fp32 or fp64. Default: auto.
+        precision: auto, bf16, fp16, fp32 or fp64. Default: auto.
         background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
             what the picture shows on.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
@@ -355,7 +355,7 @@ def image(
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
-    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16", "fp16"] | None = None,
     background: str | None = None,
     keep_alpha: bool | None = None,
     depth: Literal[8, 16] | None = None,
@@ -399,7 +399,7 @@ def image(
             networks, NAME=FILE for each. Default: the network's own.
         plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
-        precision: auto, bf16, fp32 or fp64. Default: auto.
+        precision: auto, bf16, fp16, fp32 or fp64. Default: auto.
         background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
             what the picture shows on.
         keep_alpha: Keep the picture's transparency.
@@ -445,7 +445,7 @@ def frames(
     plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     seed: int | None = None,
     device: str | None = None,
-    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16", "fp16"] | None = None,
     background: str | None = None,
     depth: Literal[8, 16] | None = None,
     min_free: int | str | None = None,
@@ -505,7 +505,7 @@ def frames(
         plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         seed: Random seed; another number gives another dream. Default: 0.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
-        precision: auto, bf16, fp32 or fp64. Default: auto.
+        precision: auto, bf16, fp16, fp32 or fp64. Default: auto.
         background: What shows through transparent pixels: a name or #RRGGBB. Default: black, or
             what the picture shows on.
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
@@ -537,7 +537,7 @@ def sheet(
     weights: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     plugins: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     device: str | None = None,
-    precision: Literal["auto", "fp64", "fp32", "bf16"] | None = None,
+    precision: Literal["auto", "fp64", "fp32", "bf16", "fp16"] | None = None,
 ) -> Result:
     """Dream one picture in many ways, side by side, and return the path of the sheet.
 
@@ -564,5 +564,5 @@ def sheet(
             networks, NAME=FILE for each. Default: the network's own.
         plugins: A Python file that adds motions, presets and more; repeatable. Default: none.
         device: auto, cpu, cuda, cuda:N or mps. Default: auto.
-        precision: auto, bf16, fp32 or fp64. Default: auto.
+        precision: auto, bf16, fp16, fp32 or fp64. Default: auto.
     """
