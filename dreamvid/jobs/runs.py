@@ -237,7 +237,7 @@ class Run:
         self.job.note(index, sha256, notes)
         if self.beside:
             self.beside(index, pixels)
-        self.progress.frame(index, {**notes, "left": left})
+        self.progress.frame(index, {**notes, "left": left, "pixels": pixels})
 
     def _tell_room(self, count: int, like: range, bars: Bars | None = None) -> None:
         """Say what `count` frames will take of the disk, unless one takes about what was said.
