@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -164,3 +165,16 @@ def test_an_encoder_that_is_not_wanted_any_more_is_stopped_at_once():
         beside(0, np.array(0))
         assert begun.wait(30)
     assert time.monotonic() - at < 30
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 2), (5, 5), (64, 16)])
+def test_an_encoder_has_a_thread_for_each_core(cores, threads, monkeypatch, picture):
+    from dreamvid.media import film_writing
+
+    given = []
+    monkeypatch.setattr(film_writing, "cores", lambda: cores)
+    monkeypatch.setattr(
+        film_writing, "encode", lambda *_, threads, **__: given.append(threads) or 1
+    )
+    film_writing.encode_film(iter([picture]), "film.mp4", Fraction(30))
+    assert given == [threads]
