@@ -4,6 +4,7 @@ import contextlib
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 
@@ -14,7 +15,8 @@ from dreamvid.networks import operations
 @contextlib.contextmanager
 def as_torch_is() -> Iterator[None]:
     """What plain PyTorch does by itself on a GPU, which a dreamer has changed for the process."""
-    cudnn, fused = torch.backends.cudnn, operations.fused()
+    cudnn: Any = torch.backends.cudnn
+    fused = operations.fused()
     before = cudnn.allow_tf32, cudnn.deterministic
     operations.fuse(None)
     cudnn.allow_tf32, cudnn.deterministic = True, False
