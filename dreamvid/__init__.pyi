@@ -38,6 +38,7 @@ def zoom(
     keep_color: bool | None = None,
     of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
+    dream: str | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -90,6 +91,8 @@ def zoom(
             city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
+        dream: ascent, turbo (one pass of a small network, many times as fast), or the file of a
+            network that `dreamvid turbo` made. Default: ascent.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -143,6 +146,7 @@ def video(
     sound_track: int | None = None,
     of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
+    dream: str | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -197,6 +201,8 @@ def video(
             city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
+        dream: ascent, turbo (one pass of a small network, many times as fast), or the file of a
+            network that `dreamvid turbo` made. Default: ascent.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -243,6 +249,7 @@ def loop(
     keep_color: bool | None = None,
     of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
+    dream: str | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -296,6 +303,8 @@ def loop(
             city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
+        dream: ascent, turbo (one pass of a small network, many times as fast), or the file of a
+            network that `dreamvid turbo` made. Default: ascent.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -333,6 +342,7 @@ def image(
     keep_color: bool | None = None,
     of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
+    dream: str | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -370,6 +380,8 @@ def image(
             city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
+        dream: ascent, turbo (one pass of a small network, many times as fast), or the file of a
+            network that `dreamvid turbo` made. Default: ascent.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.

@@ -21,6 +21,7 @@ PANELS = {
         "video",
         "loop",
         "image",
+        "live",
         "resume",
         "encode",
         "run",
@@ -28,7 +29,7 @@ PANELS = {
         "clean",
     ),
     "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
-    "Networks and speed": ("weights", "bench", "distil", "train"),
+    "Networks and speed": ("weights", "bench", "distil", "train", "turbo"),
 }
 """The commands in the order people need them."""
 

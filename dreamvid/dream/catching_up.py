@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dreamvid.dream.ascent import Number
+from dreamvid.dream.plan import OctavePlan
 from dreamvid.frames import Size, resized, size_of
 
 NONE_NEEDED, ALL_NEEDED = 0.35, 0.75
@@ -93,3 +95,11 @@ def pasted(picture: Tensor, part: Tensor, box: Box) -> Tensor:
     picture = picture.clone(memory_format=torch.contiguous_format)
     picture[:, :, box.rows, box.columns] = part
     return picture
+
+
+def step_size_for(here: OctavePlan, fresh: Tensor | None, image: Tensor) -> Number:
+    """The step size at an octave: a first frame's where `fresh` (H, W) is 1, a later one's at 0."""
+    if fresh is None:
+        return here.step_size
+    share = resized(fresh[None], size_of(image))[0].to(image.dtype)
+    return here.step_size + (here.first_step_size - here.step_size) * share

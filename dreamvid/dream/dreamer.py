@@ -8,13 +8,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dreamvid.dream.ascent import Ascent, Number, Step
-from dreamvid.dream.catching_up import Box, boxes, needing, pasted
+from dreamvid.dream.ascent import Ascent, Step
+from dreamvid.dream.catching_up import Box, boxes, needing, pasted, step_size_for
 from dreamvid.dream.cuda_graphs import Recordings, cuda_graph
 from dreamvid.dream.octaves import climbed, largest_octaves, octave_sizes
-from dreamvid.dream.plan import FramePlan, OctavePlan, Plan
+from dreamvid.dream.plan import FramePlan, Plan
 from dreamvid.dream.report import Report, Watch
 from dreamvid.dream.tiles import InParts, Tiler, in_one_piece
+from dreamvid.dream.turbo.adding import TURBO, turbo_for
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
 from dreamvid.machine.devices import device_for, made_ready
@@ -45,8 +46,11 @@ class Dreamer:
         self.plan = Plan(network, choices, settings)
         options = self.plan.timeline.options
         self.goal = Goal(network, settings.objective, options, settings.film.rate, settings.music)
+        self.turbo = turbo_for(settings, network)
         for each in self.plan.everything:
             self.goal.check(each)
+        if self.turbo:
+            self.turbo.check(self.plan.everything)
         self.report = Report()
         self.watch: Watch | None = None
         """Called after every step, with pictures in the network's own units."""
@@ -100,14 +104,17 @@ class Dreamer:
             here = plan.octaves[octave]
             place = (*key, passed * plan.settings.count + octave)
             new = fresh if later else None
-            step_size = _with_fresh(here, new, image)
+            if self.turbo:
+                with self._threads_worth(image):
+                    image, new = self.turbo(image, here, new, lift), None
+            step_size = step_size_for(here, new, image)
             if lift is not None:
                 step_size = step_size * resized(lift[None], size_of(image))[0].to(image.dtype)
             ascent = self._ascent(plan, octave, image, isinstance(step_size, Tensor))
             with self._threads_worth(image):
                 if new is not None:
                     image = self._caught_up(plan, octave, image, new, place, report)
-                return ascent(image, step_size, here.steps, place, report)
+                return ascent(image, step_size, here.climbed, place, report)
 
         inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
         for passed in range(plan.settings.passes):
@@ -126,6 +133,11 @@ class Dreamer:
         if not choices:
             return inputs.new_zeros(len(inputs))
         return self.goal.hill(choices, size_of(inputs), index).gain(inputs, offsets)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of the files that the dream looks at, by the settings that name them."""
+        return {**self.goal.pictures, **({TURBO: self.turbo.sha256} if self.turbo else {})}
 
     @property
     def layers(self) -> list[str]:
@@ -257,14 +269,6 @@ class Dreamer:
         if hill.local and not self._tilers[hill.layers].takes_whole(Size(*key[-2:])):
             return step
         return self._recordings(key, step)
-
-
-def _with_fresh(here: OctavePlan, fresh: Tensor | None, image: Tensor) -> Number:
-    """The step size at an octave: a first frame's where `fresh` (H, W) is 1, a later one's at 0."""
-    if fresh is None:
-        return here.step_size
-    share = resized(fresh[None], size_of(image))[0].to(image.dtype)
-    return here.step_size + (here.first_step_size - here.step_size) * share
 
 
 def with_fitting_octaves(
