@@ -80,7 +80,9 @@ class Turbo:
         reach: float | Tensor = travel(plan.step_size / preprocessing.level, plan.steps)
         if fresh is not None:
             first = travel(plan.first_step_size / preprocessing.level, plan.first_steps)
-            reach = reach + (first - reach) * resized(fresh[None], size_of(inputs))[0]
+            reach = (
+                reach + (first - reach) * resized(fresh[None].to(inputs.device), size_of(inputs))[0]
+            )
         if lift is not None:
             reach = reach * resized(lift[None], size_of(inputs))[0]
         pictures = preprocessing.to_pictures(inputs).clamp(0, 1).float()
