@@ -248,6 +248,8 @@ def test_a_tapped_tempo_pulses():
     assert at_beat > 1.5 > 1 > tempo.strength() > 0
     now[0] = 2.5
     assert tempo.strength() == pytest.approx(at_beat)
+    tempo.forget()
+    assert tempo.strength() == 1
 
 
 def test_osc_is_read_as_it_is_written():

@@ -281,3 +281,26 @@ def test_a_training_that_cannot_be_is_refused(trained, words, told):
     assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
     assert told in result.stderr
     assert sorted(trained.iterdir()) == before
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("suffix", [".pt", ".onnx"])
+def test_an_export_takes_pictures_of_any_size(file, tmp_path, suffix):
+    if suffix == ".onnx":
+        pytest.importorskip("onnx")
+        pytest.importorskip("onnxruntime")
+    result = call_cli("turbo", "export", file, "-o", f"mine{suffix}", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    again = call_cli("turbo", "export", file, "-o", f"mine{suffix}", cwd=tmp_path)
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    if suffix == ".pt":
+        loaded = torch.jit.load(str(tmp_path / "mine.pt"))
+        picture = torch.rand(1, 3, 50, 90)
+        dreamed = turbo_of(file).turbo.added_to(picture, [Choice("4c")], 4.0)
+        assert torch.allclose(loaded(picture, torch.tensor([[4.0]])), dreamed, atol=2e-3)
+
+
+def test_an_export_that_cannot_be_is_refused(file, tmp_path):
+    result = call_cli("turbo", "export", file, "-o", "mine.txt", cwd=tmp_path)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert ".onnx" in result.stderr

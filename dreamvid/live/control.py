@@ -68,6 +68,10 @@ class Tempo:
             self._taps.clear()
         self._taps.append(now)
 
+    def forget(self) -> None:
+        """No tempo."""
+        self._taps.clear()
+
     @property
     def seconds(self) -> float:
         """From beat to beat; 0 where there is no tempo."""

@@ -112,6 +112,7 @@ class Show:
         elif word == "reset":
             dream.forget()
             self.frozen = self.clean = False
+            self.tempo.forget()
         elif word == "tap":
             self.tempo.tap()
         elif word in ("stronger", "weaker"):
