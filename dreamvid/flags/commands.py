@@ -192,7 +192,10 @@ OWN: dict[str, Flag] = {
         unset="window",
         several=True,
     ),
-    "live.dream": FLAGS["dream"]._replace(unset="turbo, where the package has one"),
+    "live.dream": FLAGS["dream"]._replace(
+        help="ascent, turbo, or the file of a network that `dreamvid turbo` made; left out, turbo "
+        "where the package has one."
+    ),
     "live.size": FLAGS["size"]._replace(unset="480"),
     "live.fps": FLAGS["fps"]._replace(
         help="Frames a second to hold; steps, octaves and size go down for it.", unset="15"
