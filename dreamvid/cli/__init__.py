@@ -4,7 +4,18 @@ import os
 import signal
 import sys
 
-from dreamvid.cli import bench, everyday, films, jobs, live, queue, studying, training, weights
+from dreamvid.cli import (
+    bench,
+    everyday,
+    films,
+    jobs,
+    live,
+    queue,
+    studio,
+    studying,
+    training,
+    weights,
+)
 from dreamvid.cli.app import app, fail
 from dreamvid.cli.hints import told
 from dreamvid.errors import DreamvidError, Stopped, StorageError
@@ -18,6 +29,7 @@ __all__ = [
     "live",
     "main",
     "queue",
+    "studio",
     "studying",
     "training",
     "weights",
