@@ -27,8 +27,8 @@ SMALLER = {
     "sheet": ["--size", "96x64"],
     "explain": ["--size", "96x64", "--iterations", "1", "--octaves", "1"],
 }
-TRAINING = ("distil", "train", "bench")
-"""Commands that take minutes; each has a test file of its own."""
+TRAINING = ("distil", "train", "bench", "studio")
+"""Commands that take minutes, or do not end; each has a test file of its own."""
 GOOGLENET = SHARED / "weights" / "bvlc_googlenet.safetensors"
 
 
