@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from dreamvid.cli import bench, films, jobs, queue, studio, studying, training, weights
+from dreamvid.cli import bench, everyday, films, jobs, queue, studio, studying, training, weights
 from dreamvid.cli.app import app, fail
 from dreamvid.cli.hints import told
 from dreamvid.errors import DreamvidError, Stopped, StorageError
@@ -12,6 +12,7 @@ from dreamvid.errors import DreamvidError, Stopped, StorageError
 __all__ = [
     "app",
     "bench",
+    "everyday",
     "films",
     "jobs",
     "main",
