@@ -29,8 +29,8 @@ SMALLER = {
     "sheet": ["--size", "96x64"],
     "explain": ["--size", "96x64", "--iterations", "1", "--octaves", "1"],
 }
-TRAINING = ("distil", "train", "turbo", "bench", "live")
-"""Commands that take minutes, or a camera; each has a test file of its own."""
+TRAINING = ("distil", "train", "turbo", "bench", "live", "studio")
+"""Commands that take minutes, need a camera or do not end; each has a test file of its own."""
 GOOGLENET = SHARED / "weights" / "bvlc_googlenet.safetensors"
 
 
