@@ -36,7 +36,9 @@ GOOGLENET = SHARED / "weights" / "bvlc_googlenet.safetensors"
 
 def commands(page):
     """The command lines of a page's shell blocks, each as words."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(
+        r"^```(?:sh|\{dream\})\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
     for line in "".join(blocks).replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         # What goes into a file goes to standard output here.
@@ -79,6 +81,7 @@ def place(tmp_path_factory):
     seed = photographic(media.read_picture(ROOT / "samples" / "seed.jpg"), Size(80, 128))
     names = ("seed.jpg", "photo.jpg", "other.jpg", "flowers.jpg", "face.png", "left.png")
     (folder / "photos").mkdir()
+    media.write_picture(seed, folder / "sky.png")
     (folder / "samples").mkdir()
     for name in (*names, "samples/seed.jpg", "photos/a.jpg", "photos/b.png"):
         media.write_picture(seed, folder / name)
