@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from dreamvid.cli import bench, everyday, films, jobs, queue, studying, training, weights
+from dreamvid.cli import bench, everyday, films, jobs, queue, studio, studying, training, weights
 from dreamvid.cli.app import app, fail
 from dreamvid.cli.hints import told
 from dreamvid.errors import DreamvidError, Stopped, StorageError
@@ -17,6 +17,7 @@ __all__ = [
     "jobs",
     "main",
     "queue",
+    "studio",
     "studying",
     "training",
     "weights",

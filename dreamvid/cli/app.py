@@ -26,6 +26,7 @@ PANELS = {
         "run",
         "jobs",
         "clean",
+        "studio",
     ),
     "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
     "Networks and speed": ("weights", "bench", "distil", "train"),

@@ -186,6 +186,19 @@ OWN: dict[str, Flag] = {
     ),
     "train.seed": Flag("Random seed.", "N", "recipe.seed", "number", "0"),
     "train.resume": Flag("Go on where it stopped, with its settings.", kind="switch"),
+    "studio.port": Flag(
+        "Where on this machine the page is; 0 is any that is free.",
+        "N",
+        kind="whole",
+        default=8765,
+        least=0,
+    ),
+    "studio.host": Flag(
+        "Listen on this address; others than 127.0.0.1 need the token that is printed then.",
+        "ADDRESS",
+        default="127.0.0.1",
+    ),
+    "studio.no_browser": Flag("Open no browser.", kind="switch"),
     "weights fetch.offline": Flag("Download nothing: check what is here.", kind="switch"),
 }
 """Flags that mean something else, or are there only, in one command: by command and name."""
@@ -211,6 +224,7 @@ COMMANDS: dict[str, str] = {
     "run": "check quiet",
     "jobs": "",
     "clean": "yes",
+    "studio": "port host no_browser",
     "info": "",
     "list": "weights plugins",
     "show": "plugins",
