@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dreamvid.dream.plan import OctavePlan
 from dreamvid.frames import Size, resized, size_of
+from dreamvid.machine.devices import sent
 
 NONE_NEEDED, ALL_NEEDED = 0.35, 0.75
 """How fresh a place is that needs no more steps, and one that needs them in full."""
@@ -19,10 +21,21 @@ AROUND = 16
 """Pixels around such a place that are dreamed with it, so that the network sees what is there."""
 SPECK = 4.0
 """Standard deviation, in pixels, of the blur in which a place too small to matter disappears."""
+WANTED = 0.4
+"""How much a place must need, once blurred, to be dreamed more."""
 SMALLEST = 64
 """The shortest side that is cut out, in pixels."""
 GRID = 16
 """Sides and places of what is cut out are multiples of it, so that few sizes occur."""
+
+
+class Fresh(NamedTuple):
+    """How fresh each place is, (H, W) from 0 to 1."""
+
+    here: Tensor
+    """On the processor, where it is read."""
+    there: Tensor
+    """On the device, where it is reckoned with."""
 
 
 class Box(NamedTuple):
@@ -32,24 +45,42 @@ class Box(NamedTuple):
     columns: slice
 
 
+def freshness(fresh: Tensor | None, device: torch.device) -> Fresh | None:
+    """`fresh` in both places, by one transfer at most, which waits only for what comes back."""
+    return None if fresh is None else Fresh(fresh.cpu(), sent(fresh, device))
+
+
+def step_size_of(
+    octave: OctavePlan, fresh: Tensor | None, image: Tensor, lift: Tensor | None = None
+) -> float | Tensor:
+    """The step size at an octave: a first frame's where `fresh` (H, W) is 1, a later one's at 0.
+
+    It is `lift` (H, W) times as large.
+    """
+    size: float | Tensor = octave.step_size
+    if fresh is not None:
+        share = resized(fresh[None], size_of(image))[0].to(image.dtype)
+        size = size + (octave.first_step_size - size) * share
+    if lift is not None:
+        size = size * resized(lift[None], size_of(image))[0].to(image.dtype)
+    return size
+
+
 Climb = Callable[[Tensor, Box, Tensor, int], Tensor]
 """From a part of pictures, where it is, how much each place needs (h, w) and the part's number to
 the part, dreamed."""
 
 
-def caught_up(image: Tensor, fresh: Tensor, least: int, whole: bool, climb: Climb) -> Tensor:
-    """Pictures `image` (N, 3, H, W), dreamed on where they are fresh.
+def caught_up(image: Tensor, fresh: Fresh, least: int, whole: bool, climb: Climb) -> Tensor:
+    """Pictures `image` (N, 3, H, W) of an octave, dreamed on where they are fresh.
 
-    Args:
-        image: at one octave.
-        fresh: (H, W), see `needing`.
-        least: the shortest side that the network takes.
-        whole: whether it has to see the whole picture.
-        climb: see `Climb`.
+    `least` is the shortest side that the network takes, and `whole` says that it has to see all.
     """
-    need = needing(fresh, size_of(image))
-    found = boxes(need, least)
-    if found and whole:
+    found = boxes(needing(fresh.here, size_of(image)), least)
+    if not found:
+        return image
+    need = needing(fresh.there, size_of(image))
+    if whole:
         found = [Box(slice(None), slice(None))]
     for number, box in enumerate(found):
         part = image[:, :, box.rows, box.columns].contiguous()
@@ -70,8 +101,10 @@ def boxes(need: Tensor, least: int) -> list[Box]:
     `least` is the shortest side that the network takes.
     """
     size = size_of(need)
+    if need.max() <= WANTED:
+        return []
     blurred = cv2.GaussianBlur(need.float().cpu().numpy(), (0, 0), SPECK)
-    wanted = (blurred > 0.4).astype(np.uint8)
+    wanted = (blurred > WANTED).astype(np.uint8)
     if not wanted.any():
         return []
     near = cv2.dilate(wanted, np.ones((2 * AROUND + 1, 2 * AROUND + 1), np.uint8))

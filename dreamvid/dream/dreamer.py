@@ -1,35 +1,32 @@
 """The dreamer: one frame through all its octaves."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from dreamvid.dream.ascent import Ascent, Step
-from dreamvid.dream.catching_up import Box, caught_up
-from dreamvid.dream.cuda_graphs import Recordings, cuda_graph
-from dreamvid.dream.loading import network_for
+from dreamvid.dream import catching_up
+from dreamvid.dream.ascent import Ascent, Step, gain_and_gradients, gain_scale
+from dreamvid.dream.cuda_graphs import recordings_for
 from dreamvid.dream.octaves import climbed, largest_octaves, octave_sizes
+from dreamvid.dream.opening import network_for
 from dreamvid.dream.plan import FramePlan, Plan
 from dreamvid.dream.report import Report, Watch
 from dreamvid.dream.spaces import photographs_of, space_for
 from dreamvid.dream.spaces.climbing import SpaceAscent
-from dreamvid.dream.tiles import InParts, Tiler, in_one_piece
+from dreamvid.dream.tiles import Tiler, in_one_piece
+from dreamvid.dream.turbo.adding import TURBO, turbo_for
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
+from dreamvid.machine.devices import pixels_together
 from dreamvid.machine.threads import worth
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice, ever
 from dreamvid.objectives import Goal, Hill
 from dreamvid.settings import Settings
-
-TOGETHER = {"cpu": 16 * 224 * 224, "cuda": 64 * 224 * 224}
-"""Pixels dreamed together: more of them gain no speed, measured on two cores."""
-BYTES_TOGETHER = 2**13
-"""Of a GPU's memory, for each of those pixels: twice what most networks take."""
 
 
 class Dreamer:
@@ -46,10 +43,13 @@ class Dreamer:
         self.plan = Plan(network, choices, settings)
         options = self.plan.timeline.options
         self.goal = Goal(network, settings.objective, options, settings.film.rate, settings.music)
+        self.turbo = turbo_for(settings, network)
         for each in self.plan.everything:
             self.goal.check(each)
         self.space = space_for(settings)
         """Makes the space that the dream climbs in; None: it climbs in pixels."""
+        if self.turbo:
+            self.turbo.check(self.plan.everything)
         self.report = Report()
         self.watch: Watch | None = None
         """Called after every step, with pictures in the network's own units."""
@@ -59,7 +59,7 @@ class Dreamer:
         low, high = network.preprocessing.to_input(ends[:, None, None, None].expand(2, 3, 1, 1))
         self._bounds = (low[None], high[None])
         self._tilers: dict[frozenset[str], Tiler] = {}
-        self._recordings = Recordings(cuda_graph) if self._device.type == "cuda" else None
+        self._recordings = recordings_for(self._device)
         self._small: dict[tuple[int, Size], bool] = {}
 
     def __call__(
@@ -78,7 +78,7 @@ class Dreamer:
             key: the jitter depends on it.
             later: whether `frame` is a dream already.
             fresh: (H, W) from 0 to 1. Where it is 1, `frame` is no dream after all, and its steps
-                are as large as those of a first frame.
+                are as large as those of a first frame. Best on the processor, where it is read.
             index: its number in the film, for layers and settings that change in its course.
             lift: (H, W), how many times as large the steps are.
         """
@@ -97,19 +97,22 @@ class Dreamer:
         self.check(size_of(frames))
         plan = self.plan.at(index, later)
         report = Report(self.watch)
+        new = catching_up.freshness(fresh, self._device) if later else None
 
         def dream(passed: int, image: Tensor, octave: int) -> Tensor:
             report.begin(passed, octave, size_of(image))
             here = plan.octaves[octave]
             place = (*key, passed * plan.settings.count + octave)
-            new = fresh if later else None
-            step_size = here.step_size_where(new, lift, image)
+            if self.turbo:
+                with self._threads_worth(image):
+                    image = self.turbo(image, here, new and new.there, lift)
+            step_size = catching_up.step_size_of(here, new and new.there, image, lift)
             varied, first = isinstance(step_size, Tensor), not (later or passed or octave)
             ascent = self._ascent(plan, octave, image, varied, begun, first)
             with self._threads_worth(image):
-                if new is not None:
+                if new is not None and not self.turbo:
                     image = self._caught_up(plan, octave, image, begun, new, place, report)
-                return ascent(image, step_size, here.steps, place, report)
+                return ascent(image, step_size, here.climbed, place, report)
 
         inputs = begun = self.network.preprocessing.to_input(frames.to(self._dtype))
         for passed in range(plan.settings.passes):
@@ -130,9 +133,10 @@ class Dreamer:
         return self.goal.hill(choices, size_of(inputs), index).gain(inputs, offsets)
 
     @property
-    def pictures(self) -> dict[str, str]:
-        """The SHA-256 of every picture that the dream looks at, by its setting."""
-        return {**self.goal.pictures, **photographs_of(self.settings.space)}
+    def files(self) -> dict[str, str]:
+        """SHA-256 of the files that the dream looks at, by the settings that name them."""
+        seen = {**self.goal.pictures, **photographs_of(self.settings.space)}
+        return {**seen, **({TURBO: self.turbo.sha256} if self.turbo else {})}
 
     @property
     def layers(self) -> list[str]:
@@ -148,12 +152,7 @@ class Dreamer:
         """How many pictures of that size are best dreamed at once, where they are independent."""
         if self.plan.changes or self.goal.moves:
             return 1
-        pixels = TOGETHER.get(self._device.type, TOGETHER["cuda"])
-        if self._device.type == "cuda":
-            # Of all its memory, not what is free now: the same machine makes the same film.
-            total = torch.cuda.get_device_properties(self._device).total_memory
-            pixels = min(pixels, total // BYTES_TOGETHER)
-        return max(1, pixels // math.prod(size))
+        return max(1, pixels_together(self._device) // math.prod(size))
 
     def check(self, size: Size, seed: Size | None = None) -> None:
         """Raise `SettingsError` if the seed or the smallest octave is too small to dream."""
@@ -210,7 +209,7 @@ class Dreamer:
         octave: int,
         image: Tensor,
         begun: Tensor,
-        fresh: Tensor,
+        fresh: catching_up.Fresh,
         key: Key,
         report: Report,
     ) -> Tensor:
@@ -221,14 +220,13 @@ class Dreamer:
             return image
         hill = self.goal.hill(here.choices, size_of(image), plan.index)
 
-        def climb(part: Tensor, box: Box, need: Tensor, number: int) -> Tensor:
+        def climb(part: Tensor, box: catching_up.Box, need: Tensor, number: int) -> Tensor:
             base = resized(begun, size_of(image))[:, :, box.rows, box.columns]
             ascent = self._ascent(plan, octave, part, True, base)
-            step_size = here.first_step_size * need
-            return ascent(part, step_size, more, (*key, number, more), report)
+            return ascent(part, here.first_step_size * need, more, (*key, number, more), report)
 
         whole = hill.masks is not None or not hill.local
-        return caught_up(image, fresh, self.network.smallest_side, whole, climb)
+        return catching_up.caught_up(image, fresh, self.network.smallest_side, whole, climb)
 
     def _threads_worth(self, image: Tensor) -> AbstractContextManager[None]:
         """The threads for an octave; those that the user asked for are taken everywhere."""
@@ -245,47 +243,49 @@ class Dreamer:
         begun: Tensor,
         first: bool = False,
     ) -> Ascent | SpaceAscent:
-        """The ascent at an octave, for pictures like `image`; `varied` steps have many sizes.
-
-        `begun` are the pictures before they were dreamed, of any size; `first` says that none was.
-        """
+        """The ascent for pictures like `image`, once `begun`; `varied` steps have many sizes."""
         hill = self.goal.hill(plan.octaves[octave].choices, size_of(image), plan.index)
         before = resized(begun, size_of(image)) if hill.looks_back else None
-        in_parts, settings = self._in_parts(hill), plan.ascent
+        in_parts = self._tiler(hill) if hill.local else in_one_piece
         if self.space:
-            return SpaceAscent(
-                self.space, hill, settings, self.network.preprocessing, first, in_parts, before
-            )
+            units = self.network.preprocessing
+            return SpaceAscent(self.space, hill, plan.ascent, units, first, in_parts, before)
         return Ascent(
             hill.gain,
-            settings,
+            plan.ascent,
             self._bounds,
             masks=hill.masks,
             in_parts=in_parts,
-            recorded=partial(self._recorded, hill, (octave, varied, *image.shape)),
+            recorded=partial(self._recorded, hill, image, (plan.octaves[octave].choices, varied)),
+            scale=gain_scale(self.network.dtype, size_of(image)),
             begun=before,
         )
-
-    def _in_parts(self, hill: Hill) -> InParts:
-        """What computes a hill's gradient in bounded memory, where its parts can be computed."""
-        if not hill.local:
-            return in_one_piece
-        return self._tiler(hill)
 
     def _tiler(self, hill: Hill) -> Tiler:
         if hill.layers not in self._tilers:
             tile = self.settings.machine.tile
-            self._tilers[hill.layers] = Tiler(self.network, list(hill.layers), tile)
+            layers = list(hill.layers)
+            self._tilers[hill.layers] = Tiler(self.network, layers, tile, self._spared)
         return self._tilers[hill.layers]
 
-    def _recorded(self, hill: Hill, key: tuple[int, ...], step: Step) -> Step:
-        """The step that is recorded for `key`; `step` itself if it changes or needs tiles."""
-        changes = self.plan.changes or self.goal.moves or hill.looks_back
+    def _spared(self) -> bool:
+        """Give back the memory of recorded steps; whether there were any."""
+        return self._recordings is not None and self._recordings.forget()
+
+    def _recorded(
+        self, hill: Hill, image: Tensor, key: tuple[Hashable, ...], whole: Step, plain: Step
+    ) -> Step:
+        """The step recorded for `key` and pictures like `image`; `plain` if it changes or is tiled.
+
+        That is decided at a size's first step, so that a resumed film takes the same steps.
+        """
+        changes = self.plan.remakes_steps or self.goal.moves or hill.looks_back
         if self._recordings is None or changes or not hill.rollable:
-            return step
-        if hill.local and not self._tilers[hill.layers].takes_whole(Size(*key[-2:])):
-            return step
-        return self._recordings(key, step)
+            return plain
+        gradient = partial(gain_and_gradients, gain_of=hill.gain)
+        if hill.local and not self._tiler(hill).takes_whole(image, gradient):
+            return plain
+        return self._recordings((*key, *image.shape), whole, plain)
 
 
 def with_fitting_octaves(

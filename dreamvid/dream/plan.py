@@ -4,15 +4,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from dreamvid.dream.octaves import for_each_octave, octave_weights
 from dreamvid.dream.timeline import Timeline
 from dreamvid.errors import NetworkError
-from dreamvid.frames import resized, size_of
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.settings import AscentSettings, OctaveSettings, Settings
+
+BUILT_IN = ("ascent.", "octaves.", "network.", "objective")
+"""How the names of settings begin that a step is made of."""
+GIVEN = tuple(
+    f"ascent.{name}" for name in ("iterations", "jitter", "later", "step_size", "strength")
+)
+"""Those that are no more than numbers that each step is given, or how many there are."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +33,13 @@ class OctavePlan:
     """That of a frame which does not start from a dream."""
     first_steps: int
     """Those of such a frame."""
+    refine: int | None = None
+    """The most steps that are climbed after a turbo network; None where there is none."""
 
-    def step_size_where(
-        self, fresh: Tensor | None, lift: Tensor | None, image: Tensor
-    ) -> float | Tensor:
-        """The step size: a first frame's where `fresh` (H, W) is 1, a later one's where it is 0.
-
-        It is `lift` (H, W) times as large.
-        """
-        size: float | Tensor = self.step_size
-        if fresh is not None:
-            share = resized(fresh[None], size_of(image))[0].to(image.dtype)
-            size = size + (self.first_step_size - size) * share
-        if lift is not None:
-            size = size * resized(lift[None], size_of(image))[0].to(image.dtype)
-        return size
+    @property
+    def climbed(self) -> int:
+        """The steps of ascent that are taken in fact."""
+        return self.steps if self.refine is None else min(self.steps, self.refine)
 
 
 @dataclass(frozen=True)
@@ -58,8 +54,8 @@ class FramePlan:
 
     @property
     def steps(self) -> int:
-        """The steps of all octaves and passes together."""
-        return sum(octave.steps for octave in self.octaves) * self.settings.passes
+        """The steps of ascent of all octaves and passes together."""
+        return sum(octave.climbed for octave in self.octaves) * self.settings.passes
 
 
 def _strengthened(steps: int, strength: float) -> int:
@@ -100,6 +96,14 @@ class Plan:
         return self.timeline.changes or bool(self.walk)
 
     @property
+    def remakes_steps(self) -> bool:
+        """Whether steps of the same layers and size differ by more than their numbers."""
+        return self.timeline.travels or any(
+            name.startswith(BUILT_IN) and not name.startswith(GIVEN)
+            for name in self.timeline.values
+        )
+
+    @property
     def everything(self) -> list[tuple[Choice, ...]]:
         """All the layers that are known before the film begins, in groups dreamed together."""
         return [self.choices, *self.walk, *self.by_octave]
@@ -122,6 +126,7 @@ class Plan:
         )
         parts = [asked / made if made else 1.0 for asked, made in zip(steps, taken, strict=True)]
         choices = self._choices(index, now)
+        refine = None if now.turbo.dream == "ascent" else now.turbo.refine
         level = self.network.preprocessing.level * ascent.strength
         return FramePlan(
             index,
@@ -134,6 +139,7 @@ class Plan:
                     sizes[octave] * weight * level * parts[octave],
                     first_sizes[octave] * weight * level * parts[octave],
                     first_taken[octave] if weight and choices[octave] else 0,
+                    refine,
                 )
                 for octave, weight in enumerate(octave_weights(octaves))
             ],

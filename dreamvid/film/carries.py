@@ -46,7 +46,8 @@ class Start:
     later: bool = False
     """Whether it starts from a dream, and needs only the later frames' iterations."""
     fresh: Tensor | None = None
-    """(H, W), 1 where a frame that starts from a dream has none yet, 0 where it has it all."""
+    """(H, W), 1 where a frame that starts from a dream has none yet, 0 where it has it all. Best on
+    the processor, where it is read."""
     draw: int = 0
     """With the seed, what the frame's randomness depends on."""
     lift: Tensor | None = None
@@ -222,7 +223,7 @@ def flow(
     # cannot pile up, since each frame loses as much of it as the next dream brings.
     detail = moved(situation.previous - moment.earlier, link.flow)
     start = (moment.frame + damping * link.trust * detail).clamp(0, 1)
-    return Start(start, later=True, fresh=1 - link.trust, draw=draw)
+    return Start(start, later=True, fresh=link.fresh, draw=draw)
 
 
 @carries.register
@@ -244,6 +245,26 @@ def blend(
         amount = drawn((situation.seed, situation.index, 2), 5, 10) / 10
     start = situation.previous + amount * (situation.moment.frame - situation.previous)
     return Start(start, draw=situation.index)
+
+
+@carries.register(needs_flow=True)
+def stillness(
+    situation: Situation,
+    *,
+    damping: Share = 0.97,
+    motion: Annotated[float, Within(0.01, 100, scheduled=True)] = 1.0,
+) -> Start:
+    """What stands still dreams, motion brings the film back: there is no dream on what moves.
+
+    `motion` is how fast that is, in pixels a frame; `damping` is how much of a dream stays.
+    """
+    moment, link = situation.moment, situation.moment.correspondence
+    if situation.previous is None or moment.earlier is None or link is None or link.cut:
+        return Start(moment.frame, lift=torch.zeros_like(moment.frame[0]))
+    still = link.trust * torch.exp(-link.flow.square().sum(0) / motion**2)
+    detail = moved(situation.previous - moment.earlier, link.flow)
+    start = (moment.frame + damping * still * detail).clamp(0, 1)
+    return Start(start, later=True, lift=still)
 
 
 @carries.register(independent=lambda options: options["jitter"] == "held")

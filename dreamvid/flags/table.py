@@ -173,6 +173,12 @@ FLAGS: dict[str, Flag] = {
         "film.speed",
         "number",
     ),
+    "dream": Flag(
+        "ascent, turbo (one pass of a small network, many times as fast), or the file of a network "
+        "that `dreamvid turbo` made.",
+        "HOW",
+        "turbo.dream",
+    ),
     "octaves": Flag("Number of sizes a frame is dreamed at.", "N", "octaves.count", "number"),
     "iterations": Flag("Gradient steps at each octave.", "N", "ascent.iterations", "number"),
     "network": Flag(
@@ -241,7 +247,7 @@ FLAGS: dict[str, Flag] = {
     "strict": Flag("Refuse a damaged film.", sets="video.strict", kind="switch"),
     # The machine and the run.
     "device": Flag("auto, cpu, cuda, cuda:N or mps.", "NAME", "machine.device"),
-    "precision": Flag("auto, bf16, fp32 or fp64.", "KIND", "machine.precision"),
+    "precision": Flag("auto, bf16, fp16, fp32 or fp64.", "KIND", "machine.precision"),
     "preview": Flag(
         "First make small films of the motion alone and of the dream, then ask whether to go on; "
         "motion or quarter makes just that one.",

@@ -24,6 +24,7 @@ from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.dream.report import Noted
 from dreamvid.dream.spaces import moved_files
 from dreamvid.dream.timeline import check_schedules
+from dreamvid.dream.turbo.adding import absolute_turbo
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.frames import Frame, Size, fitted, size_of
@@ -84,6 +85,7 @@ def image_folder(
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     space = moved_files(settings.space, lambda where, path: path.absolute())
     settings = replace(settings, objective=absolute(settings.objective), space=space)
+    settings = absolute_turbo(settings)
     dreamer = dreamer_for(settings)
     work = _Work(out, settings, dreamer, batch, log, progress)
     with media.storage_checked(out):
@@ -128,7 +130,7 @@ class _Work:
         manifest = self.out / STATE / "settings.json"
         told = {
             "weights_sha256": self.dreamer.network.weights_sha256 or "",
-            "pictures": dict(self.dreamer.pictures),
+            "pictures": self.dreamer.files,
             "plugins": recorded(self.settings.plugins, self.settings.tree(), self.out),
             **(
                 {"mask_sha256": media.content_hash(mask)}

@@ -43,7 +43,7 @@ from dreamvid.jobs.inputs import input_extras, input_sound
 from dreamvid.jobs.music import sound_of
 from dreamvid.jobs.unchanged import must_be_what_it_was, travelling, with_mask
 from dreamvid.media import encoders
-from dreamvid.motion.optical_flow import check_for, method_for
+from dreamvid.motion.optical_flow import check_for, method_for, works_here
 from dreamvid.motion.warp import grid
 from dreamvid.registry import did_you_mean
 from dreamvid.settings import Settings
@@ -100,12 +100,14 @@ class Kind:
     """What makes the frames between two of its frames."""
     encoding: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of encoders, by name, where none are given."""
+    straight: bool = True
+    """Whether its film is all its frames in order, so that it can be encoded as they come."""
     length_is_fixed: bool = False
     """Whether a job that was begun can no longer become longer or shorter."""
 
 
 def _silent(line: str) -> None:
-    """Say nothing: what a film has to say was said when it was dreamed."""
+    pass
 
 
 def kind_of(name: str) -> Kind:
@@ -258,6 +260,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         check=check_for(settings.flow),
         masks=masks,
         follows=follows,
+        here=works_here(settings.flow),
     )
     bars = Bars.from_text(source["bars"]) if "bars" in source else None
     calm = calm_for(settings, job.read)
@@ -292,7 +295,15 @@ def _check_video(settings: Settings) -> None:
         )
 
 
+def _recorded(job: Job, *_: object) -> Any:
+    raise ResumeError(
+        f"{job.folder}: is a recording of a live dream, which cannot go on; make its film with "
+        f"`dreamvid encode {job.folder}`"
+    )
+
+
 KINDS = {
+    "live": Kind(_recorded, complete=_recorded, length_is_fixed=True),
     "zoom": Kind(_zoom, check=_check_zoom, undreamed=_still_undreamed),
     "loop": Kind(
         _loop,
@@ -300,6 +311,7 @@ KINDS = {
         complete=_until_closed,
         encodable=_last_turn,
         encoding=encoders.LOOPED,
+        straight=False,
         length_is_fixed=True,
     ),
     "video": Kind(

@@ -12,6 +12,7 @@ import torch
 
 from dreamvid import __version__, media
 from dreamvid.dream.dreamer import Dreamer
+from dreamvid.dream.turbo.adding import TURBO
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Manifest
 from dreamvid.media import encoders
@@ -62,6 +63,9 @@ def this_machine(net: Network) -> dict[str, Any]:
     """What must be the same for a resumed job to equal an unbroken one byte for byte."""
     device = net.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    libraries = {}
+    if device.type == "cuda":
+        libraries = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
     return {
         "dreamvid": __version__,
         "torch": torch.__version__,
@@ -70,6 +74,7 @@ def this_machine(net: Network) -> dict[str, Any]:
         "device": f"{device.type} {name}",
         "precision": str(net.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
+        **libraries,
     }
 
 
@@ -98,9 +103,10 @@ def must_be_same(manifest: Manifest, dreamer: Dreamer, say: Callable[[str], None
     """Refuse other weights and altered pictures; warn of another machine."""
     net = dreamer.network
     for where, then in manifest.pictures.items():
-        if dreamer.pictures.get(where) != then:
+        if dreamer.files.get(where) != then:
+            what = "network" if where == TURBO else "picture"
             raise ResumeError(
-                f"{where}: not the picture the job began with (SHA-256 {then[:12]}…); "
+                f"{where}: not the {what} the job began with (SHA-256 {then[:12]}…); "
                 "put it back, or start anew with --overwrite"
             )
     now = net.weights_sha256 or ""

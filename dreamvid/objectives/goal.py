@@ -155,6 +155,9 @@ class Goal:
                 with torch.no_grad():
                     before = self.network(inputs.detach() if begun is None else begun, wanted)
                 found |= {BEGUN + layer: seen for layer, seen in before.items()}
+            if self.network.dtype == torch.float16:
+                # What an objective squares or adds up would be too large for it.
+                found = {name: each.float() for name, each in found.items()}
             rows = [
                 torch.stack(
                     [self._gain(part, choices, inputs, found, offsets, index) for part in parts]

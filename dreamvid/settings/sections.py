@@ -120,13 +120,28 @@ class AscentSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TurboSettings:
+    """Dreaming in one pass."""
+
+    dream: str = "ascent"
+    """ascent: steps of gradient ascent. turbo: one pass of a small network inside the package.
+    A file that `dreamvid turbo` made: one pass of that network."""
+    refine: Annotated[int, Within(0, 1000)] = 0
+    """With a turbo network: steps of ascent after it, at each octave."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MachineSettings:
     """Where and how precisely the dream is computed."""
 
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto is a GPU where there is one."""
-    precision: Literal["auto", "fp64", "fp32", "bf16"] = "auto"
-    """Of the network: bf16 is fastest where the device has it, fp64 is for comparisons."""
+    precision: Literal["auto", "fp64", "fp32", "bf16", "fp16"] = "auto"
+    """Of the network: bf16 is fastest where the device has it, fp16 on older NVIDIA GPUs. fp64 is
+    for comparisons."""
+    kernels: Literal["auto", "plain"] = "auto"
+    """On an NVIDIA GPU: auto runs on kernels of our own where they agree with torch's, plain never
+    does."""
     threads: Annotated[int, Within(0, 1024)] = 0
     """Processor threads; 0 is as many as a picture's size is worth, at most one for each core."""
     tile: Annotated[int, Within(0, 65536)] = 0
@@ -157,6 +172,7 @@ class Settings:
     video: VideoSettings = field(default_factory=VideoSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
     audio: AudioSettings = field(default_factory=AudioSettings)
+    turbo: TurboSettings = field(default_factory=TurboSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
     encode: Tree = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
@@ -177,6 +193,10 @@ class Settings:
             del tree["picture"]
         if self.audio == AudioSettings():
             del tree["audio"]
+        if self.turbo == TurboSettings():
+            del tree["turbo"]
+        if self.machine.kernels == MachineSettings.kernels:
+            del tree["machine"]["kernels"]
         if self.video.sound_track is None:
             del tree["video"]["sound_track"]
         if self.video.bars == VideoSettings.bars:
@@ -214,6 +234,7 @@ SECTIONS: dict[str, Any] = {
     "video": VideoSettings,
     "loop": LoopSettings,
     "audio": AudioSettings,
+    "turbo": TurboSettings,
     "machine": MachineSettings,
 }
 NAMED_SECTIONS = {"objective": "energy", "space": "pixels", "carry": "flow", "flow": "dis"}
@@ -226,6 +247,7 @@ UNPAINTED = (
     "film.fade_in",
     "film.fade_out",
     "machine.device",
+    "machine.kernels",
     "machine.threads",
     "machine.tile",
     "machine.min_free",
