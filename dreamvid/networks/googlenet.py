@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, layers_of
+from dreamvid.networks.convolutions import convolved, convolved_beside
 from dreamvid.networks.operations import halving_convolution, local_response, pooled
 from dreamvid.networks.registered import networks
 from dreamvid.networks.torchvision.imagenet import imagenet_classes
@@ -121,12 +122,11 @@ class GoogLeNet(Network):
         parts: list[Any] = [
             self.convolutions[prefix + name] for name in ("1x1", "3x3_reduce", "5x5_reduce")
         ]
-        weight = torch.cat([part.weight for part in parts])
-        bias = torch.cat([part.bias for part in parts])
-        return F.relu_(F.conv2d(x, weight, bias)).split([len(part.weight) for part in parts], 1)
+        return convolved_beside(parts, x, relu=True)
 
     def _convolved(self, name: str, x: Tensor) -> Tensor:
-        return F.relu_(self.convolutions[name](x))
+        convolution: Any = self.convolutions[name]
+        return convolved(convolution, x, relu=True)
 
 
 @networks.register(sources=SOURCES, sketch=GoogLeNet)

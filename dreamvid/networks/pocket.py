@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
+from dreamvid.networks.convolutions import convolved
 from dreamvid.networks.operations import halving_convolution, local_response, pooled
 from dreamvid.networks.registered import networks
 from dreamvid.networks.words import names as class_names
@@ -85,10 +86,10 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Every depth of the bottleneck, expanded together."""
-        depths = [F.silu(self.reduce(x))]
+        depths = [F.silu(convolved(self.reduce, x))]
         for convolution in self.convolutions:
-            depths.append(F.silu(convolution(depths[-1])))
-        return F.relu_(self.expand(torch.cat(depths, 1)))
+            depths.append(F.silu(convolved(convolution, depths[-1])))
+        return convolved(self.expand, torch.cat(depths, 1), relu=True)
 
 
 class Stem(nn.Module):
@@ -102,7 +103,7 @@ class Stem(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, channels, H/4, W/4)."""
         dtype = next(self.mix.parameters()).dtype
-        mixed = self.mix(halving_convolution(x, self.basis.weight, None, dtype))
+        mixed = convolved(self.mix, halving_convolution(x, self.basis.weight, None, dtype))
         return F.relu_(pooled(mixed, 2))
 
 
@@ -134,10 +135,10 @@ class WordHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Every depth, expanded together."""
-        depths = [pooled(F.silu(self.reduce(x)), 2)]
+        depths = [pooled(F.silu(convolved(self.reduce, x)), 2)]
         for convolution in self.convolutions:
-            depths.append(F.silu(convolution(depths[-1])))
-        return self.expand(torch.cat(depths, 1))
+            depths.append(F.silu(convolved(convolution, depths[-1])))
+        return convolved(self.expand, torch.cat(depths, 1))
 
 
 class Pocket(Network):
