@@ -157,4 +157,8 @@ def test_a_captured_dream_is_the_same():
     captured, plain = dreamer_for(settled(tree)), dreamer_for(settled(tree))
     plain._recordings = None
     frame = noise(Size(135, 240), (0,)).cuda()
-    torch.testing.assert_close(captured(frame, (0, 0)), plain(frame, (0, 0)), rtol=0, atol=0.02)
+    unrecorded = plain(frame, (0, 0))
+    for _ in range(2):
+        torch.testing.assert_close(captured(frame, (0, 0)), unrecorded, rtol=0, atol=0.02)
+    assert captured._recordings is not None
+    assert len(captured._recordings) == 2, "nothing was captured"

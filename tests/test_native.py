@@ -1,17 +1,24 @@
 import shutil
 import stat
 from itertools import product
+from time import sleep
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from dreamvid.jobs.provenance import as_begun, this_machine
 from dreamvid.machine import native as machine_native
 from dreamvid.machine.native import NoLibrary, compiled
-from dreamvid.networks import convolutions, native, operations
+from dreamvid.networks import building, convolutions, native, operations
 from dreamvid.networks.convolutions import convolved, convolved_beside
 from dreamvid.networks.inception5h import _local_response, local_response
+from dreamvid.networks.kernels import choose
+from dreamvid.networks.pocket import pocket
+from dreamvid.networks.torchvision.classifier import new_model, sketch
+from dreamvid.settings import settled
 
 needs_compiler = pytest.mark.skipif(
     native.absence() is not None, reason=f"nothing compiled here: {native.absence()}"
@@ -205,3 +212,69 @@ def test_convolutions_beside_each_other_are_each_alone():
         for part, made in zip(parts, convolved_beside(parts, x, relu=True), strict=True):
             torch.testing.assert_close(made, part(x).relu())
         parts[1].weight.mul_(-1)
+
+
+@pytest.mark.parametrize(("bfloat16", "float32", "quick"), [(8, 2, "fp32"), (1, 4, "bf16")])
+def test_auto_takes_the_precision_that_is_no_slower(monkeypatch, bfloat16, float32, quick):
+    """A processor may have bfloat16 and a library that is held to older instructions."""
+    milliseconds = {torch.bfloat16: bfloat16, torch.float32: float32}
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
+    monkeypatch.setattr(
+        building.F, "conv2d", lambda x, *_, **__: sleep(milliseconds[x.dtype] / 1000)
+    )
+    building._is_slow.cache_clear()
+    assert building.quick_precision(torch.device("cpu")) == quick
+    building._is_slow.cache_clear()
+
+
+def test_a_resumed_job_keeps_the_precision_it_took():
+    auto = settled({})
+    device = this_machine(pocket())["device"]
+
+    def resumed(settings, **machine):
+        return as_begun(settings, SimpleNamespace(machine=machine)).machine.precision
+
+    assert resumed(auto, device=device, precision="bfloat16") == "bf16"
+    assert resumed(auto, device=device, precision="float32") == "fp32"
+    assert resumed(auto, device="cuda of another", precision="bfloat16") == "auto"
+    asked = settled({"machine": {"precision": "fp64"}})
+    assert resumed(asked, device=device, precision="bfloat16") == "fp64"
+
+
+@needs_compiler
+def test_plain_kernels_are_torchs_own():
+    x = torch.zeros(1, 3, 8, 12)
+    choose("plain", x.device, x.dtype)
+    assert not native.serves(x)
+    assert not convolutions._served(convolution(3, 4, 3, 1), x)
+    choose("auto", x.device, x.dtype)
+    assert native.serves(x)
+
+
+def test_torchvisions_networks_are_folded_within_rounding():
+    torch.manual_seed(1)
+    net = sketch("resnet18", 10)
+    state = {f"model.{name}": each for name, each in new_model("resnet18", 10).state_dict().items()}
+    for name, each in state.items():
+        if name.endswith("running_mean"):
+            each.normal_(std=0.3)
+        if name.endswith("running_var"):
+            each.uniform_(0.5, 2)
+    net.load_state_dict(state, assign=True)
+    net.eval()
+    layers = ["layer2.0.conv1", "layer3.1.relu_1"]  # the first is wanted before its normalisation
+    picture = torch.randn(1, 3, 48, 70)
+
+    def dreamed(dtype=torch.float32):
+        x = picture.to(dtype, copy=True).requires_grad_()
+        found = net(x, layers)
+        sum(each.square().mean() for each in found.values()).backward()
+        return *(found[layer].detach() for layer in layers), x.grad
+
+    plain = dreamed()
+    net.requires_grad_(False).to(memory_format=torch.channels_last)
+    folded = dreamed()
+    exact = (net.double(), dreamed(torch.float64))[1]
+    for ours, theirs, truth in zip(folded, plain, exact, strict=True):
+        error, other = ((each - truth).norm() / truth.norm() for each in (ours, theirs))
+        assert error < max(2 * other, 1e-6)

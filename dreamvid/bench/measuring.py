@@ -22,7 +22,8 @@ from dreamvid.errors import SettingsError
 from dreamvid.frames import Size, noise
 from dreamvid.jobs.films import zoom
 from dreamvid.machine import devices
-from dreamvid.networks import has_bfloat16
+from dreamvid.networks import quick_precision
+from dreamvid.networks.kernels import absences
 from dreamvid.registry import did_you_mean
 from dreamvid.settings import Settings
 
@@ -46,8 +47,8 @@ def benchmark(
     """The figures of `settings` at `size`, as JSON values; times are medians, in seconds.
 
     Args:
-        settings: what is dreamed. With a ``machine.precision`` of auto, fp32 is measured, and bf16
-            too where the device has it.
+        settings: what is dreamed. With a ``machine.precision`` of auto, fp32 is measured, and what
+            auto means on the device.
         size: of the picture, which is noise: no time depends on what it shows.
         repeats: how often each time is taken.
         comparisons: of `COMPARISONS`.
@@ -103,6 +104,7 @@ def _about(reference: Dreamer, settings: Settings, size: Size) -> Figures:
         "network": reference.network.name,
         "layers": reference.layers,
         "threads": torch.get_num_threads(),
+        "slower_here": absences(torch.float32) if device.type == "cpu" else [],
         "step_gflop": counted(reference, size) / 1e9,
     }
 
@@ -112,7 +114,7 @@ def _precisions(settings: Settings) -> list[str]:
     if settings.machine.precision != "auto":
         return [settings.machine.precision]
     device = devices.device_for(settings.machine.device)
-    return ["fp32", "bf16"] if has_bfloat16(device) else ["fp32"]
+    return list(dict.fromkeys(["fp32", quick_precision(device)]))
 
 
 def counted(dreamer: Dreamer, size: Size) -> int:

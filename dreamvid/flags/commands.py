@@ -111,6 +111,9 @@ OWN: dict[str, Flag] = {
     "bench.as_json": Flag(
         "Print the figures as JSON instead of tables.", kind="switch", names=("--json",)
     ),
+    "doctor.as_json": Flag(
+        "Print what is found as JSON instead of lines.", kind="switch", names=("--json",)
+    ),
     "distil.images": Flag("A folder of pictures, read with its subfolders.", "DIR", kind="file"),
     "distil.out": FLAGS["out"]._replace(
         help="Where to write the student.", unset="TEACHER-pocket.safetensors"
@@ -223,6 +226,9 @@ COMMANDS: dict[str, str] = {
     "weights path": "",
     "bench": "size preset layer octaves iterations network weights config assign plugins device "
     "precision repeats compare profile as_json quiet",
+    "doctor": "as_json",
+    "completion": "plugins",
+    "man": "",
     "distil": "images out layers steps batch side seed every weights assign check device precision "
     "resume overwrite quiet",
     "train": "out network weights pretrained side epochs batch optimiser learning_rate held_out "

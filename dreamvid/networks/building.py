@@ -1,10 +1,13 @@
 """A network, ready to be dreamed: by name, with its weights, on its device, in its precision."""
 
+import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch.nn import functional as F
 
 from dreamvid.errors import SettingsError
 from dreamvid.networks.base import Network
@@ -14,7 +17,9 @@ from dreamvid.networks.registered import WEIGHTS, networks
 from dreamvid.networks.weights import Source
 from dreamvid.registry import checked_options, did_you_mean
 
-Precision = Literal["auto", "fp64", "fp32", "bf16"]
+Precision = Literal["auto", "fp64", "fp32", "bf16", "fp16"]
+TENSOR_CORES = (7, 0)
+"""The capability from which on NVIDIA's GPUs multiply float16 many times as fast as float32."""
 
 
 def sources(name: str) -> tuple[Source, ...]:
@@ -46,7 +51,7 @@ def network(
             the network's own, embedded or in torch's hub cache.
         device: Where it runs.
         precision: The type of parameters and activations; ``auto`` is bfloat16 where the device
-            has instructions for it.
+            has instructions for it, and float16 on a GPU that has them for that alone.
         options: Of each network that has any, by its name.
 
     Raises:
@@ -86,16 +91,53 @@ def options_for(
 
 def _dtype(device: torch.device, precision: Precision) -> torch.dtype:
     if precision == "auto":
-        return torch.bfloat16 if has_bfloat16(device) else torch.float32
-    return {"fp64": torch.float64, "fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+        precision = quick_precision(device)
+    return {
+        "fp64": torch.float64,
+        "fp32": torch.float32,
+        "bf16": torch.bfloat16,
+        "fp16": torch.float16,
+    }[precision]
+
+
+def quick_precision(device: torch.device) -> Precision:
+    """The precision in which `device` dreams fastest, of those that are good enough."""
+    if has_bfloat16(device):
+        return "bf16"
+    cuda = device.type == "cuda"
+    return "fp16" if cuda and torch.cuda.get_device_capability(device) >= TENSOR_CORES else "fp32"
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether `device` multiplies bfloat16 itself, rather than by conversion."""
+    """Whether `device` multiplies bfloat16 itself, and no slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type != "cpu":
         return False
     # Both queries are torch's own but not public, so that a later torch may lack them.
     queries = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, query, lambda: False)() for query in queries)
+    return any(getattr(torch.cpu, query, lambda: False)() for query in queries) and not _is_slow()
+
+
+@cache
+def _is_slow() -> bool:
+    """Whether the processor takes longer for a convolution in bfloat16 than in float32.
+
+    A processor may say that it has bfloat16 where libraries are held to older instructions. Then it
+    takes five times as long; it takes half as long otherwise. So no chance decides.
+    """
+    seconds = []
+    with torch.inference_mode():
+        for dtype in (torch.bfloat16, torch.float32):
+            x, weight = (
+                torch.ones(1, 64, 48, 64, dtype=dtype),
+                torch.ones(64, 64, 3, 3, dtype=dtype),
+            )
+            taken = []
+            for _ in range(4):
+                began = time.perf_counter()
+                F.conv2d(x, weight, padding=1)
+                taken.append(time.perf_counter() - began)
+            seconds.append(min(taken))
+    return seconds[0] > 1.5 * seconds[1]

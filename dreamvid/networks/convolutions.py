@@ -44,12 +44,14 @@ def _whole(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
     first, told = convolutions[0], _told(convolutions)
     known, whole = _WHOLE.get(first, (None, None))
     if whole is None or known != told:
-        weight = torch.cat([part.weight for part in convolutions])
-        with torch.device("meta"):
-            whole = nn.Conv2d(first.in_channels, len(weight), 1)
-        biases = [part.bias for part in convolutions if part.bias is not None]
-        whole.weight = nn.Parameter(weight, requires_grad=False)
-        whole.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
+        # What is made while a preview looks on must serve a gradient later.
+        with torch.inference_mode(False), torch.no_grad():
+            weight = torch.cat([part.weight for part in convolutions])
+            biases = [part.bias for part in convolutions if part.bias is not None]
+            with torch.device("meta"):
+                whole = nn.Conv2d(first.in_channels, len(weight), 1)
+            whole.weight = nn.Parameter(weight, requires_grad=False)
+            whole.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
         _WHOLE[first] = (told, whole)
     return whole
 
@@ -70,10 +72,20 @@ _PACKED: WeakKeyDictionary[nn.Conv2d, _Packed] = WeakKeyDictionary()
 _WHOLE: WeakKeyDictionary[nn.Conv2d, tuple[Any, nn.Conv2d]] = WeakKeyDictionary()
 
 
+_used = True
+
+
+def use(wanted: bool) -> None:
+    """Whether convolutions are packed from now on."""
+    global _used
+    _used = wanted
+
+
 def _served(convolution: nn.Conv2d, x: Tensor) -> bool:
     weight = convolution.weight
     return (
-        x.device.type == weight.device.type == "cpu"
+        _used
+        and x.device.type == weight.device.type == "cpu"
         and x.dtype == weight.dtype
         and x.dtype in TYPES
         and not weight.requires_grad

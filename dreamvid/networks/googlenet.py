@@ -56,6 +56,7 @@ class GoogLeNet(Network):
 
     def __init__(self, classes: int | None = None) -> None:
         super().__init__()
+        """The weights and biases of convolutions that are done as one, until parameters change."""
         convolutions = {
             "conv1/7x7_s2": nn.Conv2d(3, 64, 7, stride=2, padding=3),
             "conv2/3x3_reduce": nn.Conv2d(64, 64, 1),

@@ -20,10 +20,20 @@ MOST_CHANNELS, MOST_REACH = 4096, 8
 """As in native.c."""
 
 
+_used = True
+
+
+def use(wanted: bool) -> None:
+    """Whether `serves` may be true from now on."""
+    global _used
+    _used = wanted
+
+
 def serves(x: Tensor) -> bool:
     """Whether pictures can be given to the functions here."""
     return (
-        x.device.type == "cpu"
+        _used
+        and x.device.type == "cpu"
         and x.dtype in TYPES
         and x.ndim == 4
         and x.shape[1] <= MOST_CHANNELS
