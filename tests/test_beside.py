@@ -1,5 +1,10 @@
 """The film that is encoded beside the dream, and what of it may go wrong."""
 
+import sys
+import threading
+import time
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from conftest import call_cli
@@ -10,7 +15,7 @@ from dreamvid.jobs import runs
 from dreamvid.jobs.beside import AT_HAND, Beside
 from dreamvid.jobs.folder import Job
 from dreamvid.machine.devices import leaving_pixels
-from dreamvid.media import frame_bytes, read_png, write_picture
+from dreamvid.media import ffmpeg, frame_bytes, read_png, write_picture
 from dreamvid.sizes import Size
 
 SMALL = ("--frames", 5, "--size", "64x48", "--iterations", 0, "--set", "ascent.later=0", "--quiet")
@@ -94,8 +99,6 @@ def test_frames_that_wait_for_the_encoder_are_in_order_and_mostly_on_the_disk():
         seen.extend(int(frame) for frame in frames)
         return "film"
 
-    import threading
-
     gate = threading.Event()
 
     def reading(index):
@@ -144,3 +147,34 @@ def test_a_gpu_makes_the_same_whole_numbers(depth, picture, monkeypatch):
 
     monkeypatch.setattr(devices, "checked", lambda _: frame)
     assert np.array_equal(leaving_pixels(Frame(), depth)(), pixels)  # pyright: ignore
+
+
+def test_an_encoder_that_is_not_wanted_any_more_is_stopped_at_once():
+    begun = threading.Event()
+
+    def make(frames, lines):
+        list(frames)
+        command = [sys.executable, "-c", "import time; time.sleep(60)"]
+        process = ffmpeg.started(command, stdin=-3, stdout=-3, stderr=-3)
+        begun.set()
+        process.wait()
+        raise RuntimeError("killed")
+
+    at = time.monotonic()
+    with Beside(1, 0, lambda index: np.array(index), make) as beside:
+        beside(0, np.array(0))
+        assert begun.wait(30)
+    assert time.monotonic() - at < 30
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 2), (5, 5), (64, 16)])
+def test_an_encoder_has_a_thread_for_each_core(cores, threads, monkeypatch, picture):
+    from dreamvid.media import film_writing
+
+    given = []
+    monkeypatch.setattr(film_writing, "cores", lambda: cores)
+    monkeypatch.setattr(
+        film_writing, "encode", lambda *_, threads, **__: given.append(threads) or 1
+    )
+    film_writing.encode_film(iter([picture]), "film.mp4", Fraction(30))
+    assert given == [threads]

@@ -451,3 +451,45 @@ def test_a_films_frames_are_followed_on_the_processor_several_at_once(monkeypatc
     there = sources.FilmSource(lambda start: iter(shots[start:]), torch.device("cpu"))
     for moment, shot in zip(there.moments(1), shots[1:], strict=True):
         assert torch.equal(moment.frame, from_pixels(shot))
+
+
+def test_plain_torch_is_timed_as_it_is_by_itself(monkeypatch):
+    from dreamvid.bench.timing import as_torch_is
+    from dreamvid.networks import operations
+
+    devices.made_ready(1, keep_memory=False)
+    operations.fuse(FRAME)
+    try:
+        with as_torch_is():
+            assert torch.backends.cudnn.allow_tf32
+            assert not torch.backends.cudnn.deterministic
+            assert operations.fused() is None
+        assert not torch.backends.cudnn.allow_tf32
+        assert torch.backends.cudnn.deterministic
+        assert operations.fused() is FRAME
+    finally:
+        operations.fuse(None)
+
+
+def test_a_gpus_own_clock_does_not_hold_it_up(monkeypatch):
+    noted = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            noted.append("record")
+
+        def synchronize(self):
+            noted.append("wait")
+
+        def elapsed_time(self, other):
+            return 250.0
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    seconds = devices.stopwatch(torch.device("cuda", 0))()
+    assert noted == ["record", "record"]
+    assert seconds() == 0.25
+    assert noted[-1] == "wait"
+    assert devices.stopwatch(torch.device("cpu"))()() >= 0

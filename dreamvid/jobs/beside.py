@@ -14,9 +14,12 @@ from typing import Self
 import numpy as np
 
 from dreamvid.machine.threads import yielding
+from dreamvid.media.ffmpeg import kill_that_of
 
 AT_HAND = 16
 """Frames whose pixels wait for an encoder that is slower than the dream; more are read again."""
+SECONDS = 0.1
+"""Between two attempts to stop an encoder."""
 Read = Callable[[int], np.ndarray]
 """The pixels of a finished frame, from its file."""
 Make = Callable[[Iterator[np.ndarray], list[str]], Path]
@@ -75,7 +78,10 @@ class Beside:
     def drop(self) -> None:
         """Leave it, where it is not whole yet."""
         self._frames.put(None)
-        self._thread.join()
+        while self._thread.is_alive():
+            # It may be waiting for ffmpeg to finish a film that nobody wants.
+            kill_that_of(self._thread.ident or 0)
+            self._thread.join(timeout=SECONDS)
 
     def _encode(self) -> None:
         yielding()

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -250,6 +251,37 @@ def is_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out."""
     known = isinstance(error, torch.OutOfMemoryError | MemoryError)
     return known or any(words in str(error).lower() for words in WORDS_OF_MEMORY)
+
+
+def stopwatch(device: torch.device) -> Callable[[], Callable[[], float]]:
+    """Begin to time what `device` is asked from here on; what this gives ends the time.
+
+    The seconds are told afterwards, by what that gives. The device's work is not held up: a GPU
+    notes the times itself.
+    """
+    if device.type != "cuda":
+        synchronised(device)
+        began = time.perf_counter()
+
+        def ended() -> Callable[[], float]:
+            synchronised(device)
+            seconds = time.perf_counter() - began
+            return lambda: seconds
+
+        return ended
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+    marks[0].record()
+
+    def marked() -> Callable[[], float]:
+        marks[1].record()
+
+        def seconds() -> float:
+            marks[1].synchronize()
+            return marks[0].elapsed_time(marks[1]) / 1000
+
+        return seconds
+
+    return marked
 
 
 def synchronised(device: torch.device) -> None:

@@ -19,7 +19,7 @@ BLOCK_MILLISECONDS = "1"
 """How long LLVM's and Intel's threads spin before they sleep; their own way is 200."""
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 """Variables by which a user says how threads wait."""
-NICE = 10
+NICE = 5
 """How far work beside the dream stands back, of 19."""
 PIXELS_FOR_EACH = 4096
 """Of a picture, for each thread: fewer are dreamed as fast by fewer threads, measured on two."""

@@ -49,7 +49,7 @@ class Worker:
         self, work: Callable[[], Result], then: Callable[[Result], Any] = lambda result: None
     ) -> None:
         """Have `work` done, and `then` with what it gives, once all before it have been."""
-        while len(self._pending) >= self._threads:
+        while self._pending and (self._pending[0].done() or len(self._pending) >= self._threads):
             self._pending.popleft().result()
         done = self._pool.submit(work)
         self._pending.append(self._line.submit(self._followed, done, then))

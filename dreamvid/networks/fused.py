@@ -5,6 +5,9 @@ reckon in float32 whatever the type of what they read. Channels lie last in memo
 `TRITON_INTERPRET=1` in the environment they run, slowly, on a processor.
 """
 
+# Triton compiles what its own annotations do not describe.
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+
 import os
 from typing import Any
 

@@ -34,6 +34,11 @@ def fuse(kernels: Any) -> None:
     _fused = kernels
 
 
+def fused() -> Any:
+    """The kernels that are chosen, or None."""
+    return _fused
+
+
 def _fits(x: Tensor) -> bool:
     """Whether the fused kernels take a tensor; only dreams choose them, for training needs more."""
     if _fused is None or x.device.type != "cuda" or x.numel() >= MOST_FUSED:
