@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamvid.dream.ascent import Ascent, Number, Step
 from dreamvid.dream.catching_up import Box, boxes, needing, pasted
 from dreamvid.dream.cuda_graphs import Recordings, cuda_graph
-from dreamvid.dream.octaves import climbed, largest_octaves, octave_sizes
+from dreamvid.dream.octaves import climbed, counted, largest_octaves, octave_sizes
 from dreamvid.dream.plan import FramePlan, OctavePlan, Plan
 from dreamvid.dream.report import Report, Watch
 from dreamvid.dream.tiles import InParts, Tiler, in_one_piece
@@ -270,12 +270,17 @@ def _with_fresh(here: OctavePlan, fresh: Tensor | None, image: Tensor) -> Number
 def with_fitting_octaves(
     dreamer: Dreamer, size: Size, seed: Size | None, say: Callable[[str], None]
 ) -> Dreamer:
-    """`dreamer`, without the octaves that are too small to dream; `say` is told of them.
+    """`dreamer` with the octaves that a picture of `size` takes, see `counted`.
+
+    Those that are too small to dream are left out, and `say` is told of them.
 
     It is told, too, of tiles that are larger than asked for, see `Dreamer.larger_tile`.
 
     Raises `SettingsError` if not even the largest can be dreamed, or the seed cannot.
     """
+    settings = counted(dreamer.settings, size)
+    if settings != dreamer.settings:
+        dreamer = Dreamer(dreamer.network, dreamer.choices, settings)
     small, count = dreamer.too_small(size), dreamer.settings.octaves.count
     fits = count - (small[-1] + 1 if small else 0)
     if 0 < fits < count:
