@@ -4,19 +4,49 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from itertools import count, islice, repeat
 from typing import Protocol, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from dreamvid.frames import Frame, from_pixels
-from dreamvid.motion.optical_flow import Correspondence, Method, correspondence
+from dreamvid.motion.optical_flow import Correspondence, Method, correspondence, dis
 from dreamvid.motion.warp import moved
 
 AHEAD = 3
 """Moments made ready while a frame dreams."""
+SMALL = 160
+"""The longer side of a small picture, in pixels."""
+REMEMBERED_EACH = Fraction(1, 5)
+"""Seconds from one frame that is remembered to the next."""
+ROOM = 2**28
+"""Bytes that the frames which are remembered take at most."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """A frame of a source that is remembered."""
+
+    index: int
+    pixels: np.ndarray
+    """(H, W, 3), as it was read."""
+    small: np.ndarray
+    """See `small`."""
+
+
+def small(picture: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 3) of values from 0 to 1, made smaller where it is larger."""
+    height, width = picture.shape[:2]
+    scale = SMALL / max(height, width)
+    if scale >= 1:
+        return np.ascontiguousarray(picture)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
 
 
 @dataclass(frozen=True)
@@ -30,6 +60,8 @@ class Moment:
     """How it follows from the frame before it, where a source tells."""
     mask: Tensor | None = None
     """(H, W), 1 where it is to dream and 0 where it stays; None is everywhere."""
+    past: tuple[Past, ...] = ()
+    """Earlier frames of its shot, as far as any are remembered, the oldest first."""
 
 
 class FrameSource(Protocol):
@@ -67,6 +99,8 @@ class FilmSource:
         masks: pictures of where to dream, white, and where not, black, frame by frame; the last
             one holds on.
         follows: whether the first mask is moved along with what it lies on instead.
+        memory: for how many frames some are remembered; 0: none.
+        rate: frames a second, for what is remembered.
     """
 
     def __init__(
@@ -78,6 +112,8 @@ class FilmSource:
         check: Method | None = None,
         masks: Opened | None = None,
         follows: bool = False,
+        memory: int = 0,
+        rate: Fraction = Fraction(30),
     ) -> None:
         self.opened = opened
         self.device = device
@@ -85,6 +121,8 @@ class FilmSource:
         self.check = check
         self.masks = masks
         self.follows = follows
+        self.memory = memory
+        self.rate = rate
 
     def moments(self, start: int) -> Iterator[Moment]:
         """The film from index `start` on, to its end."""
@@ -92,14 +130,17 @@ class FilmSource:
 
     def _moments(self, start: int) -> Iterator[Moment]:
         # A mask that follows the film is known only from the film's beginning on.
-        first = 0 if self.masks and self.follows else max(0, start - 1)
+        first = 0 if self.masks and self.follows else max(0, start - 1 - self.memory)
         masks = islice(held(self.masks, self.device) if self.masks else repeat(None), first, None)
         earlier: Frame | None = None
         mask: Tensor | None = None
+        memory = Memory(self.memory, self.rate)
         for index, pixels in enumerate(self.opened(first), first):
             frame = from_pixels(pixels, self.device)
             link = None
-            if earlier is not None and self.method:
+            past = memory(index, pixels) if self.memory else ()
+            needed = index >= start or (self.masks and self.follows)
+            if earlier is not None and self.method and needed:
                 link = correspondence(frame, earlier, self.method, self.check)
             drawn = next(masks)
             if self.follows and mask is not None and link is not None and not link.cut:
@@ -107,8 +148,40 @@ class FilmSource:
             else:
                 mask = drawn
             if index >= start:
-                yield Moment(frame, earlier, link, mask)
+                yield Moment(frame, earlier, link, mask, past)
             earlier = frame
+
+
+class Memory:
+    """Some of the last frames of a shot: the same ones, whichever frame a film goes on from."""
+
+    def __init__(self, frames: int, rate: Fraction) -> None:
+        """`frames` is how far back it goes, `rate` is in frames a second."""
+        self._frames, self._step = frames, max(1, round(REMEMBERED_EACH * rate))
+        self._kept: tuple[Past, ...] = ()
+        self._before: np.ndarray | None = None
+
+    def __call__(self, index: int, pixels: np.ndarray) -> tuple[Past, ...]:
+        """What is remembered at the frame `index`, whose `pixels` (H, W, 3) are remembered too."""
+        picture = small(pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max))
+        if self._before is not None and _new_shot(picture, self._before):
+            self._kept = ()
+        self._before = picture
+        self._kept = tuple(past for past in self._kept if index - past.index <= self._frames)
+        found = self._kept
+        most = max(1, ROOM // pixels.nbytes)
+        step = self._step * -(-self._frames // (self._step * most))
+        if index % step == 0:
+            self._kept = (*found, Past(index, pixels, picture))
+        # The one before is what the flow itself looks at.
+        return tuple(past for past in found if past.index < index - 1)
+
+
+def _new_shot(now: np.ndarray, then: np.ndarray) -> bool:
+    frames = [
+        torch.from_numpy(np.ascontiguousarray(each.transpose(2, 0, 1))) for each in (now, then)
+    ]
+    return correspondence(frames[0], frames[1], partial(dis, preset="fast")).cut
 
 
 def held(masks: Opened, device: torch.device) -> Iterator[Tensor | None]:

@@ -247,6 +247,8 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         check=check_for(settings.flow),
         masks=masks,
         follows=follows,
+        memory=round(carries.memory(settings.carry) * rate),
+        rate=rate,
     )
     bars = Bars.from_text(source["bars"]) if "bars" in source else None
     calm = calm_for(settings, job.read)
