@@ -4,12 +4,24 @@ import os
 import signal
 import sys
 
-from dreamvid.cli import bench, films, jobs, queue, studying, training, weights
+from dreamvid.cli import bench, everyday, films, jobs, queue, studio, studying, training, weights
 from dreamvid.cli.app import app, fail
 from dreamvid.cli.hints import told
 from dreamvid.errors import DreamvidError, Stopped, StorageError
 
-__all__ = ["app", "bench", "films", "jobs", "main", "queue", "studying", "training", "weights"]
+__all__ = [
+    "app",
+    "bench",
+    "everyday",
+    "films",
+    "jobs",
+    "main",
+    "queue",
+    "studio",
+    "studying",
+    "training",
+    "weights",
+]
 
 
 def main() -> None:

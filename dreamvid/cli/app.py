@@ -26,9 +26,11 @@ PANELS = {
         "run",
         "jobs",
         "clean",
+        "studio",
     ),
     "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
     "Networks and speed": ("weights", "bench", "distil", "train"),
+    "This machine": ("doctor", "completion", "man"),
 }
 """The commands in the order people need them."""
 

@@ -48,7 +48,8 @@ class Start:
     later: bool = False
     """Whether it starts from a dream, and needs only the later frames' iterations."""
     fresh: Tensor | None = None
-    """(H, W), 1 where a frame that starts from a dream has none yet, 0 where it has it all."""
+    """(H, W), 1 where a frame that starts from a dream has none yet, 0 where it has it all. Best on
+    the processor, where it is read."""
     draw: int = 0
     """With the seed, what the frame's randomness depends on."""
     lift: Tensor | None = None
@@ -228,12 +229,13 @@ def flow(
     # The detail alone is carried: the new frame keeps its own light, and what the dream adds
     # cannot pile up, since each frame loses as much of it as the next dream brings.
     detail = moved(situation.previous - moment.earlier, link.flow)
-    detail, fresh = link.trust * detail, 1 - link.trust
+    fresh, carried = link.fresh, damping * link.trust * detail
     found = returned(moment, situation.index, situation.read) if memory and situation.read else None
     if found:
         given, share = found
-        detail, fresh = torch.lerp(detail, given, share), (fresh - share).clamp_min(0)
-    start = (moment.frame + damping * detail).clamp(0, 1)
+        carried = torch.lerp(carried, damping * given, share)
+        fresh = (fresh - share.to(fresh.device)).clamp_min(0)
+    start = (moment.frame + carried).clamp(0, 1)
     return Start(start, later=True, fresh=fresh, draw=draw)
 
 

@@ -6,14 +6,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from dreamvid.film.sources import Past
+from dreamvid.film.memory import Past
 
 LEAST = 12
 """Pixels of the small pictures: smaller places are dreamed anew."""
 MOST = 3
 """Places of one frame that are looked for all around, the largest first: it takes time."""
-LONG = 9
-"""Frames after which what moves has been out of sight; before that, the flow was only lost."""
 PARTS = 2
 """The most things of which one place may be made."""
 REACH = (32, 64)
@@ -92,9 +90,8 @@ def finds(
     for label in 1 + np.argsort(-areas, kind="stable")[:MOST]:
         place = labels == label
         speed = _speed(place, fresh, flow)
-        then = [each for each in past if index - each.index >= LONG]
         for _ in range(PARTS):
-            if place.sum() < LEAST or not (found := _moved_from(now, then, place, speed, index)):
+            if place.sum() < LEAST or not (found := _moved_from(now, past, place, speed, index)):
                 break
             each, shift = found
             seen = alike(now, _shifted(each.small, shift))

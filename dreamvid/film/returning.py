@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from dreamvid.film.finding import ALIKE, LEAST, Find, Shift, alike, finds
-from dreamvid.film.sources import Moment, small
-from dreamvid.frames import Frame, from_pixels
+from dreamvid.film.memory import small
+from dreamvid.film.sources import Moment
+from dreamvid.frames import Frame
 from dreamvid.motion.warp import moved
 
 UNLIKE = 0.3
@@ -40,8 +41,7 @@ def returned(moment: Moment, index: int, read: Read) -> tuple[Tensor, Tensor] | 
     # OpenCV shares work out by the number of threads, and the result depends on it.
     cv2.setNumThreads(1)
     now = moment.frame.cpu().numpy().transpose(1, 2, 0)
-    picture = small(now)
-    before = small(moment.earlier.cpu().numpy().transpose(1, 2, 0))
+    picture, before = small(moment.frame), small(moment.earlier)
     size = picture.shape[1::-1]
     trust = link.trust.cpu().numpy()
     fresh = cv2.resize(1 - trust, size, interpolation=cv2.INTER_AREA) > 0.5
@@ -52,7 +52,7 @@ def returned(moment: Moment, index: int, read: Read) -> tuple[Tensor, Tensor] | 
     detail, weight = np.zeros_like(now), np.zeros(now.shape[:2], np.float32)
     dreams: dict[int, np.ndarray] = {}
     for find in finds(picture, before, fresh, flow, moment.past, index):
-        was = from_pixels(find.past.pixels)
+        was = find.past.frame.cpu()
         if find.past.index not in dreams:
             dreams[find.past.index] = _image(read(find.past.index).cpu() - was)
         room = 1 - trust if find.whole is find.place else np.ones_like(trust)

@@ -2,51 +2,29 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
 from itertools import count, islice, repeat
 from typing import Protocol, TypeVar
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from dreamvid.film.memory import Memory, Past
 from dreamvid.frames import Frame, from_pixels
-from dreamvid.motion.optical_flow import Correspondence, Method, correspondence, dis
+from dreamvid.machine.devices import arriving
+from dreamvid.machine.threads import cores, yielding
+from dreamvid.motion.optical_flow import Correspondence, Method, correspondence
 from dreamvid.motion.warp import moved
 
 AHEAD = 3
 """Moments made ready while a frame dreams."""
-SMALL = 160
-"""The longer side of a small picture, in pixels."""
-REMEMBERED_EACH = Fraction(1, 5)
-"""Seconds from one frame that is remembered to the next."""
-ROOM = 2**28
-"""Bytes that the frames which are remembered take at most."""
-
-
-@dataclass(frozen=True)
-class Past:
-    """A frame of a source that is remembered."""
-
-    index: int
-    pixels: np.ndarray
-    """(H, W, 3), as it was read."""
-    small: np.ndarray
-    """See `small`."""
-
-
-def small(picture: np.ndarray) -> np.ndarray:
-    """A picture (H, W, 3) of values from 0 to 1, made smaller where it is larger."""
-    height, width = picture.shape[:2]
-    scale = SMALL / max(height, width)
-    if scale >= 1:
-        return np.ascontiguousarray(picture)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
+MOST_FOLLOWED = 8
+"""Pairs of frames that are followed at once, where there are as many cores."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +77,7 @@ class FilmSource:
         masks: pictures of where to dream, white, and where not, black, frame by frame; the last
             one holds on.
         follows: whether the first mask is moved along with what it lies on instead.
+        here: whether the flow is found on the processor, whatever the device.
         memory: for how many frames some are remembered; 0: none.
         rate: frames a second, for what is remembered.
     """
@@ -112,79 +91,104 @@ class FilmSource:
         check: Method | None = None,
         masks: Opened | None = None,
         follows: bool = False,
+        here: bool = True,
         memory: int = 0,
         rate: Fraction = Fraction(30),
     ) -> None:
+        self.memory, self.rate = memory, rate
+        self.here = here
         self.opened = opened
         self.device = device
         self.method = method
         self.check = check
         self.masks = masks
         self.follows = follows
-        self.memory = memory
-        self.rate = rate
 
     def moments(self, start: int) -> Iterator[Moment]:
         """The film from index `start` on, to its end."""
-        return ahead(self._moments(start), AHEAD)
+        for there in ahead(self._moments(start), AHEAD):
+            yield there()
 
-    def _moments(self, start: int) -> Iterator[Moment]:
+    def _moments(self, start: int) -> Iterator[Callable[[], Moment]]:
+        """What gives each moment, once it is on the device."""
         # A mask that follows the film is known only from the film's beginning on.
         first = 0 if self.masks and self.follows else max(0, start - 1 - self.memory)
-        masks = islice(held(self.masks, self.device) if self.masks else repeat(None), first, None)
+        masks = islice(held(self.masks) if self.masks else repeat(None), first, None)
         earlier: Frame | None = None
         mask: Tensor | None = None
         memory = Memory(self.memory, self.rate)
-        for index, pixels in enumerate(self.opened(first), first):
-            frame = from_pixels(pixels, self.device)
-            link = None
-            past = memory(index, pixels) if self.memory else ()
-            needed = index >= start or (self.masks and self.follows)
-            if earlier is not None and self.method and needed:
-                link = correspondence(frame, earlier, self.method, self.check)
-            drawn = next(masks)
+        for index, (frame, link) in enumerate(self._followed(first), first):
+            drawn, past = next(masks), memory(index, frame, link is not None and link.cut)
             if self.follows and mask is not None and link is not None and not link.cut:
-                mask = moved(mask[None], link.flow)[0].clamp(0, 1)
+                mask = moved(mask[None], link.flow.cpu())[0].clamp(0, 1)
             else:
                 mask = drawn
             if index >= start:
-                yield Moment(frame, earlier, link, mask, past)
+                yield _arriving(self.device, frame, earlier, link, mask, past)
             earlier = frame
 
+    def _followed(self, first: int) -> Iterator[tuple[Frame, Correspondence | None]]:
+        """Frames from `first` on, and how each follows from the one before, several at once.
 
-class Memory:
-    """Some of the last frames of a shot: the same ones, whichever frame a film goes on from."""
-
-    def __init__(self, frames: int, rate: Fraction) -> None:
-        """`frames` is how far back it goes, `rate` is in frames a second."""
-        self._frames, self._step = frames, max(1, round(REMEMBERED_EACH * rate))
-        self._kept: tuple[Past, ...] = ()
-        self._before: np.ndarray | None = None
-
-    def __call__(self, index: int, pixels: np.ndarray) -> tuple[Past, ...]:
-        """What is remembered at the frame `index`, whose `pixels` (H, W, 3) are remembered too."""
-        picture = small(pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max))
-        if self._before is not None and _new_shot(picture, self._before):
-            self._kept = ()
-        self._before = picture
-        self._kept = tuple(past for past in self._kept if index - past.index <= self._frames)
-        found = self._kept
-        most = max(1, ROOM // pixels.nbytes)
-        step = self._step * -(-self._frames // (self._step * most))
-        if index % step == 0:
-            self._kept = (*found, Past(index, pixels, picture))
-        # The one before is what the flow itself looks at.
-        return tuple(past for past in found if past.index < index - 1)
-
-
-def _new_shot(now: np.ndarray, then: np.ndarray) -> bool:
-    frames = [
-        torch.from_numpy(np.ascontiguousarray(each.transpose(2, 0, 1))) for each in (now, then)
-    ]
-    return correspondence(frames[0], frames[1], partial(dis, preset="fast")).cut
+        All that is on the processor, unless the method is for another device.
+        """
+        method, threads = self.method, min(cores(), MOST_FOLLOWED) if self.here else 1
+        place = torch.device("cpu") if self.here else self.device
+        frames = (from_pixels(pixels, place) for pixels in self.opened(first))
+        if method is None:
+            yield from ((frame, None) for frame in frames)
+            return
+        with ThreadPoolExecutor(threads, "flow", initializer=yielding) as pool:
+            waiting: deque[tuple[Frame, Future[Correspondence] | None]] = deque()
+            try:
+                earlier = None
+                for frame in frames:
+                    link = earlier is not None and pool.submit(
+                        correspondence, frame, earlier, method, self.check
+                    )
+                    waiting.append((frame, link or None))
+                    earlier = frame
+                    if len(waiting) > threads:
+                        yield _found(waiting.popleft())
+                while waiting:
+                    yield _found(waiting.popleft())
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
-def held(masks: Opened, device: torch.device) -> Iterator[Tensor | None]:
+def _found(
+    entry: tuple[Frame, Future[Correspondence] | None],
+) -> tuple[Frame, Correspondence | None]:
+    frame, link = entry
+    return frame, link and link.result()
+
+
+def _arriving(
+    device: torch.device,
+    frame: Frame,
+    earlier: Frame | None,
+    link: Correspondence | None,
+    mask: Tensor | None,
+    past: tuple[Past, ...],
+) -> Callable[[], Moment]:
+    """Begin to bring a moment to `device`; what this gives is the moment there."""
+    flow, trust = (link.flow, link.trust) if link else (None, None)
+    tensors = (frame, earlier, flow, trust, mask)
+    there = arriving([each for each in tensors if each is not None], device)
+
+    def moment() -> Moment:
+        came = iter(there())
+        frame, earlier, flow, trust, mask = (
+            None if each is None else next(came) for each in tensors
+        )
+        found = link and replace(link, flow=flow, trust=trust)
+        assert frame is not None
+        return Moment(frame, earlier, found, mask, past)
+
+    return moment
+
+
+def held(masks: Opened, device: torch.device | str = "cpu") -> Iterator[Tensor | None]:
     """Masks (H, W), 0 to 1, of pictures from the first on; the last one is repeated for ever."""
     mask = None
     for pixels in masks(0):
@@ -202,6 +206,7 @@ def ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
     stopped = threading.Event()
 
     def fill() -> None:
+        yielding()
         try:
             for item in items:
                 if not _put(ready, (True, item), stopped):
