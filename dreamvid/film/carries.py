@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dreamvid.dream.timeline import Timeline
 from dreamvid.film.entering import Entering
+from dreamvid.film.returning import returned
 from dreamvid.film.sources import Moment
 from dreamvid.film.tone import anchored, share_of, tone_of
 from dreamvid.frames import Clock, Frame, Size, drawn, size_of
@@ -35,6 +36,8 @@ class Situation:
     previous: Frame | None
     """The dream before it, exactly as it was written; None for the first."""
     seed: int = 0
+    read: Callable[[int], Frame] | None = None
+    """Gives an earlier dream by its index; None: only the last one is there."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,11 @@ class Carries(Registry):
     def needs_flow(self, settings: Mapping[str, Any]) -> bool:
         """Whether the carry that a section ``carry`` names looks at the optical flow."""
         return self.facts[self[settings["name"]].__name__][0]
+
+    def memory(self, settings: Mapping[str, Any]) -> float:
+        """The seconds for which the carry that a section ``carry`` names remembers frames."""
+        option = parameters(self[settings["name"]]).get("memory")
+        return settings.get("memory", option.default) if option else 0
 
     def independent(self, settings: Mapping[str, Any]) -> bool:
         """Whether frames can be dreamed at once with the carry that a section ``carry`` names."""
@@ -204,9 +212,16 @@ def traced_back(
 
 @carries.register(needs_flow=True)
 def flow(
-    situation: Situation, *, damping: Share = 0.9, jitter: Literal["held", "free"] = "held"
+    situation: Situation,
+    *,
+    damping: Share = 0.9,
+    jitter: Literal["held", "free"] = "held",
+    memory: Annotated[float, Within(0, 60)] = 0.0,
 ) -> Start:
-    """What was dreamed follows what it grew on, fading by `damping` a frame as it grows anew."""
+    """What was dreamed follows what it grew on, fading by `damping` a frame as it grows anew.
+
+    What goes out of sight and comes back within `memory` seconds gets its dream back; 0: never.
+    """
     draw = 0 if jitter == "held" else situation.index
     moment, link = situation.moment, situation.moment.correspondence
     if situation.previous is None or moment.earlier is None or link is None or link.cut:
@@ -214,8 +229,14 @@ def flow(
     # The detail alone is carried: the new frame keeps its own light, and what the dream adds
     # cannot pile up, since each frame loses as much of it as the next dream brings.
     detail = moved(situation.previous - moment.earlier, link.flow)
-    start = (moment.frame + damping * link.trust * detail).clamp(0, 1)
-    return Start(start, later=True, fresh=link.fresh, draw=draw)
+    fresh, carried = link.fresh, damping * link.trust * detail
+    found = returned(moment, situation.index, situation.read) if memory and situation.read else None
+    if found:
+        given, share = found
+        carried = torch.lerp(carried, damping * given, share)
+        fresh = (fresh - share.to(fresh.device)).clamp_min(0)
+    start = (moment.frame + carried).clamp(0, 1)
+    return Start(start, later=True, fresh=fresh, draw=draw)
 
 
 @carries.register

@@ -250,6 +250,8 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         masks=masks,
         follows=follows,
         here=works_here(settings.flow),
+        memory=round(carries.memory(settings.carry) * rate),
+        rate=rate,
     )
     bars = Bars.from_text(source["bars"]) if "bars" in source else None
     calm = calm_for(settings, job.read)

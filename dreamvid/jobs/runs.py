@@ -149,9 +149,8 @@ class Run:
         self.progress.begin(done, total)
         last = last_dream_before(done, film.cadence)
         dreams = Inside(dreamer, parts.bars) if parts.bars else dreamer
-        recurrence = Recurrence(
-            parts.source, parts.carry, dreams, film.seed, film.depth, parts.finish, parts.period
-        )
+        rest = (parts.finish, parts.period, job.read)
+        recurrence = Recurrence(parts.source, parts.carry, dreams, film.seed, film.depth, *rest)
         together = dreamer.together(film.pixels) if parts.independent else 1
         if together > 1:
             made = dreamed_together(recurrence, together, done, total)

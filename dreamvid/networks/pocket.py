@@ -72,6 +72,13 @@ TEACHERS = {
 """The teacher's names of the layers, and those of TensorFlow's edition of the same network."""
 
 
+TOUR = (
+    *(25, 9, 61, 33, 2, 40, 63, 36, 27, 19, 26, 16, 45, 53, 21),
+    *(28, 58, 0, 48, 32, 17, 42, 62, 56, 46, 31, 24, 12, 3, 47),
+)
+"""Channels of 4c in the file that comes with dreamvid: a place, a thing and an animal in turn."""
+
+
 class Bottleneck(nn.Module):
     """A stage's reduce, 3x3 convolutions and expand; (N, inputs, h, w) to (N, channels, h, w)."""
 
@@ -180,6 +187,7 @@ class Pocket(Network):
             names = class_names()
             self.head, self.classes, self.class_count = HEAD, names, len(names)
             self.words = WordHead(stages[-1].channels, len(names))
+            self.tour = TOUR
 
     def without_head(self) -> "Pocket":
         """The same network as it was before it had class scores."""
