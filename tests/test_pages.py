@@ -10,6 +10,8 @@ import pytest
 from conftest import SHARED, call_cli
 
 from dreamvid import media
+from dreamvid.dream.turbo.files import write_turbo
+from dreamvid.dream.turbo.net import TurboNet, Widths
 from dreamvid.frames import Size, noise, photographic
 from dreamvid.media.film_writing import encode_film
 
@@ -27,8 +29,8 @@ SMALLER = {
     "sheet": ["--size", "96x64"],
     "explain": ["--size", "96x64", "--iterations", "1", "--octaves", "1"],
 }
-TRAINING = ("distil", "train", "bench")
-"""Commands that take minutes; each has a test file of its own."""
+TRAINING = ("distil", "train", "turbo", "bench", "live", "studio")
+"""Commands that take minutes, need a camera or do not end; each has a test file of its own."""
 GOOGLENET = SHARED / "weights" / "bvlc_googlenet.safetensors"
 
 
@@ -84,6 +86,10 @@ def place(tmp_path_factory):
     for name in (*names, "samples/seed.jpg", "photos/a.jpg", "photos/b.png"):
         media.write_picture(seed, folder / name)
     write_songs(folder)
+    turbo = TurboNet(("4c",), Widths(8, 8, 12, 16))
+    turbo.decoder.initialised()
+    decoder, named = turbo.decoder.state_dict(), folder / "mine.turbo.safetensors"
+    write_turbo(named, decoder, turbo, turbo.trunk, {"name": "energy"}, {})
     (folder / "shots").mkdir()
     for number in range(1001, 1005):
         media.write_picture(seed, folder / "shots" / f"shot.{number}.png")

@@ -4,7 +4,18 @@ import os
 import signal
 import sys
 
-from dreamvid.cli import bench, everyday, films, jobs, queue, studio, studying, training, weights
+from dreamvid.cli import (
+    bench,
+    everyday,
+    films,
+    jobs,
+    live,
+    queue,
+    studio,
+    studying,
+    training,
+    weights,
+)
 from dreamvid.cli.app import app, fail
 from dreamvid.cli.hints import told
 from dreamvid.errors import DreamvidError, Stopped, StorageError
@@ -15,6 +26,7 @@ __all__ = [
     "everyday",
     "films",
     "jobs",
+    "live",
     "main",
     "queue",
     "studio",

@@ -22,6 +22,7 @@ from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.dream.report import Noted
 from dreamvid.dream.timeline import check_schedules
+from dreamvid.dream.turbo.adding import absolute_turbo
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.frames import Frame, Size, fitted, size_of
@@ -80,7 +81,7 @@ def image_folder(
     check_schedules(settings)
     check_picture_mask(settings)
     settings = settings.changed("network", weights=absolute_weights(settings.network))
-    settings = replace(settings, objective=absolute(settings.objective))
+    settings = absolute_turbo(replace(settings, objective=absolute(settings.objective)))
     dreamer = dreamer_for(settings)
     work = _Work(out, settings, dreamer, batch, log, progress)
     with media.storage_checked(out):
@@ -125,7 +126,7 @@ class _Work:
         manifest = self.out / STATE / "settings.json"
         told = {
             "weights_sha256": self.dreamer.network.weights_sha256 or "",
-            "pictures": dict(self.dreamer.goal.pictures),
+            "pictures": self.dreamer.files,
             "plugins": recorded(self.settings.plugins, self.settings.tree(), self.out),
             **(
                 {"mask_sha256": media.content_hash(mask)}
