@@ -4,12 +4,23 @@ import os
 import signal
 import sys
 
-from dreamvid.cli import bench, films, jobs, queue, studying, training, weights
+from dreamvid.cli import bench, farm, films, jobs, queue, studying, training, weights
 from dreamvid.cli.app import app, fail
 from dreamvid.cli.hints import told
 from dreamvid.errors import DreamvidError, Stopped, StorageError
 
-__all__ = ["app", "bench", "films", "jobs", "main", "queue", "studying", "training", "weights"]
+__all__ = [
+    "app",
+    "bench",
+    "farm",
+    "films",
+    "jobs",
+    "main",
+    "queue",
+    "studying",
+    "training",
+    "weights",
+]
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ PANELS = {
         "jobs",
         "clean",
     ),
+    "Many machines": ("plan", "work"),
     "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
     "Networks and speed": ("weights", "bench", "distil", "train"),
 }

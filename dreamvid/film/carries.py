@@ -55,6 +55,8 @@ class Start:
 Carry = Callable[[Situation], Start]
 Independent = Callable[[Mapping[str, Any]], bool]
 """From all of a carry's options to whether its frames are independent."""
+Forgets = Literal["never", "cuts", "always"]
+"""Where a frame does not depend on the dream before it: nowhere, at cuts, or everywhere."""
 AnyCarry = TypeVar("AnyCarry", bound=Callable[..., Start])
 
 
@@ -63,7 +65,7 @@ class Carries(Registry):
 
     def __init__(self) -> None:
         super().__init__("carry", positional=("situation",), reserved=("name",))
-        self.facts: dict[str, tuple[bool, Independent]] = {}
+        self.facts: dict[str, tuple[bool, Independent, Forgets]] = {}
 
     @overload
     def register(self, function: AnyCarry, /) -> AnyCarry: ...
@@ -75,6 +77,7 @@ class Carries(Registry):
         *,
         needs_flow: bool = False,
         independent: bool | Independent = False,
+        forgets: Forgets = "never",
     ) -> Callable[[AnyCarry], AnyCarry]: ...
     def register(
         self,
@@ -83,6 +86,7 @@ class Carries(Registry):
         *,
         needs_flow: bool = False,
         independent: bool | Independent = False,
+        forgets: Forgets = "never",
     ) -> Any:
         """Make a carry known by its own name; a decorator, with or without arguments.
 
@@ -91,6 +95,8 @@ class Carries(Registry):
             needs_flow: whether it looks at ``situation.moment.correspondence``, which takes time.
             independent: whether it never looks at the dream before and draws alike for all
                 frames, so that several are dreamed at once; it may depend on the options.
+            forgets: where it starts without the dream before, so that a film may be dreamed in
+                parts: never, at cuts, or always.
 
         Raises:
             SettingsError: It cannot be registered, and why.
@@ -99,7 +105,7 @@ class Carries(Registry):
         def registered(carry: Callable[..., Start]) -> Callable[..., Start]:
             super(Carries, self).register(carry)
             told = independent if callable(independent) else lambda options: bool(independent)
-            self.facts[carry.__name__] = (needs_flow, told)
+            self.facts[carry.__name__] = (needs_flow, told, forgets)
             return carry
 
         return registered if function is None else registered(function)
@@ -113,6 +119,11 @@ class Carries(Registry):
         carry = self[settings["name"]]
         options = {name: option.default for name, option in parameters(carry).items()}
         return self.facts[carry.__name__][1]({**options, **settings})
+
+    def forgets(self, settings: Mapping[str, Any]) -> Forgets:
+        """Where the carry that a section ``carry`` names starts without the dream before."""
+        told = self.facts[self[settings["name"]].__name__][2]
+        return "always" if self.independent(settings) else told
 
 
 carries = Carries()
@@ -201,7 +212,7 @@ def traced_back(
     return points
 
 
-@carries.register(needs_flow=True)
+@carries.register(needs_flow=True, forgets="cuts")
 def flow(
     situation: Situation, *, damping: Share = 0.9, jitter: Literal["held", "free"] = "held"
 ) -> Start:
@@ -238,7 +249,7 @@ def blend(
     return Start(start, draw=situation.index)
 
 
-@carries.register(independent=lambda options: options["jitter"] == "held")
+@carries.register(independent=lambda options: options["jitter"] == "held", forgets="always")
 def none(situation: Situation, *, jitter: Literal["held", "free"] = "held") -> Start:
     """Every frame for itself; those of held jitter are dreamed several at once."""
     return Start(situation.moment.frame, draw=0 if jitter == "held" else situation.index)

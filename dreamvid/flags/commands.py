@@ -2,6 +2,7 @@
 
 from dreamvid.flags.table import FLAGS, Flag
 
+_PLAN_OUT = Flag("The plan's folder, new.", "DIR", kind="file", names=("-o", "--out"))
 OWN: dict[str, Flag] = {
     "zoom.out": FLAGS["out"]._replace(unset="SEED-zoom.mp4"),
     "video.out": FLAGS["out"]._replace(unset="INPUT-video.mp4"),
@@ -183,6 +184,23 @@ OWN: dict[str, Flag] = {
     ),
     "train.seed": Flag("Random seed.", "N", "recipe.seed", "number", "0"),
     "train.resume": Flag("Go on where it stopped, with its settings.", kind="switch"),
+    "plan video.out": _PLAN_OUT._replace(unset="INPUT-plan"),
+    "plan zoom.out": _PLAN_OUT._replace(unset="SEED-plan"),
+    "plan loop.out": _PLAN_OUT._replace(unset="SEED-plan"),
+    "plan video.chunks": Flag(
+        "Cut shots of more than N frames into chunks; they differ a little where they meet.",
+        "N",
+        kind="whole",
+        least=2,
+        unset="shots stay whole",
+    ),
+    "work.unit": Flag(
+        "Make one unit of the plan only, and wait for nobody: its name, its number from 1 on, or a "
+        "range of numbers such as 3:8.",
+        "UNIT",
+        unset="all of them",
+    ),
+    "work.retry": Flag("Try units again that three workers have failed at.", kind="switch"),
     "weights fetch.offline": Flag("Download nothing: check what is here.", kind="switch"),
 }
 """Flags that mean something else, or are there only, in one command: by command and name."""
@@ -194,6 +212,7 @@ _DREAM = (
 )
 _MUSIC = "audio audio_offset bpm beat_offset flashes"
 _RUN = "min_free job overwrite tidy quiet"
+_PLAN = "silence format quiet"
 COMMANDS: dict[str, str] = {
     "zoom": f"out at {_LENGTH} {_MUSIC} fade_in fade_out motion speed mask keep_color {_DREAM} "
     f"background depth cadence anchor preview {_RUN}",
@@ -203,6 +222,13 @@ COMMANDS: dict[str, str] = {
     f"cadence anchor preview {_RUN}",
     "image": f"out at size fit mask keep_color {_DREAM} background keep_alpha depth batch log "
     "overwrite quiet",
+    "plan video": f"out result per_unit chunks start end {_LENGTH} {_MUSIC} fade_in fade_out carry "
+    f"flow bars mask keep_color strict sound_track {_DREAM} background depth min_free {_PLAN}",
+    "plan zoom": f"out result at {_LENGTH} {_MUSIC} fade_in fade_out motion speed mask keep_color "
+    f"{_DREAM} background depth cadence anchor min_free {_PLAN}",
+    "plan loop": f"out result at {_LENGTH} {_MUSIC} motion speed mask keep_color {_DREAM} "
+    f"background depth cadence anchor min_free {_PLAN}",
+    "work": "unit retry quiet",
     "resume": "out frames seconds source min_free overwrite tidy quiet",
     "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
     "run": "check quiet",
@@ -236,4 +262,9 @@ COMMAND_LINE = ("assign", "quiet")
 
 def flags_of(command: str) -> dict[str, Flag]:
     """The flags of a command by name, in order."""
-    return {name: OWN.get(f"{command}.{name}") or FLAGS[name] for name in COMMANDS[command].split()}
+    # What is planned takes the flags of what is made.
+    made = command.removeprefix("plan ")
+    return {
+        name: OWN.get(f"{command}.{name}") or OWN.get(f"{made}.{name}") or FLAGS[name]
+        for name in COMMANDS[command].split()
+    }

@@ -26,6 +26,7 @@ from dreamvid.jobs.kinds import Kind, kind_of
 from dreamvid.jobs.music import must_be_the_same
 from dreamvid.jobs.progress import Progress
 from dreamvid.jobs.provenance import described, frames_of_job, must_be_same
+from dreamvid.jobs.shots import frames_of, plan_of
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.machine.devices import free_memory, leaving, peak_memory, synchronised
 from dreamvid.machine.worker import Worker
@@ -86,6 +87,8 @@ class Run:
     def remedy(self) -> str:
         """The command that goes on with just this run."""
         manifest = self.job.manifest
+        if plan := plan_of(self.job.folder, manifest.source):
+            return f"`{shlex.join(['dreamvid', 'work', str(plan)])}`"
         now, begun = self.settings, manifest.settings
         encoding = (now.encode, now.film.fades) != (begun.encode, begun.film.fades)
         if self.out.absolute() != manifest.out or encoding:
@@ -115,12 +118,16 @@ class Run:
         encoders.check_output(self.out, self.overwrite or self.lengthens)
         with stoppable(self.job.folder, self.remedy, self.so_far):
             complete = self.kind.complete
-            return self.encode(complete(self.job, self.settings, self._dream, self.progress.say))
+            return self.encode(complete(self.job, self.settings, self.dream, self.progress.say))
 
-    def _dream(self, total: int) -> int:
-        """Make those of the first `total` frames that are lacking; how many there are then."""
+    def dream(self, total: int) -> int:
+        """Make those of the first `total` frames that are lacking; how many there are then.
+
+        A job that makes only some of a film's frames makes those. Nothing is joined or encoded.
+        """
         job, film = self.job, self.settings.film
-        done = job.finished()
+        shot, done = frames_of(job.manifest.source, total), job.finished()
+        total = shot.stop
         if done >= total:
             # It may have been killed just before this.
             job.show(done - 1)
@@ -133,9 +140,9 @@ class Run:
         parts = self.kind.parts(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
         must_have_room(job.folder, least, lambda: self.remedy)
-        self._tell_room(total - done, range(max(0, done - MEASURED), done), parts.bars)
+        self._tell_room(total - done, range(max(shot.start, done - MEASURED), done), parts.bars)
         self.progress.begin(done, total)
-        last = last_dream_before(done, film.cadence)
+        last = None if done == shot.start else last_dream_before(done, film.cadence)
         dreams = Inside(dreamer, parts.bars) if parts.bars else dreamer
         recurrence = Recurrence(
             parts.source, parts.carry, dreams, film.seed, film.depth, parts.finish, parts.period
