@@ -27,7 +27,7 @@ PANELS = {
         "jobs",
         "clean",
     ),
-    "Many machines": ("plan", "work"),
+    "Many machines": ("plan", "work", "farm"),
     "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
     "Networks and speed": ("weights", "bench", "distil", "train"),
 }

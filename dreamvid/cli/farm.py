@@ -1,5 +1,6 @@
 """Commands that plan what many machines make, and those that make it."""
 
+import contextlib
 import shlex
 import sys
 from importlib import import_module
@@ -28,10 +29,16 @@ def _alone(context: typer.Context) -> None:
         tell(context.get_help() + "\n")
 
 
-def _written(plan: Any, formats: list[str] | None, out: Path) -> None:
+def _known(formats: list[str] | None) -> list[str]:
+    """The formats that are asked for, all of which there are."""
+    asked = ",".join(formats).split(",") if formats else []
+    import_module("dreamvid.farm.formats").must_be_known(asked)
+    return asked
+
+
+def _written(plan: Any, formats: list[str], out: Path) -> None:
     """Write the plan for schedulers, and say where it is."""
-    if formats:
-        import_module("dreamvid.farm.formats").write(plan, ",".join(formats).split(","))
+    import_module("dreamvid.farm.formats").write(plan, formats)
     print_path(out)
 
 
@@ -54,7 +61,7 @@ def video(
     quiet: bool,
 ) -> None:
     """Plan a film over an input: a unit for its shots, and then their joining."""
-    settings = asked.settings()
+    settings, formats = asked.settings(), _known(format)
     planning = import_module("dreamvid.farm.planning")
     cutting = import_module("dreamvid.farm.parts").Cutting
     target = out or _usual(source)
@@ -69,7 +76,7 @@ def video(
             command=_again(),
             progress=progress,
         )
-    _written(plan, format, target)
+    _written(plan, formats, target)
 
 
 @command("dreamvid plan zoom a.jpg b.jpg --frames 600 -o farm", group=plans, within="plan")
@@ -108,6 +115,55 @@ def loop(
     _films("loop", seeds or [None], asked, out, result, at, silence, format, quiet)
 
 
+@command("dreamvid plan image photos -o farm", group=plans, within="plan")
+def image(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of pictures.")],
+    asked: Asked,
+    out: Path | None,
+    per_unit: int | None,
+    batch: int,
+    silence: int,
+    format: list[str] | None,
+    quiet: bool,
+) -> None:
+    """Plan the pictures of a folder: some of them a unit."""
+    settings, formats = asked.settings(), _known(format)
+    planning = import_module("dreamvid.farm.pictures")
+    target = out or _usual(folder)
+    with progress_for(quiet) as progress:
+        plan = planning.plan_images(
+            folder,
+            target,
+            settings,
+            batch=batch,
+            per_unit=per_unit,
+            silence=silence,
+            command=_again(),
+            progress=progress,
+        )
+    _written(plan, formats, target)
+
+
+@command("dreamvid plan sweep sweep.toml -o farm", group=plans, within="plan")
+def sweep(
+    path: Annotated[
+        Path, typer.Argument(metavar="SWEEP", help="A TOML file with a [grid] of settings.")
+    ],
+    out: Path | None,
+    silence: int,
+    format: list[str] | None,
+    quiet: bool,
+) -> None:
+    """Plan one film or picture with many settings: a unit for each, and a contact sheet."""
+    planning, formats = import_module("dreamvid.farm.sweeps"), _known(format)
+    target, path = (out or _usual(path)).absolute(), path.absolute()
+    with progress_for(quiet) as progress, contextlib.chdir(path.parent):
+        plan = planning.plan_sweep(
+            path, target, silence=silence, command=_again(), progress=progress
+        )
+    _written(plan, formats, target)
+
+
 def _films(
     kind: str,
     seeds: Any,
@@ -116,10 +172,10 @@ def _films(
     result: str | None,
     at: str | None,
     silence: int,
-    formats: list[str] | None,
+    format: list[str] | None,
     quiet: bool,
 ) -> None:
-    settings = asked.settings()
+    settings, formats = asked.settings(), _known(format)
     planning = import_module("dreamvid.farm.planning")
     target = out or _usual(seeds[0])
     with progress_for(quiet) as progress:
@@ -143,6 +199,25 @@ def work(plan: PlanFolder, unit: str | None, retry: bool, quiet: bool) -> None:
     working = import_module("dreamvid.farm.working")
     with progress_for(quiet) as progress:
         made = working.work(plan, f"`{_again()}`", unit=unit, retry=retry, progress=progress)
+    for path in made:
+        print_path(path)
+
+
+@command("dreamvid farm farm --workers 2")
+def farm(
+    plan: PlanFolder, address: str | None, workers: int | None, retry: bool, quiet: bool
+) -> None:
+    """Make a plan on a Ray cluster, or on a Ray that is started here."""
+    farming = import_module("dreamvid.farm.ray_farm")
+    with progress_for(quiet) as progress:
+        made = farming.farm(
+            plan,
+            f"`{_again()}`",
+            address=address,
+            workers=workers,
+            retry=retry,
+            progress=progress,
+        )
     for path in made:
         print_path(path)
 

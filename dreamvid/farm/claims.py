@@ -30,6 +30,8 @@ from typing import Any
 
 from dreamvid.errors import DreamvidError, StorageError
 
+RECENT = 2.0
+"""Seconds for which a worker goes by its last look, as long as it finds a unit that way."""
 BEATS = 12
 """How often an owner touches its file in the time after which it counts as silent."""
 _NAME = re.compile(r"(?P<unit>[\w-]+)\.(?:(?P<number>\d+)(?P<end>\.free|\.failed)?|done)")
@@ -91,10 +93,18 @@ class Ledger:
         self._seen: dict[tuple[str, int], tuple[int, float]] = {}
         self._looked = -silence
         self._dead: set[tuple[str, int]] = set()
+        self._listed: tuple[float, dict[str, State]] | None = None
 
-    def states(self) -> dict[str, State]:
-        """What is known of every unit that anybody has taken, in one look at the folder."""
+    def states(self, age: float = 0.0) -> dict[str, State]:
+        """What is known of every unit that anybody has taken, in one look at the folder.
+
+        A look that is no older than `age` seconds is given again, with what this worker has done
+        since: a folder of thousands of files is slow to list.
+        """
+        if self._listed is not None and self.clock() - self._listed[0] < age:
+            return self._listed[1]
         found: dict[str, State] = {}
+        self._listed = (self.clock(), found)
         for entry in os.scandir(self.folder):
             match = _NAME.fullmatch(entry.name)
             if match is None:
@@ -121,6 +131,8 @@ class Ledger:
         except OSError as error:
             raise storage(path, error) from error
         claim = self.held[unit] = Claim(unit, number, path)
+        if self._listed:
+            self._listed[1].setdefault(unit, State()).number = number
         with os.fdopen(handle, "w") as stream, contextlib.suppress(OSError):
             # A full disk still takes the name, which is what counts.
             stream.write(json.dumps(self.owner))
@@ -134,12 +146,21 @@ class Ledger:
         """Say that a unit is whole, with what is worth keeping of it."""
         self._write(self.folder / f"{claim.unit}.done", json.dumps({**self.owner, **told}))
         self.held.pop(claim.unit, None)
+        if self._listed:
+            self._listed[1].setdefault(claim.unit, State()).done = True
 
     def release(self, claim: Claim) -> None:
         """Leave a unit to others; where even that cannot be written, its silence tells."""
         self.held.pop(claim.unit, None)
         with contextlib.suppress(StorageError):
             self._write(claim.path.with_name(f"{claim.path.name}.free"), "")
+
+    def leave(self, unit: str, number: int, name: str) -> None:
+        """Leave to others what a worker has whose name begins so; it has ended."""
+        path = self.folder / f"{unit}.{number}"
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if json.loads(path.read_text("utf-8"))["name"].startswith(name):
+                self.release(Claim(unit, number, path))
 
     def fail(self, claim: Claim, reason: str) -> None:
         """Say why a unit cannot be made."""

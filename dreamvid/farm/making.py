@@ -10,9 +10,13 @@ import torch
 
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, network_for
 from dreamvid.errors import ResumeError
+from dreamvid.farm import pictures, sweeps
+from dreamvid.farm.claims import Ledger
 from dreamvid.farm.plans import Plan, PlanError, Unit
 from dreamvid.frames import quantised
 from dreamvid.jobs.folder import Job
+from dreamvid.jobs.image_folders import STATE
+from dreamvid.jobs.journal import Journal
 from dreamvid.jobs.moving import at_home
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.runs import Run
@@ -165,9 +169,33 @@ def _clean(out: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
+def _gather(maker: Maker, unit: Unit) -> Told:
+    """The dreams of all units in one folder, which `dreamvid image` would go on with."""
+    state = maker.plan.results / STATE
+    bad, lines = [], []
+    parts = [each for each in maker.plan.units if each.name in unit.needs]
+    for part in parts:
+        folder = maker.folder(part)
+        journal = Journal(folder / STATE / "journal.jsonl", "name", str)
+        for name, line in journal.entries().items():
+            linked(folder / name, maker.plan.results / name)
+            lines.append(line)
+    for part in parts:
+        bad += Ledger(maker.plan.claims, maker.plan.silence).told(part.name).get("left_out", [])
+    if parts[0].name.startswith("pictures"):
+        with storage_checked(state):
+            state.mkdir(exist_ok=True)
+            linked(maker.folder(parts[0]) / STATE / "settings.json", state / "settings.json")
+        Journal(state / "journal.jsonl", "name", str).keep(lines)
+    return {"left_out": bad}
+
+
 KINDS: dict[str, Callable[[Maker, Unit], Told]] = {
     "whole": _whole,
     "shot": _shot,
     "join": _join,
+    "pictures": pictures.made,
+    "gather": _gather,
+    "sheet": sweeps.sheet_of,
 }
 """The kinds of unit."""

@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import torch
+
 from dreamvid import __version__
 from dreamvid.errors import DreamvidError, SettingsError
 from dreamvid.media import atomic_write, storage_checked
@@ -63,6 +65,8 @@ class Plan:
     inputs: Mapping[str, str] = field(default_factory=dict)
     """The inputs by their absolute paths, as they are seen from the folder."""
     silence: float = SILENCE
+    threads: int = 1
+    """Processor threads that dream: a dream differs in its last bits by their number."""
     identity: str = ""
     """By which the folder is known to be the same on another machine."""
 
@@ -123,6 +127,7 @@ class Plan:
             "command": self.command,
             "identity": self.identity,
             "silence": self.silence,
+            "threads": self.threads,
             "inputs": dict(self.inputs),
             "units": [asdict(unit) for unit in self.units],
         }
@@ -163,6 +168,7 @@ class Plan:
                 units,
                 dict(tree["inputs"]),
                 float(tree["silence"]),
+                int(tree["threads"]),
                 str(tree["identity"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -213,7 +219,8 @@ def saved(
 ) -> Plan:
     """Write a plan, whose units lie in their folders already."""
     relative = {str(each.absolute()): os.path.relpath(each.absolute(), folder) for each in inputs}
-    plan = Plan(folder, command, tuple(units), relative, silence, uuid.uuid4().hex)
+    threads = torch.get_num_threads()
+    plan = Plan(folder, command, tuple(units), relative, silence, threads, uuid.uuid4().hex)
     plan.save()
     return plan
 

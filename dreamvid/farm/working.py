@@ -4,20 +4,31 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from dreamvid.errors import (
     DreamvidError,
+    MediaError,
     NetworkError,
     ResumeError,
     SettingsError,
     Stopped,
     StorageError,
 )
-from dreamvid.farm.claims import Claim, ClaimLost, Ledger, State, names, somewhere, taken_from
+from dreamvid.farm.claims import (
+    RECENT,
+    Claim,
+    ClaimLost,
+    Ledger,
+    State,
+    names,
+    somewhere,
+    taken_from,
+)
 from dreamvid.farm.making import Maker
 from dreamvid.farm.plans import Plan, PlanError, Unit
+from dreamvid.farm.tally import Tally
 from dreamvid.jobs.disk import clock
+from dreamvid.jobs.image_folders import NAMED
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media import atomic
@@ -36,56 +47,6 @@ class FarmError(DreamvidError):
     """Some units of a plan could not be made."""
 
     exit_status = 1
-
-
-class Tally:
-    """A `Progress` of all units together, which also stops a worker that has lost its unit."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self.progress, self.total = progress, total
-        self.others = self.made = self.before = 0
-        self.ledger: Ledger | None = None
-        self.claim: Claim | None = None
-        self.said: set[str] = set()
-        self.began = time.monotonic()
-        self.first: int | None = None
-
-    def say(self, text: str) -> None:
-        """A line worth knowing, once."""
-        if text not in self.said and not text.endswith(" free"):
-            self.progress.say(text)
-        self.said.add(text)
-
-    def begin(self, done: int, total: int) -> None:
-        """Frames `done` of a unit are there already."""
-        self.made = done - self.before
-
-    def frame(self, index: int, notes: Mapping[str, Any]) -> None:
-        """A frame of a unit is there."""
-        self.made += 1
-        if self.ledger and self.claim and not self.ledger.holds(self.claim):
-            raise ClaimLost(f"{self.claim.unit}: another worker has taken it over")
-        self._tell()
-
-    def units(self, done: int) -> None:
-        """The units that are whole have so many frames."""
-        if self.first is None:
-            self.first = done
-            self.progress.begin(done, self.total)
-        elif done > self.others:
-            self.others, self.made = done, 0
-            self._tell()
-        self.others, self.made = done, 0
-
-    def _tell(self) -> None:
-        made = min(self.others + self.made, self.total)
-        rate = (made - (self.first or 0)) / max(time.monotonic() - self.began, 1e-9)
-        if made:
-            self.progress.frame(made - 1, {"left": (self.total - made) / max(rate, 1e-9)})
-
-    def ask(self, question: str) -> bool:
-        """Nobody can be asked."""
-        return True
 
 
 class Worker:
@@ -126,10 +87,15 @@ class Worker:
             DreamvidError: this worker cannot make any, or the folder is full.
         """
         units = self.plan.units if only is None else only
+        age = 0.0
         while True:
-            states = self.states()
+            states, recent = self.states(age), bool(age)
+            age = RECENT
             if claim := self._next(units, states):
                 self._make(claim)
+                continue
+            age = 0.0
+            if recent:
                 continue
             waited = [unit.name for unit in units if states.get(unit.name, State()).taken]
             if only is not None and waited:
@@ -139,9 +105,24 @@ class Worker:
             time.sleep(min(WAIT, self.plan.silence / 4))
         self.must_be_whole(units, self.states())
 
-    def states(self) -> dict[str, State]:
-        """The claims as they are now; the bar is moved on."""
-        states = self.ledger.states()
+    def attempt(self, name: str) -> str:
+        """Make one unit if nobody has it; why it cannot be made, or nothing.
+
+        Raises:
+            StorageError: the folder is full.
+        """
+        unit = self.plan.unit(name)[0]
+        self.refused.clear()
+        self.failed.clear()
+        if claim := self._next([unit], self.ledger.states()):
+            self.in_a_row = 0
+            self._make(claim)
+        told = {**self.failed, **{key: str(error) for key, error in self.refused.items()}}
+        return told.get(name, "")
+
+    def states(self, age: float = 0.0) -> dict[str, State]:
+        """The claims as they are now, or were so many seconds ago; the bar is moved on."""
+        states = self.ledger.states(age)
         done = [unit.frames for unit in self.plan.units if _is_done(unit.name, states)]
         self.tally.units(sum(done))
         return states
@@ -214,12 +195,13 @@ class Worker:
         """Raise an error that names what is not whole, where anything is not."""
         left = [unit for unit in units if not _is_done(unit.name, states)]
         if not left:
+            self._must_have_all()
             return
         failed = {
             unit.name: self.failed.get(unit.name)
             or self.ledger.reason(unit.name, max(states[unit.name].failed))
             for unit in left
-            if states.get(unit.name, State()).failed
+            if unit.name in self.failed or states.get(unit.name, State()).failed
         }
         if not failed and self.refused:
             raise next(iter(self.refused.values()))
@@ -232,6 +214,13 @@ class Worker:
             )
         needed = [each for each in left[0].needs if not _is_done(each, states)]
         raise FarmError(f"{left[0]}: waits for {names(needed)}; make them first")
+
+    def _must_have_all(self) -> None:
+        """Raise `MediaError` where pictures were bad and had to be left out."""
+        for unit in self.plan.units:
+            if unit.kind == "gather" and (bad := self.ledger.told(unit.name).get("left_out")):
+                told = "; ".join(bad[:NAMED]) + ("; …" if len(bad) > NAMED else "")
+                raise MediaError(f"{len(bad)} pictures were left out: {told}")
 
 
 def work(
@@ -272,6 +261,7 @@ def work(
 def results(plan: Plan) -> list[Path]:
     """What a plan has made so far."""
     found = [plan.results / unit.facts["result"] for unit in plan.units if "result" in unit.facts]
+    found += [plan.results for unit in plan.units if unit.kind == "gather"]
     return [path for path in found if path.exists()]
 
 

@@ -87,6 +87,13 @@ OWN: dict[str, Flag] = {
     "measure.loop": Flag(
         "Measure how the end of this film meets its beginning.", "FILM", kind="file"
     ),
+    "measure.joint": Flag(
+        "Tell how the film goes on at frame N, where two chunks meet; repeatable.",
+        "N",
+        kind="whole",
+        least=1,
+        several=True,
+    ),
     "measure.out": FLAGS["out"]._replace(
         help="Where to write the CSV; the plot goes beside it.", unset="DREAM-measure.csv"
     ),
@@ -185,6 +192,8 @@ OWN: dict[str, Flag] = {
     "train.seed": Flag("Random seed.", "N", "recipe.seed", "number", "0"),
     "train.resume": Flag("Go on where it stopped, with its settings.", kind="switch"),
     "plan video.out": _PLAN_OUT._replace(unset="INPUT-plan"),
+    "plan image.out": _PLAN_OUT._replace(unset="FOLDER-plan"),
+    "plan sweep.out": _PLAN_OUT._replace(unset="SWEEP-plan"),
     "plan zoom.out": _PLAN_OUT._replace(unset="SEED-plan"),
     "plan loop.out": _PLAN_OUT._replace(unset="SEED-plan"),
     "plan video.chunks": Flag(
@@ -200,6 +209,17 @@ OWN: dict[str, Flag] = {
         "UNIT",
         unset="all of them",
     ),
+    "farm.address": Flag(
+        "Of a Ray cluster: HOST:PORT, or auto.", "ADDRESS", unset="Ray is started here"
+    ),
+    "farm.workers": Flag(
+        "How many workers.",
+        "N",
+        kind="whole",
+        least=1,
+        unset="one for each GPU, or as many as there are processors for",
+    ),
+    "farm.retry": Flag("Try units again that three workers have failed at.", kind="switch"),
     "work.retry": Flag("Try units again that three workers have failed at.", kind="switch"),
     "weights fetch.offline": Flag("Download nothing: check what is here.", kind="switch"),
 }
@@ -224,10 +244,14 @@ COMMANDS: dict[str, str] = {
     "overwrite quiet",
     "plan video": f"out result per_unit chunks start end {_LENGTH} {_MUSIC} fade_in fade_out carry "
     f"flow bars mask keep_color strict sound_track {_DREAM} background depth min_free {_PLAN}",
+    "plan image": f"out per_unit size fit mask keep_color {_DREAM} background keep_alpha depth "
+    f"batch {_PLAN}",
     "plan zoom": f"out result at {_LENGTH} {_MUSIC} fade_in fade_out motion speed mask keep_color "
     f"{_DREAM} background depth cadence anchor min_free {_PLAN}",
     "plan loop": f"out result at {_LENGTH} {_MUSIC} motion speed mask keep_color {_DREAM} "
     f"background depth cadence anchor min_free {_PLAN}",
+    "plan sweep": f"out {_PLAN}",
+    "farm": "address workers retry quiet",
     "work": "unit retry quiet",
     "resume": "out frames seconds source min_free overwrite tidy quiet",
     "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
@@ -241,7 +265,7 @@ COMMANDS: dict[str, str] = {
     "weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",
     "listen": "out fps audio_offset bpm beat_offset preview preset motion assign overwrite quiet",
-    "measure": "loop out start flow layer network weights assign plugins device precision "
+    "measure": "loop joint out start flow layer network weights assign plugins device precision "
     "overwrite quiet",
     "weights list": "",
     "weights fetch": "offline",
