@@ -7,20 +7,27 @@ The Python functions::
     dreamvid.video("clip.mp4", "dream.mp4", start="2s", carry="flow")
     dreamvid.image("seed.jpg", "dream.png", preset="google-2015", weights="bvlc.safetensors")
     dreamvid.loop(out="loop.webp", seconds=4)
+    for frame in dreamvid.frames("seed.jpg", frames=90): ...
+
+A picture may be given as an array too: NumPy (H, W, 3), a PIL image, a torch tensor (3, H, W);
+`image` gives back the same kind. A result is a path that a notebook shows as picture or film.
 
 Each takes the flags of its command as keywords; ``__init__.pyi`` lists them, with types.
 ``settings`` is a nested dict such as ``{"ascent": {"step_size": 2.0}}``, and wins over all.
 Importing dreamvid loads nothing heavy.
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dreamvid.machine.threads import spin_briefly
 
 if TYPE_CHECKING:
+    from dreamvid.notebooks import Result, Seed
     from dreamvid.settings import Settings
 
 __version__ = "0.1.0"
@@ -28,8 +35,23 @@ __version__ = "0.1.0"
 spin_briefly()
 
 
+class _Package(ModuleType):
+    """This package, in which `frames` is always the function below.
+
+    The file ``frames.py`` is imported as ever (``from dreamvid.frames import Size``), but takes no
+    name here.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name == "frames" and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
 def zoom(
-    seed: str | PathLike[str],
+    seed: "Seed",
     out: str | PathLike[str] | None = None,
     *,
     at: int | str | None = None,
@@ -39,24 +61,32 @@ def zoom(
     overwrite: bool = False,
     tidy: bool = False,
     preview: bool | str = False,
+    progress: bool | None = None,
+    on_frame: Callable[[int, Any], None] | None = None,
     settings: dict[str, Any] | None = None,
     **flags: Any,
-) -> Path:
+) -> "Result":
     """Make a film that falls into a still, and return its path."""
     chosen = _settings("zoom", preset, config, flags, settings)
+    from dreamvid import notebooks
     from dreamvid.jobs import films, naming
 
-    target = naming.film_name(_path(out), Path(seed), "zoom", overwrite)
-    return films.zoom(
-        Path(seed),
-        target,
-        chosen,
-        at=at,
-        job=_path(job),
-        overwrite=overwrite,
-        tidy=tidy,
-        preview=preview,
-    )
+    path = notebooks.kept_seed(seed, _path(out), "zoom", overwrite)
+    assert path is not None
+    target = naming.film_name(_path(out), path, "zoom", overwrite)
+    with notebooks.watching(progress, on_frame) as watch:
+        made = films.zoom(
+            path,
+            target,
+            chosen,
+            at=at,
+            job=_path(job),
+            overwrite=overwrite,
+            tidy=tidy,
+            preview=preview,
+            progress=watch,
+        )
+    return notebooks.Result(made)
 
 
 def video(
@@ -68,19 +98,32 @@ def video(
     job: str | PathLike[str] | None = None,
     overwrite: bool = False,
     tidy: bool = False,
+    progress: bool | None = None,
+    on_frame: Callable[[int, Any], None] | None = None,
     settings: dict[str, Any] | None = None,
     **flags: Any,
-) -> Path:
+) -> "Result":
     """Dream over a film, and return the path of the new one; motion, rate and sound are kept."""
     chosen = _settings("video", preset, config, flags, settings)
+    from dreamvid import notebooks
     from dreamvid.jobs import films, naming
 
     target = naming.film_name(_path(out), Path(source), "video", overwrite)
-    return films.video(Path(source), target, chosen, job=_path(job), overwrite=overwrite, tidy=tidy)
+    with notebooks.watching(progress, on_frame) as watch:
+        made = films.video(
+            Path(source),
+            target,
+            chosen,
+            job=_path(job),
+            overwrite=overwrite,
+            tidy=tidy,
+            progress=watch,
+        )
+    return notebooks.Result(made)
 
 
 def loop(
-    seed: str | PathLike[str] | None = None,
+    seed: "Seed | None" = None,
     out: str | PathLike[str] | None = None,
     *,
     at: int | str | None = None,
@@ -90,31 +133,38 @@ def loop(
     overwrite: bool = False,
     tidy: bool = False,
     preview: bool | str = False,
+    progress: bool | None = None,
+    on_frame: Callable[[int, Any], None] | None = None,
     settings: dict[str, Any] | None = None,
     **flags: Any,
-) -> Path:
+) -> "Result":
     """Make a film whose last frame flows into its first, and return its path.
 
     The seed is a picture, or a job folder, whose last frame is taken; without one, noise.
     """
     chosen = _settings("loop", preset, config, flags, settings)
+    from dreamvid import notebooks
     from dreamvid.jobs import films, naming
 
-    target = naming.film_name(_path(out), _path(seed), "loop", overwrite)
-    return films.loop(
-        _path(seed),
-        target,
-        chosen,
-        at=at,
-        job=_path(job),
-        overwrite=overwrite,
-        tidy=tidy,
-        preview=preview,
-    )
+    path = notebooks.kept_seed(seed, _path(out), "loop", overwrite)
+    target = naming.film_name(_path(out), path, "loop", overwrite)
+    with notebooks.watching(progress, on_frame) as watch:
+        made = films.loop(
+            path,
+            target,
+            chosen,
+            at=at,
+            job=_path(job),
+            overwrite=overwrite,
+            tidy=tidy,
+            preview=preview,
+            progress=watch,
+        )
+    return notebooks.Result(made)
 
 
 def image(
-    seed: str | PathLike[str],
+    seed: "Seed",
     out: str | PathLike[str] | None = None,
     *,
     at: int | str | None = None,
@@ -123,20 +173,59 @@ def image(
     batch: int = 0,
     log: bool = False,
     overwrite: bool = False,
+    progress: bool | None = None,
+    on_frame: Callable[[int, Any], None] | None = None,
     settings: dict[str, Any] | None = None,
     **flags: Any,
-) -> Path:
-    """Dream one picture, or every picture in a folder, and return the path of the result."""
+) -> "Result | Any":
+    """Dream one picture, or every picture in a folder, and return the path of the result.
+
+    Of an array without `out`, the dream is returned as an array of the same kind. `on_frame` is
+    called after each step, with the picture at the size of its octave.
+    """
     chosen = _settings("image", preset, config, flags, settings)
+    from dreamvid import notebooks
     from dreamvid.jobs import films, naming
     from dreamvid.jobs import image_folders as folders
 
-    target = naming.dream_name(_path(out), Path(seed), overwrite)
-    if Path(seed).is_dir():
-        return folders.image_folder(
-            Path(seed), target, chosen, batch=batch, log=log, overwrite=overwrite
-        )
-    return films.image(Path(seed), target, chosen, at=at, log=log, overwrite=overwrite)
+    with notebooks.watching(progress, on_frame, "step") as watch:
+        if notebooks.is_array(seed) and out is None:
+            return notebooks.dreamed_array(seed, chosen, watch)
+        path = notebooks.kept_seed(seed, _path(out), "image", overwrite)
+        assert path is not None
+        target = naming.dream_name(_path(out), path, overwrite)
+        more = {"log": log, "overwrite": overwrite, "progress": watch}
+        if path.is_dir():
+            made = folders.image_folder(path, target, chosen, batch=batch, **more)
+        else:
+            made = films.image(path, target, chosen, at=at, **more)
+    return notebooks.Result(made)
+
+
+def frames(
+    source: "Seed",
+    *,
+    at: int | str | None = None,
+    preset: str | None = None,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = False,
+    settings: dict[str, Any] | None = None,
+    **flags: Any,
+) -> Iterator[Any]:
+    """Yield the frames of a zoom into a picture, or of a dream over a film, as they are dreamed.
+
+    Each is a NumPy array (H, W, 3) of uint8, or of the kind of array that `source` is. No film is
+    made, and nothing is left behind. It takes the flags of the command, `zoom` or `video`.
+    """
+
+    def chosen(command: str) -> "Settings":
+        usual = "video" if command == "video" else "default"
+        return _settings(command, preset or usual, config, flags, settings)
+
+    from dreamvid import notebooks
+
+    with notebooks.watching(progress, None) as watch:
+        yield from notebooks.frames_of(source, chosen, at, watch)
 
 
 def sheet(
@@ -150,7 +239,7 @@ def sheet(
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
-) -> Path:
+) -> "Result":
     """Dream one picture in many ways, side by side, and return the path of the sheet.
 
     `of` are words, a cell for each. `across` says what else differs, such as
@@ -164,8 +253,10 @@ def sheet(
 
     words = {} if of is None else {"of": of if isinstance(of, str) else ",".join(of)}
     asked = sheets.Asked(preset, _path(config), chosen, settings or {}, {**words, **(across or {})})
+    from dreamvid.notebooks import Result
+
     target = Path(out) if out is not None else Path(f"{Path(seed).stem}-sheet.png")
-    return sheets.sheet(Path(seed), target, asked, overwrite=overwrite)
+    return Result(sheets.sheet(Path(seed), target, asked, overwrite=overwrite))
 
 
 def _settings(

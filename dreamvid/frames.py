@@ -72,7 +72,9 @@ def to_pixels(frame: Frame, depth: int = 8) -> np.ndarray:
 def quantised(frame: Frame, depth: int = 8) -> Frame:
     """The frame as it will be read back after being written with `depth` bits a channel."""
     top = 2**depth - 1
-    return checked(frame).clamp(0, 1).mul(top).round().div(top)
+    # By a plain number a GPU would multiply by its reciprocal, which is another result.
+    exactly = constant((float(top),), frame.device)
+    return checked(frame).clamp(0, 1).mul(top).round().div(exactly)
 
 
 def resized(image: Tensor, size: Size, corners: bool = True) -> Tensor:

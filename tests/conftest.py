@@ -1,5 +1,6 @@
 import contextlib
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,14 @@ import pytest
 import torch
 
 from dreamvid import cli
+
+
+def pytest_configure(config):
+    """Hide a GPU from tests that are not for one: theirs are the numbers of a processor."""
+    asked = str(config.option.markexpr).replace("not gpu", "")
+    if "gpu" not in asked:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 
 SHARED = Path(__file__).parents[2] / "shared"
 

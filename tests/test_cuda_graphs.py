@@ -9,7 +9,6 @@ from dreamvid.dream.cuda_graphs import Recordings, plain_calls
 from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.dream.report import Report
 from dreamvid.frames import Size, noise
-from dreamvid.machine import devices
 from dreamvid.networks.googlenet import GoogLeNet
 from dreamvid.networks.pocket import STAGES
 from dreamvid.objectives import objectives
@@ -131,28 +130,3 @@ def test_a_report_that_left_tells_the_same():
     assert left.noted() == made.report.noted()
     assert (left.gain, left.steps, left.skipped) == (made.report.gain, made.report.steps, 0)
     assert Report().leaving()().steps == 0
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_what_leaves_a_gpu_arrives_whole_while_it_works_on():
-    wanted = torch.rand(3, 719, 1281)
-    frame = wanted.cuda()
-    arriving = devices.leaving(frame, frame.mean())
-    del frame
-    for _ in range(50):
-        torch.rand(3, 719, 1281, device="cuda").sort()
-    whole, mean = arriving()
-    assert (whole.device.type, whole.is_pinned()) == ("cpu", True)
-    assert torch.equal(whole, wanted)
-    assert mean == pytest.approx(whole.mean().item(), rel=1e-4)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_captured_dream_is_the_same():
-    tree = {"octaves": {"count": 2}, "machine": {"device": "cuda", "precision": "fp32"}}
-    captured, plain = dreamer_for(settled(tree)), dreamer_for(settled(tree))
-    plain._recordings = None
-    frame = noise(Size(135, 240), (0,)).cuda()
-    torch.testing.assert_close(captured(frame, (0, 0)), plain(frame, (0, 0)), rtol=0, atol=0.02)

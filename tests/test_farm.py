@@ -294,15 +294,15 @@ def test_a_unit_that_fails_is_named_and_the_rest_is_made(place, monkeypatch):
 
 def test_a_full_disk_stops_a_worker_and_loses_nothing(place, monkeypatch):
     planned(place, "video", "clip.mp4", "-o", "full", "--per-unit", 1, *FAST)
-    real, left = Job.write, [8]
+    real, left = Job.publish, [8]
 
-    def write(self, index, frame, notes):
+    def publish(self, index, pixels):
         left[0] -= 1
         if left[0] < 0:
             raise StorageError(f"cannot write {index}: No space left on device")
-        real(self, index, frame, notes)
+        return real(self, index, pixels)
 
-    monkeypatch.setattr(Job, "write", write)
+    monkeypatch.setattr(Job, "publish", publish)
     told = call_cli("work", "full", "-q", cwd=place)
     assert (told.returncode, len(told.stderr.splitlines())) == (74, 1)
     assert "No space left" in told.stderr

@@ -77,7 +77,7 @@ def test_the_frame_rate_changes_no_speed(name, fps):
     laws.as_fast_at_any_rate(name, MOVING.get(name), fps)
 
 
-@pytest.mark.parametrize("name", set(MOVING) - {"kaleidoscope"})
+@pytest.mark.parametrize("name", [name for name in MOVING if name != "kaleidoscope"])
 def test_motions_that_have_no_mirrors_neither_fold_nor_tear(name):
     """A frame's step maps neighbours to neighbours, in the same order."""
     size = Size(240, 368)
@@ -95,7 +95,7 @@ def test_the_centre_stays(name):
     torch.testing.assert_close(moved, place, atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("name", set(MOVING) - {"hold"})
+@pytest.mark.parametrize("name", [name for name in MOVING if name != "hold"])
 def test_motions_move(name):
     flow = flow_of(composed({name: MOVING[name]}), Clock(1.0, 1 / 30), SIZE)
     assert flow.abs().max() > 0.05

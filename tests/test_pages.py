@@ -37,6 +37,8 @@ def commands(page):
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     for line in "".join(blocks).replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
+        # What goes into a file goes to standard output here.
+        words = words[: words.index(">")] if ">" in words else words
         if words[:1] == ["dreamvid"]:
             yield words[1:]
 

@@ -95,18 +95,18 @@ def test_every_film_is_made_from_its_own_flags(place):
 
 def test_it_goes_on_where_it_stopped(place, monkeypatch):
     listed(place, f'[[job]]\ncommand = "zoom"\nseed = "seed.png"\n{TINY}'.replace("= 2", "= 4"))
-    real = Job.write
+    real = Job.note
 
     def write(job, index, *rest):
         real(job, index, *rest)
         if index == 1:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Job, "write", write)
+    monkeypatch.setattr(Job, "note", write)
     stopped = run(place, status=143)
     assert f"go on with `dreamvid run {place / 'jobs.toml'}`" in stopped.stderr
     assert "stopped by a signal" in log_of(place)[-1]
-    monkeypatch.setattr(Job, "write", real)
+    monkeypatch.setattr(Job, "note", real)
     first = (place / "seed-zoom.mp4.dream/frames/000000.png").stat().st_mtime_ns
     assert "are there already" in run(place).stderr
     assert first == (place / "seed-zoom.mp4.dream/frames/000000.png").stat().st_mtime_ns
@@ -119,7 +119,7 @@ def test_one_that_fails_stops_no_other(place, monkeypatch):
         for name in "abc"
     )
     listed(place, text)
-    real = Job.write
+    real = Job.note
 
     def write(job, index, *rest):
         if job.folder.name == "a.gif.dream":
@@ -128,13 +128,13 @@ def test_one_that_fails_stops_no_other(place, monkeypatch):
             raise MemoryError
         real(job, index, *rest)
 
-    monkeypatch.setattr(Job, "write", write)
+    monkeypatch.setattr(Job, "note", write)
     told = run(place, status=1).stderr
     assert "failed: RuntimeError: no kernel for this" in told
     assert "2 of 3 films failed" in told.splitlines()[-1]
     assert [(place / f"{name}.gif").exists() for name in "abc"] == [False, False, True]
     assert any("Traceback" in line for line in log_of(place))
-    monkeypatch.setattr(Job, "write", real)
+    monkeypatch.setattr(Job, "note", real)
     run(place)
     assert all((place / f"{name}.gif").exists() for name in "abc")
 

@@ -30,7 +30,7 @@ def place(tmp_path, picture):
 
 def stopped_after(place, index, monkeypatch):
     """What is said of a film of four frames that is stopped once the frame `index` is written."""
-    real = Job.write
+    real = Job.note
 
     def write(job, number, *rest):
         if index < 0:
@@ -39,9 +39,9 @@ def stopped_after(place, index, monkeypatch):
         if number == index:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Job, "write", write)
+    monkeypatch.setattr(Job, "note", write)
     told = call_cli("zoom", "seed.png", *TINY, "--frames", 4, "-o", "my film.gif", cwd=place)
-    monkeypatch.setattr(Job, "write", real)
+    monkeypatch.setattr(Job, "note", real)
     assert told.returncode == 143
     return told.stderr.splitlines()[-1]
 

@@ -13,9 +13,9 @@ from test_flow import texture
 
 import dreamvid
 from dreamvid import media
-from dreamvid.dream import dreamer
 from dreamvid.dream.dreamer import Dreamer
 from dreamvid.frames import from_pixels, to_pixels
+from dreamvid.machine import devices
 from dreamvid.media import film_writing, write_picture
 
 RATE = Fraction(24000, 1001)
@@ -140,7 +140,7 @@ def test_a_film_that_was_killed_goes_on_byte_for_byte(clip, tmp_path):
 
 
 def test_frames_for_themselves_are_dreamed_together_and_resumed_alike(clip, tmp_path, monkeypatch):
-    monkeypatch.setitem(dreamer.TOGETHER, "cpu", 3 * 136 * 96)
+    monkeypatch.setitem(devices.TOGETHER, "cpu", 3 * 136 * 96)
     sizes, dream = [], Dreamer.batch
 
     def counted(self, frames, *arguments, **options):

@@ -61,3 +61,34 @@ def test_a_block_that_is_stopped_waits_for_the_piece_at_work():
     assert done == [1]
     with pytest.raises(KeyboardInterrupt):
         stopped(full)
+
+
+def test_pieces_are_done_at_once_and_what_follows_on_them_in_order():
+    together, followed = threading.Barrier(3, timeout=20), []
+    with Worker(3) as worker:
+        for number in range(6):
+
+            def work(number=number):
+                together.wait()
+                return number, threading.current_thread()
+
+            worker(work, followed.append)
+    assert [number for number, _ in followed] == list(range(6))
+    assert len({thread for _, thread in followed}) == 3
+
+
+def test_nothing_follows_after_a_piece_that_went_wrong():
+    begun, followed = threading.Barrier(2, timeout=20), []
+
+    def wrong():
+        begun.wait()
+        raise StorageError("no room")
+
+    def pieces():
+        with Worker(2) as worker:
+            worker(wrong, followed.append)
+            worker(lambda: begun.wait() and None, followed.append)
+
+    with pytest.raises(StorageError, match="no room"):
+        pieces()
+    assert not followed

@@ -2,13 +2,13 @@
 
 import copy
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,21 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dreamvid import __version__, media
 from dreamvid.bench import cascade, plain
+from dreamvid.bench.timing import as_torch_is, once, seconds_of
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
+from dreamvid.dream.octaves import octave_sizes
 from dreamvid.errors import SettingsError
-from dreamvid.frames import Size, noise
+from dreamvid.frames import Size, noise, photographic
 from dreamvid.jobs.films import zoom
 from dreamvid.machine import devices
-from dreamvid.networks import has_bfloat16
+from dreamvid.networks import kernels, quick_precision
 from dreamvid.registry import did_you_mean
 from dreamvid.settings import Settings
 
 Figures = dict[str, Any]
 COMPARISONS = ("plain", "pytorch-deepdream", "film", "busy")
 MATRIX_SIDE = {"cpu": 4096, "cuda": 8192, "mps": 4096}
-FILM_FRAMES = 6
+FILM_FRAMES = {"cpu": 6, "cuda": 120, "mps": 20}
 STEPS = 5
 """Steps that are timed together, so that the time around them counts for little."""
 
@@ -46,8 +48,8 @@ def benchmark(
     """The figures of `settings` at `size`, as JSON values; times are medians, in seconds.
 
     Args:
-        settings: what is dreamed. With a ``machine.precision`` of auto, fp32 is measured, and bf16
-            too where the device has it.
+        settings: what is dreamed. With a ``machine.precision`` of auto, fp32 is measured, and what
+            auto means on the device.
         size: of the picture, which is noise: no time depends on what it shows.
         repeats: how often each time is taken.
         comparisons: of `COMPARISONS`.
@@ -112,7 +114,7 @@ def _precisions(settings: Settings) -> list[str]:
     if settings.machine.precision != "auto":
         return [settings.machine.precision]
     device = devices.device_for(settings.machine.device)
-    return ["fp32", "bf16"] if has_bfloat16(device) else ["fp32"]
+    return list(dict.fromkeys(["fp32", quick_precision(device)]))
 
 
 def counted(dreamer: Dreamer, size: Size) -> int:
@@ -137,7 +139,7 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int) -> float
     """GFLOP/s of a large matrix product."""
     side = MATRIX_SIDE[device.type]
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    seconds = _seconds(lambda: left @ right, device, repeats)
+    seconds = seconds_of(lambda: left @ right, device, repeats)
     return 2 * side**3 / seconds / 1e9
 
 
@@ -149,8 +151,8 @@ def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figure
     devices.give_back()
     devices.forget_peak(device)
     loaded = time.perf_counter() - began
-    first = _once(lambda: dreamer(picture, (0, 0)), device)
-    frame = _seconds(lambda: dreamer(picture, (0, 0)), device, repeats, warm=False)
+    first = once(lambda: dreamer(picture, (0, 0)), device)
+    frame = seconds_of(lambda: dreamer(picture, (0, 0)), device, repeats, warm=False)
     peak = devices.peak_memory(device)
     one = settings.changed("octaves", count=1).changed("ascent", iterations=STEPS, later=None)
     stepper = Dreamer(dreamer.network, dreamer.choices, one)
@@ -159,13 +161,23 @@ def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figure
         stepper(picture, (0, 0))
 
     figures: Figures = {
+        "kernels": kernels.choose(settings.machine.kernels, device, dreamer.network.dtype),
+        "recorded_steps": len(dreamer._recordings or ()),
         "load_seconds": loaded,
         "first_frame_seconds": first,
         "frame_seconds": frame,
-        "step_seconds": _seconds(steps, device, repeats) / STEPS,
+        "step_seconds": seconds_of(steps, device, repeats) / STEPS,
         "peak_bytes": peak,
         "matrix_gflop_per_second": matrix_rate(device, dreamer.network.dtype, repeats),
     }
+    if device.type == "cuda":
+        figures["octave_step_seconds"] = {
+            str(each): seconds_of(
+                partial(stepper, photographic(picture, each), (0, 0)), device, repeats
+            )
+            / STEPS
+            for each in octave_sizes(size, settings.octaves)
+        }
     if profile:
         figures["profile"] = profiled(steps, device)
     return figures
@@ -179,12 +191,13 @@ def _plain(dreamer: Dreamer, size: Size, repeats: int) -> Figures:
     ends = torch.tensor([0.0, 1.0], device=parameter.device).view(2, 1, 1, 1).expand(2, 3, 1, 1)
     low, high = network.preprocessing.to_input(ends)
     bounds = (low[None], high[None])
-    return _compared(
-        lambda: plain.step(image, forward, layer, settings, (0, 0)),
-        lambda: plain.frame(image, forward, layer, bounds, settings, (0, 0)),
-        parameter.device,
-        repeats,
-    )
+    with as_torch_is():
+        return _compared(
+            lambda: plain.step(image, forward, layer, settings, (0, 0)),
+            lambda: plain.frame(image, forward, layer, bounds, settings, (0, 0)),
+            parameter.device,
+            repeats,
+        )
 
 
 def _cascade(dreamer: Dreamer, size: Size, repeats: int) -> Figures:
@@ -192,12 +205,13 @@ def _cascade(dreamer: Dreamer, size: Size, repeats: int) -> Figures:
     model = cascade.network(device)
     picture = noise(size, (0,)).permute(1, 2, 0).numpy().copy()
     image = torch.from_numpy(picture.transpose(2, 0, 1)[None].copy()).to(device)
-    return _compared(
-        lambda: cascade.step(image, model, 0.5),
-        lambda: cascade.frame(picture, model, dreamer.settings, device),
-        device,
-        repeats,
-    )
+    with as_torch_is():
+        return _compared(
+            lambda: cascade.step(image, model, 0.5),
+            lambda: cascade.frame(picture, model, dreamer.settings, device),
+            device,
+            repeats,
+        )
 
 
 def _compared(
@@ -206,29 +220,26 @@ def _compared(
     devices.give_back()
     devices.forget_peak(device)
     return {
-        "step_seconds": _seconds(step, device, repeats),
-        "frame_seconds": _seconds(frame, device, repeats, warm=False),
+        "step_seconds": seconds_of(step, device, repeats),
+        "frame_seconds": seconds_of(frame, device, repeats, warm=device.type == "cuda"),
         "peak_bytes": devices.peak_memory(device),
     }
 
 
 def _film(settings: Settings, size: Size) -> Figures:
     """A short zoom from a PNG to an MP4, and the share of its time that is not the dream."""
-    settings = settings.changed("film", frames=FILM_FRAMES, size=size)
-    dreaming = 0.0
+    plain_dreamer = dreamer_for(settings)
+    count = FILM_FRAMES[plain_dreamer.network.device.type]
+    settings = settings.changed("film", frames=count, size=size)
+    spans: list[Callable[[], float]] = []
 
     class Timed(Dreamer):
         def batch(self, *arguments: Any, **options: Any) -> torch.Tensor:
-            nonlocal dreaming
-            device = self.network.device
-            devices.synchronised(device)
-            began = time.perf_counter()
+            ended = devices.stopwatch(self.network.device)
             result = super().batch(*arguments, **options)
-            devices.synchronised(device)
-            dreaming += time.perf_counter() - began
+            spans.append(ended())
             return result
 
-    plain_dreamer = dreamer_for(settings)
     dreamer = Timed(plain_dreamer.network, plain_dreamer.choices, settings)
     with tempfile.TemporaryDirectory() as folder:
         seed, out = Path(folder, "seed.png"), Path(folder, "film.mp4")
@@ -236,9 +247,10 @@ def _film(settings: Settings, size: Size) -> Figures:
         began = time.perf_counter()
         zoom(seed, out, settings, dreamer=dreamer)
         whole = time.perf_counter() - began
+    dreaming = sum(span() for span in spans)
     return {
-        "frames": FILM_FRAMES,
-        "frames_per_second": FILM_FRAMES / whole,
+        "frames": count,
+        "frames_per_second": count / whole,
         "around_the_dream": 1 - dreaming / whole,
     }
 
@@ -250,7 +262,7 @@ def _beside_a_busy_core(settings: Settings, size: Size, repeats: int) -> float:
     picture = noise(size, (0,)).to(device)
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        return _seconds(lambda: dreamer(picture, (0, 0)), device, repeats)
+        return seconds_of(lambda: dreamer(picture, (0, 0)), device, repeats)
     finally:
         busy.kill()
         busy.wait()
@@ -272,23 +284,6 @@ def profiled(call: Callable[[], object], device: torch.device) -> list[Figures]:
     total = sum(row["seconds"] for row in rows)
     rows.sort(key=lambda row: -row["seconds"])
     return [{**row, "share": row["seconds"] / total} for row in rows]
-
-
-def _seconds(
-    call: Callable[[], object], device: torch.device, repeats: int, warm: bool = True
-) -> float:
-    """The median time of `call`; two calls come first that do not count, where `warm`."""
-    for _ in range(2 * warm):
-        call()
-    return statistics.median(_once(call, device) for _ in range(repeats))
-
-
-def _once(call: Callable[[], object], device: torch.device) -> float:
-    devices.synchronised(device)
-    began = time.perf_counter()
-    call()
-    devices.synchronised(device)
-    return time.perf_counter() - began
 
 
 def _processor() -> str:

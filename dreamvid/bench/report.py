@@ -54,6 +54,15 @@ def print_tables(figures: dict[str, Any]) -> None:
                 f"{film['frames_per_second']:.2f} fps, {film['around_the_dream']:.1%} of its time "
                 "around the dream"
             )
+        if "octave_step_seconds" in ours:
+            steps = ", ".join(
+                f"{size} {1000 * seconds:.2f}"
+                for size, seconds in ours["octave_step_seconds"].items()
+            )
+            console.print(
+                f"{precision}: ms a step: {steps}; {ours['kernels']} kernels, "
+                f"{ours['recorded_steps']} steps recorded"
+            )
         if "busy_frame_seconds" in ours:
             console.print(
                 f"{precision}: {ours['busy_frame_seconds']:.3f} s/frame beside a busy core, "

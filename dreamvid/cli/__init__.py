@@ -4,7 +4,18 @@ import os
 import signal
 import sys
 
-from dreamvid.cli import bench, farm, films, jobs, queue, studying, training, weights
+from dreamvid.cli import (
+    bench,
+    everyday,
+    farm,
+    films,
+    jobs,
+    queue,
+    studio,
+    studying,
+    training,
+    weights,
+)
 from dreamvid.cli.app import app, fail
 from dreamvid.cli.hints import told
 from dreamvid.errors import DreamvidError, Stopped, StorageError
@@ -12,11 +23,13 @@ from dreamvid.errors import DreamvidError, Stopped, StorageError
 __all__ = [
     "app",
     "bench",
+    "everyday",
     "farm",
     "films",
     "jobs",
     "main",
     "queue",
+    "studio",
     "studying",
     "training",
     "weights",

@@ -26,10 +26,12 @@ PANELS = {
         "run",
         "jobs",
         "clean",
+        "studio",
     ),
     "Many machines": ("plan", "work", "farm"),
     "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
     "Networks and speed": ("weights", "bench", "distil", "train"),
+    "This machine": ("doctor", "completion", "man"),
 }
 """The commands in the order people need them."""
 

@@ -20,17 +20,20 @@ from dreamvid.sizes import Duration, Size
 
 HEAD = '''"""Written by `python -m dreamvid.cli.stub` from the table of flags."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from os import PathLike
-from pathlib import Path
 from typing import Any, Literal
+
+from dreamvid.notebooks import Result, Seed
 
 __version__: str
 '''
 ELSEWHERE = {
     "seed": "A picture. (The random seed is ``settings={'film': {'seed': 7}}``.)",
     "source": "A film.",
+    "progress": "Whether a notebook's cell shows how far it is; None: where there is a notebook.",
+    "on_frame": "Called with the number of each frame and the frame, a NumPy array (H, W, 3).",
     "across": "What differs from cell to cell.",
     "settings": "Settings that win over all, such as ``{'ascent': {'step_size': 2.0}}``.",
 }
@@ -43,6 +46,8 @@ WORDS = {
     type(None): "None",
 }
 WIDTH = 99
+COMMANDS_OF = {"frames": ("video", "zoom")}
+"""Of a function that is no command's own, the commands whose flags it takes."""
 
 
 def stub() -> str:
@@ -54,7 +59,9 @@ def stub() -> str:
 
 def _door(node: ast.FunctionDef) -> str:
     """One function, with a keyword for every flag of its command that is a setting."""
-    flags = flags_of(node.name)
+    flags: dict[str, Flag] = {}
+    for command in COMMANDS_OF.get(node.name, (node.name,)):
+        flags |= flags_of(command)
     own = [*node.args.args, *node.args.kwonlyargs]
     defaults = [*node.args.defaults, *node.args.kw_defaults]
     lines, told = [f"def {node.name}("], []
@@ -63,7 +70,7 @@ def _door(node: ast.FunctionDef) -> str:
             lines.append("    *,")
         assert parameter.annotation is not None
         value = "" if default is None else f" = {ast.unparse(default).replace(chr(39), chr(34))}"
-        lines.append(f"    {parameter.arg}: {ast.unparse(parameter.annotation)}{value},")
+        lines.append(f"    {parameter.arg}: {_typed(parameter.annotation)}{value},")
         told.append((parameter.arg, ELSEWHERE.get(parameter.arg) or _told(flags, parameter.arg)))
     named = {parameter.arg for parameter in own}
     taken = [name for name, flag in flags.items() if flag.sets and name not in named]
@@ -71,8 +78,9 @@ def _door(node: ast.FunctionDef) -> str:
         kinds = dict.fromkeys([*_kinds(name, flags[name]), "None"])
         lines.append(f"    {name}: {' | '.join(kinds)} = None,")
         told.append((name, _told(flags, name)))
+    assert node.returns is not None
     lines += [
-        ") -> Path:",
+        f") -> {_typed(node.returns)}:",
         f'    """{ast.get_docstring(node)}'.replace("\n", "\n    "),
         "",
         "    Args:",
@@ -83,6 +91,11 @@ def _door(node: ast.FunctionDef) -> str:
         )
     text = "\n".join(line.rstrip() for line in "\n".join(lines).split("\n"))
     return f'{text}\n    """\n'
+
+
+def _typed(annotation: ast.expr) -> str:
+    """A type as it is written, without the quotes that keep it from being imported."""
+    return ast.unparse(annotation).replace("'", "")
 
 
 def _told(flags: dict[str, Flag], name: str) -> str:

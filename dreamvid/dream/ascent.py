@@ -7,7 +7,8 @@ Jitter: the picture is rolled before each step and rolled back after it. An obje
 on places (a mask, a picture to stay close to) is given the roll, `Offsets`.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -17,10 +18,15 @@ from torch import Tensor
 from dreamvid.dream.blur import gaussian_blurred
 from dreamvid.dream.report import Report
 from dreamvid.dream.shaping import shaped_gradient
-from dreamvid.dream.tiles import Gradient, InParts, in_one_piece
+from dreamvid.dream.tiles import Gradient, InParts, in_one_piece, undivided
 from dreamvid.dream.updates import update_for
-from dreamvid.frames import Key, Offsets, drawn
+from dreamvid.frames import Key, Offsets, Size, drawn
+from dreamvid.machine.devices import sent
 from dreamvid.settings import AscentSettings
+
+SCALED_BELOW = 2
+"""Powers of two by which a float16 gain is scaled less than its pixels: the middle of the 17 that
+keep a gradient finite and true, measured."""
 
 Gain = Callable[[Tensor, Offsets], Tensor]
 """From pictures and their roll to one gain for each picture (N,), or for each mask too (K, N)."""
@@ -40,6 +46,8 @@ class Stepped(NamedTuple):
 
 Step = Callable[[Tensor, Offsets, Number, Number], Stepped]
 """One step, given the pictures, the jitter, the step size and the share of steps done after it."""
+Recorder = Callable[[Step, Step], Step]
+"""From a step that takes pictures in one piece, and the plain one, to one that does the same."""
 
 
 class Ascent:
@@ -53,7 +61,8 @@ class Ascent:
         *,
         masks: Tensor | None = None,
         in_parts: InParts = in_one_piece,
-        recorded: Callable[[Step], Step] = lambda step: step,
+        recorded: Recorder = lambda whole, plain: plain,
+        scale: float = 1.0,
     ) -> None:
         """Set out what is climbed and how.
 
@@ -64,9 +73,11 @@ class Ascent:
             masks: where each objective works, (K, 1, H, W) from 0 to 1. Each gradient is
                 normalised by itself, then masked, and then they are added.
             in_parts: computes a gradient for a whole picture, perhaps tile by tile.
-            recorded: gives back a step, or something that does the same faster. It is only asked
-                for steps that do not depend on the steps before them.
+            recorded: see `Recorder`; it is only asked for steps that do not depend on the steps
+                before them.
+            scale: what the gain is multiplied by on its way back, see `gain_and_gradients`.
         """
+        self.scale = scale
         self.gain_of, self.settings, self.bounds = gain_of, settings, bounds
         self.masks, self.in_parts, self.recorded = masks, in_parts, recorded
 
@@ -82,27 +93,31 @@ class Ascent:
             key: the jitter depends on it and on the step's number alone.
             report: every step is added to it.
         """
-        plain = self.settings.update == "plain"
-        step: Step = partial(self.step, update_for(self.settings))
-        step = self.recorded(step) if plain else step
-        for index in range(steps):
-            offsets = jitter((*key, index), self.settings.jitter)
-            image, gains, finite = step(image, offsets, step_size, (index + 1) / steps)
+        update = update_for(self.settings)
+        step: Step = partial(self.step, update, self.in_parts)
+        if self.settings.update == "plain":
+            step = self.recorded(partial(self.step, update, undivided), step)
+        offsets = [jitter((*key, index), self.settings.jitter) for index in range(steps)]
+        for roll, size, done in numbers_of_steps(image, offsets, step_size):
+            image, gains, finite = step(image, roll, size, done)
             report.note(gains, finite, image)
         return image
 
     def step(
         self,
         update: Callable[[Tensor], Tensor],
+        in_parts: InParts,
         image: Tensor,
         offsets: Offsets,
         step_size: Number,
         done: Number,
     ) -> Stepped:
-        """One step: a `Step` once `update`, see `update_for`, is given."""
+        """One step: a `Step` once `update`, see `update_for`, and `in_parts` are given."""
         settings = self.settings
-        gradient_of: Gradient = partial(gain_and_gradients, gain_of=self.gain_of, offsets=offsets)
-        gains, gradients = self.in_parts(rolled(image, offsets), gradient_of)
+        gradient_of: Gradient = partial(
+            gain_and_gradients, gain_of=self.gain_of, offsets=offsets, scale=self.scale
+        )
+        gains, gradients = in_parts(rolled(image, offsets), gradient_of)
         # A maximum keeps NaN, and takes a tenth of the time of looking at each value.
         finite = torch.isfinite(gradients.abs().amax((0, 2, 3, 4)))
         going = finite[:, None, None, None]
@@ -119,6 +134,28 @@ class Ascent:
             moved = moved.clamp_(*self.bounds)
         moved = gaussian_blurred(moved, settings.blur)
         return Stepped(torch.where(going, moved, image), gains, finite)
+
+
+def numbers_of_steps(
+    image: Tensor, offsets: list[tuple[int, int]], step_size: Number
+) -> Iterator[tuple[Offsets, Number, Number]]:
+    """The roll, the size and the share of steps done after it, of each step at an octave.
+
+    Beside a processor they are brought to the device all at once, and no step waits for one. There
+    a tensor and a plain number do not give the same bits, so every step has tensors, also one that
+    is not recorded.
+    """
+    count = len(offsets)
+    if image.device.type == "cpu" or not count:
+        for index, roll in enumerate(offsets):
+            yield roll, step_size, (index + 1) / count
+        return
+    rolls = sent(torch.tensor(offsets), image.device)
+    shares = [(index + 1) / count for index in range(count)]
+    done = sent(torch.tensor(shares, dtype=image.dtype), image.device)
+    if not isinstance(step_size, Tensor):
+        step_size = torch.full((), step_size, dtype=image.dtype, device=image.device)
+    yield from zip(rolls, [step_size] * count, done, strict=True)
 
 
 def jitter(key: Key, reach: int) -> tuple[int, int]:
@@ -138,17 +175,33 @@ def rolled(image: Tensor, offsets: Offsets, *, back: bool = False) -> Tensor:
     return image
 
 
+def gain_scale(dtype: torch.dtype, size: Size) -> float:
+    """What a network of that type needs as the `scale` of `gain_and_gradients`.
+
+    The gain is a mean over the picture, so its gradient shrinks as the picture grows.
+    """
+    if dtype != torch.float16:
+        return 1.0
+    return 2.0 ** (math.floor(math.log2(math.prod(size))) - SCALED_BELOW)
+
+
 def gain_and_gradients(
-    image: Tensor, gain_of: Gain, offsets: Offsets = (0, 0)
+    image: Tensor, gain_of: Gain, offsets: Offsets = (0, 0), scale: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """The gain of each picture (N,), and the gradient of each mask's gain (K, N, 3, H, W)."""
+    """The gain of each picture (N,), and the gradient of each mask's gain (K, N, 3, H, W).
+
+    A `scale`, a power of two, makes what float16 would round to nothing on its way back large
+    enough; the gradient that is given does not depend on it.
+    """
     image = image.detach().requires_grad_(True)
     gain = gain_of(image, offsets)
     rows = gain.reshape(-1, len(image))
     gradients = [
-        torch.autograd.grad(row.sum(), image, retain_graph=number + 1 < len(rows))[0]
+        torch.autograd.grad(row.sum() * scale, image, retain_graph=number + 1 < len(rows))[0]
         for number, row in enumerate(rows)
     ]
+    if scale != 1:
+        gradients = [gradient / scale for gradient in gradients]
     # One gradient is not copied.
     together = torch.stack(gradients) if len(gradients) > 1 else gradients[0][None]
     return rows.detach().sum(0), together

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dreamvid.dream.plan import OctavePlan
 from dreamvid.frames import Size, resized, size_of
+from dreamvid.machine.devices import sent
 
 NONE_NEEDED, ALL_NEEDED = 0.35, 0.75
 """How fresh a place is that needs no more steps, and one that needs them in full."""
@@ -18,10 +20,21 @@ AROUND = 16
 """Pixels around such a place that are dreamed with it, so that the network sees what is there."""
 SPECK = 4.0
 """Standard deviation, in pixels, of the blur in which a place too small to matter disappears."""
+WANTED = 0.4
+"""How much a place must need, once blurred, to be dreamed more."""
 SMALLEST = 64
 """The shortest side that is cut out, in pixels."""
 GRID = 16
 """Sides and places of what is cut out are multiples of it, so that few sizes occur."""
+
+
+class Fresh(NamedTuple):
+    """How fresh each place is, (H, W) from 0 to 1."""
+
+    here: Tensor
+    """On the processor, where it is read."""
+    there: Tensor
+    """On the device, where it is reckoned with."""
 
 
 class Box(NamedTuple):
@@ -29,6 +42,19 @@ class Box(NamedTuple):
 
     rows: slice
     columns: slice
+
+
+def freshness(fresh: Tensor | None, device: torch.device) -> Fresh | None:
+    """`fresh` in both places, by one transfer at most, which waits only for what comes back."""
+    return None if fresh is None else Fresh(fresh.cpu(), sent(fresh, device))
+
+
+def step_size_of(octave: OctavePlan, fresh: Tensor | None, image: Tensor) -> float | Tensor:
+    """The step size at an octave: a first frame's where `fresh` (H, W) is 1, a later one's at 0."""
+    if fresh is None:
+        return octave.step_size
+    share = resized(fresh[None], size_of(image))[0].to(image.dtype)
+    return octave.step_size + (octave.first_step_size - octave.step_size) * share
 
 
 def needing(fresh: Tensor, size: Size) -> Tensor:
@@ -43,8 +69,10 @@ def boxes(need: Tensor, least: int) -> list[Box]:
     `least` is the shortest side that the network takes.
     """
     size = size_of(need)
+    if need.max() <= WANTED:
+        return []
     blurred = cv2.GaussianBlur(need.float().cpu().numpy(), (0, 0), SPECK)
-    wanted = (blurred > 0.4).astype(np.uint8)
+    wanted = (blurred > WANTED).astype(np.uint8)
     if not wanted.any():
         return []
     near = cv2.dilate(wanted, np.ones((2 * AROUND + 1, 2 * AROUND + 1), np.uint8))

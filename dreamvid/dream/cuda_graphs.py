@@ -2,21 +2,24 @@
 
 A CUDA graph replays the same kernels on the same memory. Whatever changes from step to step (the
 picture, its jitter, the step size, the share of steps done) is therefore copied into memory of its
-own first.
+own first. Where a step cannot be recorded, it is launched as it is.
 """
 
+import math
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from dreamvid.dream.ascent import Number, Step, Stepped
 from dreamvid.frames import Offsets
+from dreamvid.machine.devices import is_memory
+from dreamvid.machine.remarks import say_once
 
 WARMING_CALLS = 3
-MOST_RECORDED = 64
-"""The largest number of recorded steps that are kept; each holds memory of its own."""
+SHARE_RECORDED = 0.25
+"""Of a GPU's memory, what recorded steps may hold before they are dropped and made anew."""
 
 
 class Recorder(Protocol):
@@ -30,68 +33,158 @@ class Recorder(Protocol):
 class Recordings:
     """The recorded steps of one dreamer."""
 
-    def __init__(self, record: Recorder) -> None:
-        self.record = record
+    def __init__(self, record: Recorder, most: float = math.inf) -> None:
+        """`record` makes them; together they hold about `most` bytes at the most."""
+        self.record, self.most = record, most
         self._steps: dict[Hashable, Recorded] = {}
+        self._refused: set[Hashable] = set()
 
-    def __call__(self, key: Hashable, step: Step) -> Step:
-        """The step that is recorded for `key`; `step` is recorded if there is none yet.
+    def __call__(self, key: Hashable, whole: Step, plain: Step) -> Step:
+        """The step that is recorded for `key`; `whole` is recorded at its first call.
 
-        Steps of the same key must do the same, and their arguments must have the same shapes.
+        Steps of the same key must do the same, and their arguments must have the same shapes. What
+        cannot be recorded is done by `plain`.
         """
-        if key not in self._steps:
-            if len(self._steps) >= MOST_RECORDED:
-                self._steps.clear()
-            self._steps[key] = Recorded(step, self.record)
-        return self._steps[key]
+
+        def step(image: Tensor, offsets: Offsets, step_size: Number, done: Number) -> Stepped:
+            arguments = (image, offsets, step_size, done)
+            found = self._steps.get(key) or self._recorded(key, whole, arguments)
+            return found(*arguments) if found else plain(*arguments)
+
+        return step
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def held(self) -> int:
+        """About how many bytes they hold: what graphs share, and what each has for itself."""
+        own = sum(step.held for step in self._steps.values())
+        return own + getattr(self.record, "held", 0)
+
+    def forget(self) -> bool:
+        """Drop all of them, and the memory that they hold; whether there were any."""
+        there = bool(self._steps)
+        self._steps.clear()
+        forget = getattr(self.record, "forget", None)
+        if forget:
+            forget()
+        return there
+
+    def _recorded(self, key: Hashable, whole: Step, arguments: Any) -> "Recorded | None":
+        """`whole`, recorded now; None where that cannot be done."""
+        if key in self._refused:
+            return None
+        if self.held > self.most:
+            self.forget()
+        while True:
+            try:
+                self._steps[key] = Recorded(whole, self.record, *arguments)
+                return self._steps[key]
+            except RuntimeError as error:
+                short, reason = is_memory(error), str(error).partition("\n")[0]
+            # Outside the handler, which would keep the failed step's tensors alive.
+            if not (short and self.forget()):
+                break
+        self._refused.add(key)
+        say_once(f"steps are not recorded as a CUDA graph, which would be faster ({reason})")
+        return None
 
 
 class Recorded:
-    """A step for pictures of one size, recorded at its first call."""
+    """A step for pictures of one size, recorded with its first arguments."""
 
-    def __init__(self, step: Step, record: Recorder) -> None:
-        self.step, self.record = step, record
-        self._replay: Callable[[], None] | None = None
+    def __init__(
+        self,
+        step: Step,
+        record: Recorder,
+        image: Tensor,
+        offsets: Offsets,
+        step_size: Number,
+        done: Number,
+    ) -> None:
+        self._step = step
+        self._image = image.clone()
+        self._offsets = torch.zeros(2, dtype=torch.int64, device=image.device)
+        self._step_size = image.new_empty(step_size.shape if isinstance(step_size, Tensor) else ())
+        self._done = image.new_zeros(())
+        self._results: tuple[Tensor, ...] = ()
+        self._take(image, offsets, step_size, done)
+        self._replay = record(self._call)
+
+    @property
+    def held(self) -> int:
+        """Bytes of what goes in and comes out."""
+        return sum(each.nbytes for each in (self._image, self._step_size, *self._results))
 
     def __call__(self, image: Tensor, offsets: Offsets, step_size: Number, done: Number) -> Stepped:
         """What the step gives, in tensors that later calls leave alone."""
-        if self._replay is None:
-            self._image = image.clone()
-            self._offsets = torch.zeros(2, dtype=torch.int64, device=image.device)
-            self._step_size = image.new_empty(
-                step_size.shape if isinstance(step_size, Tensor) else ()
-            )
-            self._done = image.new_zeros(())
-            self._results: tuple[Tensor, ...] = ()
-            self._replay = self.record(self._call)
+        self._take(image, offsets, step_size, done)
+        self._replay()
+        return Stepped(*(result.clone() for result in self._results))
+
+    def _take(self, image: Tensor, offsets: Offsets, step_size: Number, done: Number) -> None:
         self._image.copy_(image)
-        # From pinned memory nothing waits for the copy.
-        pinned = image.device.type == "cuda"
-        self._offsets.copy_(torch.tensor(offsets, pin_memory=pinned), non_blocking=True)
+        self._offsets.copy_(offsets if isinstance(offsets, Tensor) else torch.tensor(offsets))
         for kept, new in ((self._step_size, step_size), (self._done, done)):
             if isinstance(new, Tensor):
                 kept.copy_(new)
             else:
                 kept.fill_(new)
-        self._replay()
-        return Stepped(*(result.clone() for result in self._results))
 
     def _call(self) -> None:
-        self._results = self.step(self._image, self._offsets, self._step_size, self._done)
+        self._results = self._step(self._image, self._offsets, self._step_size, self._done)
 
 
-def cuda_graph(call: Callable[[], None]) -> Callable[[], None]:
-    """The call as a CUDA graph. A few plain calls come first: libraries choose kernels in them."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(WARMING_CALLS):
-            call()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        call()
-    return graph.replay
+class CudaGraphs:
+    """Records calls as CUDA graphs on one GPU; all of them work in the same memory.
+
+    That is safe because what a call gives is copied before another one is replayed.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.held = 0
+        """Bytes in the memory that they share."""
+        self._pool: Any = None
+
+    def __call__(self, call: Callable[[], None]) -> Callable[[], None]:
+        """The call as a graph. Plain calls come first: libraries choose kernels in them."""
+        with torch.cuda.device(self.device):
+            current, side = torch.cuda.current_stream(), torch.cuda.Stream()
+            side.wait_stream(current)
+            with torch.cuda.stream(side):
+                for _ in range(WARMING_CALLS):
+                    call()
+            current.wait_stream(side)
+            torch.cuda.empty_cache()
+            before = torch.cuda.memory_reserved()
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            graph = torch.cuda.CUDAGraph()
+            # A capture that fails leaves its stream the current one. Other threads go on meanwhile
+            # with their copies and memory, which the usual mode would take for mistakes.
+            with (
+                torch.cuda.stream(current),
+                torch.cuda.graph(
+                    graph, pool=self._pool, stream=side, capture_error_mode="thread_local"
+                ),
+            ):
+                call()
+            self.held += max(0, torch.cuda.memory_reserved() - before)
+        return graph.replay
+
+    def forget(self) -> None:
+        """Begin anew, with nothing held; the graphs that were given must not be replayed again."""
+        self._pool, self.held = None, 0
+        torch.cuda.empty_cache()
+
+
+def recordings_for(device: torch.device) -> Recordings | None:
+    """What records the steps of a dreamer on `device`; None where steps cannot be recorded."""
+    if device.type != "cuda":
+        return None
+    total = torch.cuda.get_device_properties(device).total_memory
+    return Recordings(CudaGraphs(device), SHARE_RECORDED * total)
 
 
 def plain_calls(call: Callable[[], None]) -> Callable[[], None]:

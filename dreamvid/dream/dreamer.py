@@ -1,34 +1,30 @@
 """The dreamer: one frame through all its octaves."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from dreamvid.dream.ascent import Ascent, Number, Step
-from dreamvid.dream.catching_up import Box, boxes, needing, pasted
-from dreamvid.dream.cuda_graphs import Recordings, cuda_graph
+from dreamvid.dream import catching_up
+from dreamvid.dream.ascent import Ascent, Step, gain_and_gradients, gain_scale
+from dreamvid.dream.cuda_graphs import recordings_for
 from dreamvid.dream.octaves import climbed, largest_octaves, octave_sizes
-from dreamvid.dream.plan import FramePlan, OctavePlan, Plan
+from dreamvid.dream.plan import FramePlan, Plan
 from dreamvid.dream.report import Report, Watch
 from dreamvid.dream.tiles import InParts, Tiler, in_one_piece
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
-from dreamvid.machine.devices import device_for, made_ready
+from dreamvid.machine.devices import device_for, made_ready, pixels_together
 from dreamvid.machine.threads import worth
 from dreamvid.networks import network
 from dreamvid.networks.base import Network
+from dreamvid.networks.kernels import choose
 from dreamvid.networks.layers import Choice, ever
 from dreamvid.objectives import Goal, Hill
 from dreamvid.settings import Settings
-
-TOGETHER = {"cpu": 16 * 224 * 224, "cuda": 64 * 224 * 224}
-"""Pixels dreamed together: more of them gain no speed, measured on two cores."""
-BYTES_TOGETHER = 2**13
-"""Of a GPU's memory, for each of those pixels: twice what most networks take."""
 
 
 class Dreamer:
@@ -56,7 +52,7 @@ class Dreamer:
         low, high = network.preprocessing.to_input(ends[:, None, None, None].expand(2, 3, 1, 1))
         self._bounds = (low[None], high[None])
         self._tilers: dict[frozenset[str], Tiler] = {}
-        self._recordings = Recordings(cuda_graph) if self._device.type == "cuda" else None
+        self._recordings = recordings_for(self._device)
         self._small: dict[tuple[int, Size], bool] = {}
 
     def __call__(
@@ -75,7 +71,7 @@ class Dreamer:
             key: the jitter depends on it.
             later: whether `frame` is a dream already.
             fresh: (H, W) from 0 to 1. Where it is 1, `frame` is no dream after all, and its steps
-                are as large as those of a first frame.
+                are as large as those of a first frame. Best on the processor, where it is read.
             index: its number in the film, for layers and settings that change in its course.
             lift: (H, W), how many times as large the steps are.
         """
@@ -94,13 +90,13 @@ class Dreamer:
         self.check(size_of(frames))
         plan = self.plan.at(index, later)
         report = Report(self.watch)
+        new = catching_up.freshness(fresh, self._device) if later else None
 
         def dream(passed: int, image: Tensor, octave: int) -> Tensor:
             report.begin(passed, octave, size_of(image))
             here = plan.octaves[octave]
             place = (*key, passed * plan.settings.count + octave)
-            new = fresh if later else None
-            step_size = _with_fresh(here, new, image)
+            step_size = catching_up.step_size_of(here, new and new.there, image)
             if lift is not None:
                 step_size = step_size * resized(lift[None], size_of(image))[0].to(image.dtype)
             ascent = self._ascent(plan, octave, image, isinstance(step_size, Tensor))
@@ -141,12 +137,7 @@ class Dreamer:
         """How many pictures of that size are best dreamed at once, where they are independent."""
         if self.plan.changes or self.goal.moves:
             return 1
-        pixels = TOGETHER.get(self._device.type, TOGETHER["cuda"])
-        if self._device.type == "cuda":
-            # Of all its memory, not what is free now: the same machine makes the same film.
-            total = torch.cuda.get_device_properties(self._device).total_memory
-            pixels = min(pixels, total // BYTES_TOGETHER)
-        return max(1, pixels // math.prod(size))
+        return max(1, pixels_together(self._device) // math.prod(size))
 
     def check(self, size: Size, seed: Size | None = None) -> None:
         """Raise `SettingsError` if the seed or the smallest octave is too small to dream."""
@@ -198,25 +189,34 @@ class Dreamer:
         return self._small[key]
 
     def _caught_up(
-        self, plan: FramePlan, octave: int, image: Tensor, fresh: Tensor, key: Key, report: Report
+        self,
+        plan: FramePlan,
+        octave: int,
+        image: Tensor,
+        fresh: catching_up.Fresh,
+        key: Key,
+        report: Report,
     ) -> Tensor:
         """`image` after the steps that a first frame has more, where it is fresh."""
         here = plan.octaves[octave]
         more = here.first_steps - here.steps
         if more <= 0:
             return image
-        need = needing(fresh, size_of(image))
-        found = boxes(need, self.network.smallest_side)
-        if found:
-            hill = self.goal.hill(here.choices, size_of(image), plan.index)
-            if hill.masks is not None or not hill.local:
-                found = [Box(slice(None), slice(None))]
+        found = catching_up.boxes(
+            catching_up.needing(fresh.here, size_of(image)), self.network.smallest_side
+        )
+        if not found:
+            return image
+        need = catching_up.needing(fresh.there, size_of(image))
+        hill = self.goal.hill(here.choices, size_of(image), plan.index)
+        if hill.masks is not None or not hill.local:
+            found = [catching_up.Box(slice(None), slice(None))]
         for number, box in enumerate(found):
             part = image[:, :, box.rows, box.columns].contiguous()
             step_size = here.first_step_size * need[box.rows, box.columns].to(image.dtype)
             ascent = self._ascent(plan, octave, part, True)
             part = ascent(part, step_size, more, (*key, number, more), report)
-            image = pasted(image, part, box)
+            image = catching_up.pasted(image, part, box)
         return image
 
     def _threads_worth(self, image: Tensor) -> AbstractContextManager[None]:
@@ -234,7 +234,8 @@ class Dreamer:
             self._bounds,
             masks=hill.masks,
             in_parts=self._in_parts(hill),
-            recorded=partial(self._recorded, hill, (octave, varied, *image.shape)),
+            recorded=partial(self._recorded, hill, image, (plan.octaves[octave].choices, varied)),
+            scale=gain_scale(self.network.dtype, size_of(image)),
         )
 
     def _in_parts(self, hill: Hill) -> InParts:
@@ -246,25 +247,28 @@ class Dreamer:
     def _tiler(self, hill: Hill) -> Tiler:
         if hill.layers not in self._tilers:
             tile = self.settings.machine.tile
-            self._tilers[hill.layers] = Tiler(self.network, list(hill.layers), tile)
+            layers = list(hill.layers)
+            self._tilers[hill.layers] = Tiler(self.network, layers, tile, self._spared)
         return self._tilers[hill.layers]
 
-    def _recorded(self, hill: Hill, key: tuple[int, ...], step: Step) -> Step:
-        """The step that is recorded for `key`; `step` itself if it changes or needs tiles."""
-        changes = self.plan.changes or self.goal.moves
+    def _spared(self) -> bool:
+        """Give back the memory of recorded steps; whether there were any."""
+        return self._recordings is not None and self._recordings.forget()
+
+    def _recorded(
+        self, hill: Hill, image: Tensor, key: tuple[Hashable, ...], whole: Step, plain: Step
+    ) -> Step:
+        """The step recorded for `key` and pictures like `image`; `plain` if it changes or is tiled.
+
+        That is decided at a size's first step, so that a resumed film takes the same steps.
+        """
+        changes = self.plan.remakes_steps or self.goal.moves
         if self._recordings is None or changes or not hill.rollable:
-            return step
-        if hill.local and not self._tilers[hill.layers].takes_whole(Size(*key[-2:])):
-            return step
-        return self._recordings(key, step)
-
-
-def _with_fresh(here: OctavePlan, fresh: Tensor | None, image: Tensor) -> Number:
-    """The step size at an octave: a first frame's where `fresh` (H, W) is 1, a later one's at 0."""
-    if fresh is None:
-        return here.step_size
-    share = resized(fresh[None], size_of(image))[0].to(image.dtype)
-    return here.step_size + (here.first_step_size - here.step_size) * share
+            return plain
+        gradient = partial(gain_and_gradients, gain_of=hill.gain)
+        if hill.local and not self._tiler(hill).takes_whole(image, gradient):
+            return plain
+        return self._recordings((*key, *image.shape), whole, plain)
 
 
 def with_fitting_octaves(
@@ -295,14 +299,16 @@ def network_for(settings: Settings, *, keep_memory: bool = True) -> Network:
     made_ready(settings.machine.threads, keep_memory=keep_memory)
     device = device_for(settings.machine.device)
     if device.type == "mps" and settings.machine.precision == "fp64":
-        raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16 or fp32")
-    return network(
+        raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16, fp16 or fp32")
+    net = network(
         settings.network.name,
         weights=settings.network.weights or (),
         device=device,
         precision=settings.machine.precision,
         options=settings.network.options,
     )
+    choose(settings.machine.kernels, device, net.dtype)
+    return net
 
 
 def dreamer_for(

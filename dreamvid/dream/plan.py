@@ -11,6 +11,13 @@ from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.settings import AscentSettings, OctaveSettings, Settings
 
+BUILT_IN = ("ascent.", "octaves.", "network.", "objective")
+"""How the names of settings begin that a step is made of."""
+GIVEN = tuple(
+    f"ascent.{name}" for name in ("iterations", "jitter", "later", "step_size", "strength")
+)
+"""Those that are no more than numbers that each step is given, or how many there are."""
+
 
 @dataclass(frozen=True)
 class OctavePlan:
@@ -80,6 +87,14 @@ class Plan:
     def changes(self) -> bool:
         """Whether frames are dreamed differently in the course of the film."""
         return self.timeline.changes or bool(self.walk)
+
+    @property
+    def remakes_steps(self) -> bool:
+        """Whether steps of the same layers and size differ by more than their numbers."""
+        return self.timeline.travels or any(
+            name.startswith(BUILT_IN) and not name.startswith(GIVEN)
+            for name in self.timeline.values
+        )
 
     @property
     def everything(self) -> list[tuple[Choice, ...]]:

@@ -54,6 +54,8 @@ class Tiler:
     side: int = 0
     """The side of a tile with its margin, in pixels; 0 is as large as memory allows. Where it would
     be mostly margin, `least_side` is taken."""
+    make_room: Callable[[], bool] = lambda: False
+    """Gives back memory that can be spared, when it runs out; whether there was any."""
 
     def __post_init__(self) -> None:
         self._sight: Sight | None = None
@@ -78,11 +80,14 @@ class Tiler:
                     return gradient(picture)
                 return self._in_tiles(picture, gradient, cut)
             except (RuntimeError, MemoryError) as error:
-                if not _is_memory(error):
+                if not devices.is_memory(error):
                     raise
             # Outside the handler, which would keep the failed step's tensors alive.
+            spared = self.make_room()
             if picture.device.type == "cuda":
                 torch.cuda.empty_cache()
+            if spared:
+                continue
             self._most = min(self._most, math.prod(cut)) / 2
             self._cuts.clear()
             if self._cut(picture, gradient) == cut:
@@ -111,9 +116,15 @@ class Tiler:
         assert total is not None
         return gains, total
 
-    def takes_whole(self, size: Size) -> bool:
-        """Whether a picture of this size was last taken in one piece."""
-        return any(shape[-2:] == size == cut for shape, cut in self._cuts.items())
+    def takes_whole(self, picture: Tensor, gradient: Gradient) -> bool:
+        """Whether pictures like this one are taken in one piece; it is decided here at the latest.
+
+        `gradient` is only measured, on a small part of the picture.
+        """
+        shape = tuple(picture.shape)
+        if shape not in self._cuts:
+            self._cuts[shape] = self._cut(picture, gradient)
+        return self._cuts[shape] == size_of(picture)
 
     def sight(self) -> Sight:
         """What the layers see; it is probed once."""
@@ -153,10 +164,15 @@ class Tiler:
             return math.inf
         if not self._cost:
             self._cost = cost(picture[:1, :, :PROBE, :PROBE], gradient)
-        free = SHARE_OF_FREE * devices.free_memory(picture.device)
+        free = SHARE_OF_FREE * devices.dream_memory(picture.device)
         if picture.device.type == "cpu":
             free = min(free, MOST_ON_A_PROCESSOR)
         return free / (self._cost * len(picture))
+
+
+def undivided(picture: Tensor, gradient: Gradient) -> tuple[Tensor, Tensor]:
+    """`gradient` of a picture as it is: what may go wrong is for the caller to mend."""
+    return gradient(picture)
 
 
 def in_one_piece(picture: Tensor, gradient: Gradient) -> tuple[Tensor, Tensor]:
@@ -168,7 +184,7 @@ def in_one_piece(picture: Tensor, gradient: Gradient) -> tuple[Tensor, Tensor]:
     try:
         return gradient(picture)
     except (RuntimeError, MemoryError) as error:
-        if not _is_memory(error):
+        if not devices.is_memory(error):
             raise
     raise DreamvidError(
         f"out of memory at {size_of(picture)}, and its objective needs the picture in one piece; "
@@ -272,9 +288,3 @@ def cost(part: Tensor, gradient: Gradient) -> float:
         gradient(part)
     total = sum(kept.values()) + TRANSIENT * max(kept.values(), default=0)
     return total / math.prod(part.shape[-2:])
-
-
-def _is_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out; on a processor torch has no type for it."""
-    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return known or "allocate memory" in str(error) or "out of memory" in str(error)

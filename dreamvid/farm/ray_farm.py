@@ -23,7 +23,6 @@ from dreamvid.machine.threads import cores
 SAFE = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
-    "RAY_raylet_start_wait_time_s": "120",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 """Nothing is reported to anybody, and nobody without the token runs code here. What the user's own

@@ -45,7 +45,8 @@ class Start:
     later: bool = False
     """Whether it starts from a dream, and needs only the later frames' iterations."""
     fresh: Tensor | None = None
-    """(H, W), 1 where a frame that starts from a dream has none yet, 0 where it has it all."""
+    """(H, W), 1 where a frame that starts from a dream has none yet, 0 where it has it all. Best on
+    the processor, where it is read."""
     draw: int = 0
     """With the seed, what the frame's randomness depends on."""
     lift: Tensor | None = None
@@ -225,7 +226,7 @@ def flow(
     # cannot pile up, since each frame loses as much of it as the next dream brings.
     detail = moved(situation.previous - moment.earlier, link.flow)
     start = (moment.frame + damping * link.trust * detail).clamp(0, 1)
-    return Start(start, later=True, fresh=1 - link.trust, draw=draw)
+    return Start(start, later=True, fresh=link.fresh, draw=draw)
 
 
 @carries.register

@@ -9,6 +9,7 @@ dreamed on like all the rest. What left the frame since then, and comes back, is
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -29,6 +30,9 @@ LIFT = 3.0
 """How much larger the first of them are."""
 COARSE = 4
 """What is young is found on a grid this many times as coarse as the pixels."""
+
+PROBED = 16
+"""Pixels from one to the next inside the frame, of those that tell whether anything enters."""
 
 Trace = Callable[[Tensor, int, int, Size], Tensor]
 """From points (2, h, w) of the frame of an index to where they were so many frames before."""
@@ -52,6 +56,7 @@ class Entering:
         self._read, self._trace, self._stride, self._seed = read, trace, stride, seed
         self._lasts = stride * max(1, round(SECONDS * fps / stride))
         self._held: tuple[int, Frame] | None = None
+        self._known: dict[tuple[int, Size], bool] = {}
 
     def __call__(self, start: Frame, index: int, came: Tensor, previous: Frame) -> Frame:
         """`start` with what enters at the frame `index`.
@@ -63,6 +68,8 @@ class Entering:
             previous: that dream.
         """
         size = size_of(start)
+        if not self._may_enter(index, size, start.device):
+            return start
         new = (beyond(came, size).amax(0) > ROOM).nonzero(as_tuple=True)
         if not len(new[0]):
             return start
@@ -80,16 +87,37 @@ class Entering:
 
         What has just entered has missed the steps that the rest had since the frame it comes from.
         """
+        frames = [index - passed * self._stride for passed in range(self._young_ones(index))]
+        if not any(self._may_enter(each, size, device) for each in frames):
+            return None
         coarse = Size(*(max(2, -(-side // COARSE)) for side in size))
         points = grid(coarse, device)
         age = torch.full(tuple(coarse), float(YOUNG), device=device)
-        for passed in range(min(YOUNG, index // self._stride)):
-            points = self._trace(points, index - passed * self._stride, self._stride, coarse)
+        for passed, each in enumerate(frames):
+            points = self._trace(points, each, self._stride, coarse)
             outside = beyond(points, coarse).amax(0) > ROOM / COARSE
             age = torch.where(outside, age.clamp_max(passed), age)
-        if bool((age == YOUNG).all()):
+        if device.type == "cpu" and bool((age == YOUNG).all()):
             return None
         return resized((1 + LIFT * (1 - age / YOUNG))[None], size)[0]
+
+    def _young_ones(self, index: int) -> int:
+        """How many dreams up to the frame `index` may have let in what is still young."""
+        return min(YOUNG, index // self._stride)
+
+    def _may_enter(self, index: int, size: Size, device: torch.device) -> bool:
+        """Whether anything may enter at a frame.
+
+        To look at what is on a GPU, the processor would wait for all that the GPU has to do. But
+        it knows the motion too, and what enters comes over the edge or far inside.
+        """
+        if device.type == "cpu":
+            return True
+        key = (index, size)
+        if key not in self._known:
+            came = self._trace(probes(size), index, self._stride, size)
+            self._known[key] = bool((beyond(came, size).amax(0) > ROOM / 2).any())
+        return self._known[key]
 
     def _at(self, then: int, before: int, previous: Frame) -> Frame:
         """The frame `then`, which is `previous` if that is the one before."""
@@ -98,6 +126,16 @@ class Entering:
         if self._held is None or self._held[0] != then:
             self._held = then, self._read(then).to(previous.device)
         return self._held[1]
+
+
+@lru_cache(maxsize=4)
+def probes(size: Size) -> Tensor:
+    """Points (2, 1, n) of the processor: every pixel of the edge, and every few inside."""
+    points = grid(size)
+    chosen = torch.zeros(tuple(size), dtype=torch.bool)
+    chosen[::PROBED, ::PROBED] = True
+    chosen[[0, -1]] = chosen[:, [0, -1]] = True
+    return points[:, None, chosen]
 
 
 def beyond(points: Tensor, size: Size) -> Tensor:

@@ -2,8 +2,10 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import count, islice, repeat
 from typing import Protocol, TypeVar
 
@@ -12,11 +14,15 @@ import torch
 from torch import Tensor
 
 from dreamvid.frames import Frame, from_pixels
+from dreamvid.machine.devices import arriving
+from dreamvid.machine.threads import cores, yielding
 from dreamvid.motion.optical_flow import Correspondence, Method, correspondence
 from dreamvid.motion.warp import moved
 
 AHEAD = 3
 """Moments made ready while a frame dreams."""
+MOST_FOLLOWED = 8
+"""Pairs of frames that are followed at once, where there are as many cores."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class FilmSource:
         masks: pictures of where to dream, white, and where not, black, frame by frame; the last
             one holds on.
         follows: whether the first mask is moved along with what it lies on instead.
+        here: whether the flow is found on the processor, whatever the device.
     """
 
     def __init__(
@@ -78,7 +85,9 @@ class FilmSource:
         check: Method | None = None,
         masks: Opened | None = None,
         follows: bool = False,
+        here: bool = True,
     ) -> None:
+        self.here = here
         self.opened = opened
         self.device = device
         self.method = method
@@ -88,30 +97,87 @@ class FilmSource:
 
     def moments(self, start: int) -> Iterator[Moment]:
         """The film from index `start` on, to its end."""
-        return ahead(self._moments(start), AHEAD)
+        for there in ahead(self._moments(start), AHEAD):
+            yield there()
 
-    def _moments(self, start: int) -> Iterator[Moment]:
+    def _moments(self, start: int) -> Iterator[Callable[[], Moment]]:
+        """What gives each moment, once it is on the device."""
         # A mask that follows the film is known only from the film's beginning on.
         first = 0 if self.masks and self.follows else max(0, start - 1)
-        masks = islice(held(self.masks, self.device) if self.masks else repeat(None), first, None)
+        masks = islice(held(self.masks) if self.masks else repeat(None), first, None)
         earlier: Frame | None = None
         mask: Tensor | None = None
-        for index, pixels in enumerate(self.opened(first), first):
-            frame = from_pixels(pixels, self.device)
-            link = None
-            if earlier is not None and self.method:
-                link = correspondence(frame, earlier, self.method, self.check)
+        for index, (frame, link) in enumerate(self._followed(first), first):
             drawn = next(masks)
             if self.follows and mask is not None and link is not None and not link.cut:
-                mask = moved(mask[None], link.flow)[0].clamp(0, 1)
+                mask = moved(mask[None], link.flow.cpu())[0].clamp(0, 1)
             else:
                 mask = drawn
             if index >= start:
-                yield Moment(frame, earlier, link, mask)
+                yield _arriving(self.device, frame, earlier, link, mask)
             earlier = frame
 
+    def _followed(self, first: int) -> Iterator[tuple[Frame, Correspondence | None]]:
+        """Frames from `first` on, and how each follows from the one before, several at once.
 
-def held(masks: Opened, device: torch.device) -> Iterator[Tensor | None]:
+        All that is on the processor, unless the method is for another device.
+        """
+        method, threads = self.method, min(cores(), MOST_FOLLOWED) if self.here else 1
+        place = torch.device("cpu") if self.here else self.device
+        frames = (from_pixels(pixels, place) for pixels in self.opened(first))
+        if method is None:
+            yield from ((frame, None) for frame in frames)
+            return
+        with ThreadPoolExecutor(threads, "flow", initializer=yielding) as pool:
+            waiting: deque[tuple[Frame, Future[Correspondence] | None]] = deque()
+            try:
+                earlier = None
+                for frame in frames:
+                    link = earlier is not None and pool.submit(
+                        correspondence, frame, earlier, method, self.check
+                    )
+                    waiting.append((frame, link or None))
+                    earlier = frame
+                    if len(waiting) > threads:
+                        yield _found(waiting.popleft())
+                while waiting:
+                    yield _found(waiting.popleft())
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def _found(
+    entry: tuple[Frame, Future[Correspondence] | None],
+) -> tuple[Frame, Correspondence | None]:
+    frame, link = entry
+    return frame, link and link.result()
+
+
+def _arriving(
+    device: torch.device,
+    frame: Frame,
+    earlier: Frame | None,
+    link: Correspondence | None,
+    mask: Tensor | None,
+) -> Callable[[], Moment]:
+    """Begin to bring a moment to `device`; what this gives is the moment there."""
+    flow, trust = (link.flow, link.trust) if link else (None, None)
+    tensors = (frame, earlier, flow, trust, mask)
+    there = arriving([each for each in tensors if each is not None], device)
+
+    def moment() -> Moment:
+        came = iter(there())
+        frame, earlier, flow, trust, mask = (
+            None if each is None else next(came) for each in tensors
+        )
+        found = link and replace(link, flow=flow, trust=trust)
+        assert frame is not None
+        return Moment(frame, earlier, found, mask)
+
+    return moment
+
+
+def held(masks: Opened, device: torch.device | str = "cpu") -> Iterator[Tensor | None]:
     """Masks (H, W), 0 to 1, of pictures from the first on; the last one is repeated for ever."""
     mask = None
     for pixels in masks(0):
@@ -129,6 +195,7 @@ def ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
     stopped = threading.Event()
 
     def fill() -> None:
+        yielding()
         try:
             for item in items:
                 if not _put(ready, (True, item), stopped):

@@ -119,6 +119,9 @@ OWN: dict[str, Flag] = {
     "bench.as_json": Flag(
         "Print the figures as JSON instead of tables.", kind="switch", names=("--json",)
     ),
+    "doctor.as_json": Flag(
+        "Print what is found as JSON instead of lines.", kind="switch", names=("--json",)
+    ),
     "distil.images": Flag("A folder of pictures, read with its subfolders.", "DIR", kind="file"),
     "distil.out": FLAGS["out"]._replace(
         help="Where to write the student.", unset="TEACHER-pocket.safetensors"
@@ -221,6 +224,19 @@ OWN: dict[str, Flag] = {
     ),
     "farm.retry": Flag("Try units again that three workers have failed at.", kind="switch"),
     "work.retry": Flag("Try units again that three workers have failed at.", kind="switch"),
+    "studio.port": Flag(
+        "Where on this machine the page is; 0 is any that is free.",
+        "N",
+        kind="whole",
+        default=8765,
+        least=0,
+    ),
+    "studio.host": Flag(
+        "Listen on this address; others than 127.0.0.1 need the token that is printed then.",
+        "ADDRESS",
+        default="127.0.0.1",
+    ),
+    "studio.no_browser": Flag("Open no browser.", kind="switch"),
     "weights fetch.offline": Flag("Download nothing: check what is here.", kind="switch"),
 }
 """Flags that mean something else, or are there only, in one command: by command and name."""
@@ -258,6 +274,7 @@ COMMANDS: dict[str, str] = {
     "run": "check quiet",
     "jobs": "",
     "clean": "yes",
+    "studio": "port host no_browser",
     "info": "",
     "list": "weights plugins",
     "show": "plugins",
@@ -273,6 +290,9 @@ COMMANDS: dict[str, str] = {
     "weights path": "",
     "bench": "size preset layer octaves iterations network weights config assign plugins device "
     "precision repeats compare profile as_json quiet",
+    "doctor": "as_json",
+    "completion": "plugins",
+    "man": "",
     "distil": "images out layers steps batch side seed every weights assign check device precision "
     "resume overwrite quiet",
     "train": "out network weights pretrained side epochs batch optimiser learning_rate held_out "

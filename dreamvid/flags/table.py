@@ -235,7 +235,7 @@ FLAGS: dict[str, Flag] = {
     "strict": Flag("Refuse a damaged film.", sets="video.strict", kind="switch"),
     # The machine and the run.
     "device": Flag("auto, cpu, cuda, cuda:N or mps.", "NAME", "machine.device"),
-    "precision": Flag("auto, bf16, fp32 or fp64.", "KIND", "machine.precision"),
+    "precision": Flag("auto, bf16, fp16, fp32 or fp64.", "KIND", "machine.precision"),
     "preview": Flag(
         "First make small films of the motion alone and of the dream, then ask whether to go on; "
         "motion or quarter makes just that one.",

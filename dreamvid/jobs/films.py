@@ -6,14 +6,13 @@ from pathlib import Path
 
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
-from dreamvid.dream.timeline import Timeline, check_schedules
+from dreamvid.dream.timeline import Timeline
 from dreamvid.errors import SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
-from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.film.living import living
 from dreamvid.frames import Size, quantised, size_of
-from dreamvid.jobs import logs, previews
+from dreamvid.jobs import logs, previews, stills
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
@@ -79,26 +78,17 @@ def image(
     if log:
         logs.check_log(out, overwrite)
     must_differ(seed, out)
-    check_schedules(settings)
-    check_picture_mask(settings)
+    stills.check(settings)
     progress = progress or Silence()
     picture = read_start(seed, at, settings, progress)
-    size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
     alpha = None
     if settings.picture.keep_alpha:
         encoders.check_alpha(out)
+        size = parsed_size(settings.film.size, size_of(picture)) if settings.film.size else None
         alpha = media.read_alpha(seed, size or size_of(picture))
     with stoppable(out.parent, "the same command again"):
-        whole, seed_size = size or size_of(picture), size_of(picture)
-        dreamer = with_fitting_octaves(dreamer_for(settings), whole, seed_size, progress.say)
+        frame, dreamer = stills.dreamed(picture, settings, progress)
         settings = dreamer.settings
-        if size:
-            picture = fitted_to(picture, size, settings)
-        progress.begin(0, dreamer.total_steps)
-        dreamer.watch = lambda steps, _: progress.frame(steps - 1, {})
-        frame = finished_picture(settings, picture, dreamer.still(picture))
-        if skipped := dreamer.report.skipped:
-            progress.say(f"{skipped} steps skipped, gradient not finite")
         words = {"comment": described("image", settings)}
         media.write_picture(frame, out, settings.film.depth, words, alpha)
         if log:

@@ -16,81 +16,41 @@ A frame counts when the journal holds the hash of its file, and so do all frames
 """
 
 import contextlib
+import hashlib
 import json
 import re
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from dreamvid.errors import ResumeError, SettingsError
-from dreamvid.frames import Frame
+from dreamvid.frames import Frame, to_pixels
 from dreamvid.jobs import music
 from dreamvid.jobs.journal import Journal
+from dreamvid.jobs.manifest import FORMAT, Manifest
 from dreamvid.jobs.shots import first_of
 from dreamvid.machine.hashing import file_hash
-from dreamvid.media import atomic_write, read_png, storage_checked, write_picture
+from dreamvid.media import (
+    atomic_write,
+    frame_bytes,
+    read_pixels,
+    read_png,
+    storage_checked,
+    write_picture,
+)
 from dreamvid.media.atomic import temporary_for
 from dreamvid.media.locking import LOCK, locked
-from dreamvid.settings import Settings, changes, settled
+from dreamvid.settings import changes
 
-FORMAT = 1
 SUFFIX = ".dream"
 INPUT = "input"
 UNBORN = {LOCK, "frames", "source.png", INPUT, "music.safetensors"}
 """What a job folder may hold before it has a manifest."""
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a job is: everything needed to go on with it, and to know that it may be gone on."""
-
-    kind: str
-    settings: Settings
-    out: Path
-    source: Mapping[str, str]
-    """Path and SHA-256 of the input; of a film also its first frame that is dreamed over."""
-    weights_sha256: str
-    machine: Mapping[str, Any]
-    """Versions, device and threads: what must be the same for the same bytes."""
-    pictures: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the pictures and masks that objectives look at, by their settings."""
-    plugins: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the plugins it is made with, by the absolute paths of their files."""
-    begun_in: Path | None = None
-    """The job folder when it was made; None in jobs that do not tell."""
-
-    def tree(self) -> dict[str, Any]:
-        """The manifest as plain JSON values."""
-        return {
-            "format": FORMAT,
-            "kind": self.kind,
-            "out": str(self.out),
-            "source": dict(self.source),
-            "weights_sha256": self.weights_sha256,
-            "machine": dict(self.machine),
-            "pictures": dict(self.pictures),
-            "plugins": dict(self.plugins),
-            "settings": self.settings.tree(),
-            **({} if self.begun_in is None else {"begun_in": str(self.begun_in)}),
-        }
-
-    @classmethod
-    def from_tree(cls, tree: Mapping[str, Any]) -> Self:
-        """The inverse of `tree`."""
-        return cls(
-            kind=tree["kind"],
-            settings=settled(tree["settings"]),
-            out=Path(tree["out"]),
-            source=dict(tree["source"]),
-            weights_sha256=tree["weights_sha256"],
-            machine=dict(tree["machine"]),
-            pictures=dict(tree.get("pictures", {})),
-            plugins={name: _text(sha256) for name, sha256 in dict(tree.get("plugins", {})).items()},
-            begun_in=Path(tree["begun_in"]) if "begun_in" in tree else None,
-        )
 
 
 class Job:
@@ -104,6 +64,8 @@ class Job:
         self.source = folder / "source.png"
         self.latest = folder / "latest.png"
         self.music = folder / "music.safetensors"
+        self.unwritten: dict[int, Frame] = {}
+        """Finished frames that are on their way to the disk, bit for bit as they are read back."""
         self.needs: tuple[str, ...] = ()
         """Flags that `dreamvid resume` needs to go on with it where it lies now."""
 
@@ -245,11 +207,22 @@ class Job:
             self.journal.keep(entries[index] for index in whole)
 
     def write(self, index: int, frame: Frame, notes: Mapping[str, Any]) -> None:
-        """Publish a frame, then its line in the journal."""
-        path = self.frame_path(index)
-        write_picture(frame, path, self.manifest.settings.film.depth)
-        self.journal.add({"index": index, "sha256": _hash(path), **notes})
+        """Publish a frame and note it."""
+        pixels = to_pixels(frame, self.manifest.settings.film.depth)
+        self.note(index, self.publish(index, pixels), notes)
+
+    def publish(self, index: int, pixels: np.ndarray) -> str:
+        """Write a frame's RGB pixels (H, W, 3); the hash of its file, for `note`."""
+        data = frame_bytes(pixels)
+        with atomic_write(self.frame_path(index)) as part:
+            part.write_bytes(data)
+        return hashlib.sha256(data).hexdigest()
+
+    def note(self, index: int, sha256: str, notes: Mapping[str, Any]) -> None:
+        """Add a published frame's line to the journal; all before it have theirs."""
+        self.journal.add({"index": index, "sha256": sha256, **notes})
         self.show(index)
+        self.unwritten.pop(index, None)
 
     def show(self, index: int) -> None:
         """Make ``latest.png`` this finished frame, whole at every moment."""
@@ -287,8 +260,13 @@ class Job:
         return read_png(self.source)
 
     def read(self, index: int) -> Frame:
-        """A finished frame, bit for bit as it was fed back."""
-        return read_png(self.frame_path(index))
+        """A finished frame, bit for bit as it was fed back; one that waits is on its device."""
+        waiting = self.unwritten.get(index)
+        return read_png(self.frame_path(index)) if waiting is None else waiting
+
+    def read_pixels(self, index: int) -> np.ndarray:
+        """The RGB pixels (H, W, 3) of a frame that is on the disk."""
+        return read_pixels(self.frame_path(index))
 
 
 def _content(source: Mapping[str, str]) -> dict[str, str]:
@@ -310,10 +288,3 @@ def _hash(path: Path) -> str:
             return file_hash(path)
         except (FileNotFoundError, IsADirectoryError):
             return ""
-
-
-def _text(value: object) -> str:
-    """`value` itself; a `TypeError` where it is no text."""
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value

@@ -41,7 +41,7 @@ from dreamvid.jobs.inputs import input_extras, input_sound
 from dreamvid.jobs.music import sound_of
 from dreamvid.jobs.unchanged import must_be_what_it_was, with_mask
 from dreamvid.media import encoders
-from dreamvid.motion.optical_flow import check_for, method_for
+from dreamvid.motion.optical_flow import check_for, method_for, works_here
 from dreamvid.motion.warp import grid
 from dreamvid.registry import did_you_mean
 from dreamvid.settings import Settings
@@ -96,6 +96,8 @@ class Kind:
     """The frames without a dream, for fades; None where there are none."""
     encoding: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of encoders, by name, where none are given."""
+    straight: bool = True
+    """Whether its film is all its frames in order, so that it can be encoded as they come."""
     length_is_fixed: bool = False
     """Whether a job that was begun can no longer become longer or shorter."""
 
@@ -254,6 +256,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         check=check_for(settings.flow),
         masks=masks,
         follows=follows,
+        here=works_here(settings.flow),
     )
     bars = Bars.from_text(source["bars"]) if "bars" in source else None
     calm = calm_for(settings, job.read)
@@ -296,6 +299,7 @@ KINDS = {
         complete=_until_closed,
         encodable=_last_turn,
         encoding=encoders.LOOPED,
+        straight=False,
         length_is_fixed=True,
     ),
     "video": Kind(

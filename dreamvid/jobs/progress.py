@@ -16,7 +16,10 @@ class Progress(Protocol):
         ...
 
     def frame(self, index: int, notes: Mapping[str, Any]) -> None:
-        """Frame `index` is on disk."""
+        """Frame `index` is on disk. Of the notes, ``frame`` is the frame itself, float32 (3, H, W).
+
+        Where a picture is dreamed, it is a step, and ``frame`` the picture after it.
+        """
         ...
 
     def ask(self, question: str) -> bool:

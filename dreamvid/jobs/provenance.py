@@ -62,6 +62,9 @@ def this_machine(net: Network) -> dict[str, Any]:
     """What must be the same for a resumed job to equal an unbroken one byte for byte."""
     device = net.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    libraries = {}
+    if device.type == "cuda":
+        libraries = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
     return {
         "dreamvid": __version__,
         "torch": torch.__version__,
@@ -70,6 +73,7 @@ def this_machine(net: Network) -> dict[str, Any]:
         "device": f"{device.type} {name}",
         "precision": str(net.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
+        **libraries,
     }
 
 

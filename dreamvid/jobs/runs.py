@@ -2,12 +2,14 @@
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
@@ -18,7 +20,8 @@ from dreamvid.film.fading import faded
 from dreamvid.film.pipeline import Recurrence
 from dreamvid.film.together import dreamed_together
 from dreamvid.film.tone import tone_of
-from dreamvid.frames import Frame
+from dreamvid.frames import Frame, from_pixels
+from dreamvid.jobs.beside import Beside
 from dreamvid.jobs.disk import bytes_from, clock, frames_take, free_in, must_have_room, told
 from dreamvid.jobs.estimates import TimeLeft, work_by_frame
 from dreamvid.jobs.folder import Job
@@ -28,7 +31,8 @@ from dreamvid.jobs.progress import Progress
 from dreamvid.jobs.provenance import described, frames_of_job, must_be_same
 from dreamvid.jobs.shots import frames_of, plan_of
 from dreamvid.jobs.stopping import stoppable
-from dreamvid.machine.devices import free_memory, leaving, peak_memory, synchronised
+from dreamvid.machine.devices import free_memory, leaving_pixels, peak_memory, synchronised
+from dreamvid.machine.threads import cores
 from dreamvid.machine.worker import Worker
 from dreamvid.media import encoders
 from dreamvid.media.film_writing import encode_film
@@ -38,6 +42,8 @@ MEASURED = 3
 """The frames by which the room on the disk is estimated."""
 TOLD_AGAIN = (3, 10, 30)
 """After so many frames of a run it is estimated again."""
+MOST_WRITERS = 8
+"""Threads that write frames: eight of them are faster than any dream measured."""
 CLOSE = 0.05
 """An estimate that differs by less is not told again."""
 
@@ -64,6 +70,8 @@ class Run:
     progress: Progress
     dreamer: Dreamer | None = None
     """Made when it is first needed, where none is given."""
+    beside: Beside | None = None
+    """What encodes the film while it is dreamed."""
     room: float = 0.0
     """What a frame takes of the disk, as was said last, in bytes."""
 
@@ -116,9 +124,12 @@ class Run:
     def finish_locked(self) -> Path:
         """`finish` for one who holds the job already."""
         encoders.check_output(self.out, self.overwrite or self.lengthens)
-        with stoppable(self.job.folder, self.remedy, self.so_far):
-            complete = self.kind.complete
-            return self.encode(complete(self.job, self.settings, self.dream, self.progress.say))
+        say = self.progress.say
+        with stoppable(self.job.folder, self.remedy, self.so_far), ExitStack() as stack:
+            self._stack = stack
+            which = self.kind.complete(self.job, self.settings, self.dream, say)
+            made = self.beside and self.beside.film(len(which), say)
+            return made or self.encode(which)
 
     def dream(self, total: int) -> int:
         """Make those of the first `total` frames that are lacking; how many there are then.
@@ -129,10 +140,10 @@ class Run:
         shot, done = frames_of(job.manifest.source, total), job.finished()
         total = shot.stop
         if done >= total:
-            # It may have been killed just before this.
-            job.show(done - 1)
+            job.show(done - 1)  # it may have been killed just before this
             return total
         job.trim(done)
+        self._begin_beside(done, total)
         dreamer = self.dreamer = self.dreamer or dreamer_for(self.painting)
         must_be_same(job.manifest, dreamer, self.progress.say)
         must_be_the_same(job.manifest.settings, job.manifest.source)
@@ -155,7 +166,7 @@ class Run:
             made = strided(recurrence, film.cadence, parts.between, start=done, previous=previous)
         left = self._time_left(dreamer, recurrence, parts.independent, done, total)
         began, seconds, first = time.monotonic(), 0.0, done
-        with Worker() as worker:
+        with Worker(min(cores(), MOST_WRITERS)) as worker:
             for index, frame in islice(made, total - done):
                 place = index % together
                 if index == first:
@@ -170,10 +181,12 @@ class Run:
                 # The next frame is dreamed while this one is written; what it starts from is
                 # already exactly what the file will hold.
                 spent = (seconds, left.seconds)
-                worker(partial(self._kept, index, leaving(frame), tone, report, *spent))
+                written = self._leaving(index, frame)
+                worker(written, partial(self._kept, index, tone, report, spent))
                 if index + 1 - first in TOLD_AGAIN and index + 1 < total:
                     like = range(index + 1 - MEASURED, index + 1)
-                    worker(partial(self._tell_room, total - index - 1, like))
+                    tell = partial(self._tell_room, total - index - 1, like)
+                    worker(lambda: None, lambda _, tell=tell: tell())
                 if index + 1 < total:
                     must_have_room(job.folder, least, lambda: self.remedy)
                     if index == first:
@@ -183,15 +196,40 @@ class Run:
             self.progress.say(f"the input ends after {done} of {total} frames")
         return done
 
+    def _begin_beside(self, done: int, total: int) -> None:
+        """Begin to encode the film, where it is a file that all frames go into as they come."""
+        if plan_of(self.job.folder, self.job.manifest.source):
+            return  # a part of a film, which is joined first
+        encoding = encoders.encoding_for(self.out, self.settings.encode)
+        if not self.kind.straight or encoders.is_pipe(self.out) or not encoding.arguments:
+            return
+
+        def make(frames: Iterator[np.ndarray], lines: list[str]) -> Path:
+            return self._encoded(frames, total, lines.append)
+
+        self.beside = self._stack.enter_context(Beside(total, done, self.job.read_pixels, make))
+
+    def _leaving(self, index: int, frame: Frame) -> Callable[[], tuple[np.ndarray, str]]:
+        """Begin to bring a frame to the processor; what this gives writes it."""
+        self.job.unwritten[index] = frame
+        pixels = leaving_pixels(frame, self.settings.film.depth)
+
+        def written() -> tuple[np.ndarray, str]:
+            whole = pixels()
+            return whole, self.job.publish(index, whole)
+
+        return written
+
     def _kept(
         self,
         index: int,
-        frame: Callable[[], tuple[Frame, ...]],
         tone: Callable[[], dict[str, float]],
         report: Callable[[], Report],
-        seconds: float,
-        left: float,
+        spent: tuple[float, float],
+        written: tuple[np.ndarray, str],
     ) -> None:
+        pixels, sha256 = written
+        seconds, left = spent
         ascent = report()
         if ascent.skipped and index % self.settings.film.cadence == 0:
             self.progress.say(
@@ -204,8 +242,10 @@ class Run:
             "skipped": ascent.skipped,
             **tone(),
         }
-        self.job.write(index, frame()[0], notes)
-        self.progress.frame(index, {**notes, "left": left})
+        self.job.note(index, sha256, notes)
+        if self.beside:
+            self.beside(index, pixels)
+        self.progress.frame(index, {**notes, "left": left, "pixels": pixels})
 
     def _tell_room(self, count: int, like: range, bars: Bars | None = None) -> None:
         """Say what `count` frames will take of the disk, unless one takes about what was said.
@@ -249,24 +289,31 @@ class Run:
 
     def encode(self, which: range) -> Path:
         """Make a film of those frames of the job."""
-        settings = self.settings.changed("film", frames=len(which))
+        frames = (self.job.read_pixels(index) for index in which)
+        return self._encoded(frames, len(which), self.progress.say)
+
+    def _encoded(
+        self, pixels: Iterator[np.ndarray], count: int, say: Callable[[str], None]
+    ) -> Path:
+        """Make a film of so many frames of the job."""
+        settings = self.settings.changed("film", frames=count)
         usual = self.kind.encoding.get(encoders.encoder_for(self.out), {})
         settings = replace(settings, encode={**usual, **settings.encode})
-        frames = (self.job.read(index) for index in which)
+        frames: Iterator[Frame | np.ndarray] = pixels
         fades = settings.film.fades
         if any(fades) and self.kind.undreamed:
-            undreamed = self.kind.undreamed(self.job, self.painting, self.progress.say)
-            frames = faded(frames, len(which), *fades, undreamed)
+            undreamed = self.kind.undreamed(self.job, self.painting, say)
+            frames = faded(map(from_pixels, pixels), count, *fades, undreamed)
         encode_film(
             frames,
             self.out,
             settings.film.rate,
-            sound=self.kind.sound(self.job, len(which), self.progress.say),
-            extras=self.kind.extras(self.job, len(which)),
+            sound=self.kind.sound(self.job, count, say),
+            extras=self.kind.extras(self.job, count),
             options=settings.encode,
             metadata={"comment": described(self.job.manifest.kind, settings)},
             depth=settings.film.depth,
             **numbers_of(self.job),
-            say=self.progress.say,
+            say=say,
         )
         return self.out

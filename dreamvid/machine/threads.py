@@ -9,6 +9,7 @@ gains least, keeps to one thread.
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ BLOCK_MILLISECONDS = "1"
 """How long LLVM's and Intel's threads spin before they sleep; their own way is 200."""
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 """Variables by which a user says how threads wait."""
+NICE = 5
+"""How far work beside the dream stands back, of 19."""
 PIXELS_FOR_EACH = 4096
 """Of a picture, for each thread: fewer are dreamed as fast by fewer threads, measured on two."""
 
@@ -44,6 +47,17 @@ def cores() -> int:
         quota, period = CONTAINER.read_text().split()
         count = min(count, max(1, round(int(quota) / int(period))))
     return count
+
+
+def yielding(process: int = 0) -> None:
+    """Let this thread, or that process, take only what the dream leaves of the cores.
+
+    The dream's threads wait for each other, so that one that is held up holds up all. For nothing
+    where a system knows no such thing.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process or threading.get_native_id(), NICE)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,13 @@ from dreamvid.media.sequences import (
 )
 from dreamvid.media.sound import Sound, SoundFormat, check_sound
 from dreamvid.media.streams import heard
-from dreamvid.media.writing import WRITE_FORMATS, read_png, write_picture
+from dreamvid.media.writing import (
+    WRITE_FORMATS,
+    frame_bytes,
+    read_pixels,
+    read_png,
+    write_picture,
+)
 
 __all__ = [
     "BLACK",
@@ -40,6 +46,7 @@ __all__ = [
     "content_hash",
     "decoded",
     "encode",
+    "frame_bytes",
     "frames_of",
     "heard",
     "is_picture",
@@ -55,6 +62,7 @@ __all__ = [
     "read_alpha",
     "read_metadata",
     "read_picture",
+    "read_pixels",
     "read_png",
     "stills_of",
     "storage_checked",

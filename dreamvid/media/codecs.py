@@ -22,6 +22,8 @@ LIBRARIES = {
     "nvenc": "h264_nvenc",
 }
 """What ffmpeg encodes each with."""
+NVENC_LEAST = Size(49, 145)
+"""The height and width of the smallest H.264 film that NVIDIA's encoder takes."""
 _AV1_PRESETS = (12, 11, 10, 9, 8, 6, 5, 4, 3)  # in the order of `Preset`
 
 
@@ -34,6 +36,9 @@ class Coded:
     depth: int | None = 8
     limit: int | None = None
     largest: Size | None = None
+    smallest: Size | None = None
+    otherwise: tuple[str, ...] = ()
+    """The options for a film that is smaller than `smallest`."""
 
 
 def in_bt709(pixels: str, matrix: str = "bt709") -> tuple[str, ...]:
@@ -73,14 +78,17 @@ def coded(
     Raises:
         SettingsError: this ffmpeg cannot encode with the codec.
     """
-    if codec == "auto":
+    automatic = codec == "auto"
+    if automatic:
         codec = "h264" if lacking(LIBRARIES["nvenc"]) else "nvenc"
     if codec not in ("h264", "x264"):
         _must_work(codec, choices)
     if codec == "nvenc":
         # Its quality begins at 1, 0 is its own choice; it has no presets of x264's names.
         quality = ("-rc", "vbr", "-cq", str(max(1, crf)), "-b:v", "0", "-preset", "p5")
-        return Coded(("-c:v", LIBRARIES[codec], *quality, *in_bt709("yuv420p")))
+        video = ("-c:v", LIBRARIES[codec], *quality, *in_bt709("yuv420p"))
+        other = coded("h264", choices, crf=crf, preset=preset).arguments if automatic else ()
+        return Coded(video, smallest=NVENC_LEAST, otherwise=other)
     if codec == "hevc":
         tag = ("-tag:v", "hvc1") if tagged else ()
         video = ("-c:v", "libx265", "-crf", str(min(crf, 51)), "-preset", preset)

@@ -132,6 +132,8 @@ def _encoding(
         depth=film.depth,
         limit=film.limit,
         largest=film.largest,
+        smallest=film.smallest,
+        otherwise=(*film.otherwise, *container) if film.otherwise else (),
         sound=sound,
         keeps=keeps,
     )

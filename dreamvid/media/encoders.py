@@ -101,6 +101,11 @@ def check_fit(path: str | Path, encoding: Encoding, size: Size, rate: Fraction) 
             f"{path}: {name} holds at most {encoding.limit} frames a second, got "
             f"{float(rate):.6g}; give --fps {encoding.fastest or encoding.limit}, or another format"
         )
+    if encoding.is_too_small(size) and not encoding.otherwise:
+        raise MediaError(
+            f"{path}: nvenc holds at least {encoding.smallest}, got {size}; give a larger --size, "
+            "or --set encode.codec=h264"
+        )
     if largest and (size.height > largest.height or size.width > largest.width):
         raise MediaError(
             f"{path}: {name} holds at most {largest}, got {size}; give --size, or another format"

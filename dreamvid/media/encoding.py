@@ -13,6 +13,7 @@ import numpy as np
 
 from dreamvid.errors import EncodeError
 from dreamvid.frames import Frame, Size, size_of, to_pixels
+from dreamvid.machine.threads import yielding
 from dreamvid.media.atomic import atomic_write, storage_error
 from dreamvid.media.ffmpeg import (
     QUIETLY,
@@ -172,6 +173,7 @@ class _Encoder(Watched):
         super().__init__(
             command, self._heard, stall_seconds, feed=True, onward=onward, sign=self._written
         )
+        yielding(self.process.pid)
 
     def __enter__(self) -> "_Encoder":
         return self

@@ -58,7 +58,7 @@ def started(
     """A running ffmpeg."""
     try:
         # In its own session Ctrl-C does not reach it, and its children can be stopped with it.
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
         )
     except OSError as error:
@@ -66,6 +66,17 @@ def started(
             f"cannot start ffmpeg at {command[0]}: {error.strerror}; "
             "install imageio-ffmpeg again or set IMAGEIO_FFMPEG_EXE"
         ) from error
+    _latest[threading.get_ident()] = process
+    return process
+
+
+_latest: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def kill_that_of(thread: int) -> None:
+    """Stop the ffmpeg that a thread waits for, if it does, so that the thread goes on."""
+    if process := _latest.get(thread):
+        killed(process)
 
 
 def killed(process: subprocess.Popen[bytes]) -> None:

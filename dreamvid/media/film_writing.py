@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from dreamvid.errors import EncodeError
-from dreamvid.frames import Frame, Size, size_of, to_pixels
+from dreamvid.frames import Frame, Size, from_pixels, size_of, to_pixels
+from dreamvid.machine.threads import cores
 from dreamvid.media.encoders import (
     Encoding,
     check_fit,
@@ -23,9 +24,12 @@ from dreamvid.media.keeping import Extras, lost, words_of
 from dreamvid.media.picture_writing import write_folder, write_sequence
 from dreamvid.media.sound import Sound
 
+LEAST_THREADS, MOST_THREADS = 2, 16
+"""Of an encoder, whatever the cores: its bytes depend on their number, and more gain little."""
+
 
 def encode_film(
-    frames: Iterator[Frame],
+    frames: Iterator[Frame | np.ndarray],
     path: str | Path,
     rate: Fraction,
     *,
@@ -36,14 +40,14 @@ def encode_film(
     depth: int = 8,
     number: int = 0,
     step: int = 1,
-    threads: int = 2,
+    threads: int = 0,
     say: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Write `frames` to `path` with the encoder that its suffix chooses; how many there were.
 
     Args:
-        frames: all of one size. Where the format needs even sides, an odd one gains a pixel that
-            repeats its edge.
+        frames: or their RGB pixels (H, W, 3), uint8 or uint16; all of one size. Where the format
+            needs even sides, an odd one gains a pixel that repeats its edge.
         path: the film, a folder of pictures, a pattern of their names, or - for standard output.
             What stands there is replaced, see `check_output`.
         rate: frames a second.
@@ -56,7 +60,7 @@ def encode_film(
         depth: bits a channel of the frames, which pictures and lossless films keep.
         number: that of the first of pictures whose names follow a pattern.
         step: from its number to the next.
-        threads: of the encoder.
+        threads: of the encoder; 0 is one for each core, at least two.
         say: takes a line that the user should know of.
 
     Raises:
@@ -81,16 +85,16 @@ def encode_film(
     if not encoding.arguments:
         if is_sequence_of_pictures(path):
             numbers = count(number if encoding.first is None else encoding.first, step)
-            return write_sequence(frames, path, numbers, depth, metadata)
-        return write_folder(frames, path, encoding.first or 0, depth, metadata)
+            return write_sequence(map(_frame, frames), path, numbers, depth, metadata)
+        return write_folder(map(_frame, frames), path, encoding.first or 0, depth, metadata)
     if encoding.fastest and rate > encoding.fastest:
         say(f"{path.name}: players slow a {name} of more than {encoding.fastest} frames a second")
-    size = size_of(first)
+    size = Size(*first.shape[:2]) if isinstance(first, np.ndarray) else size_of(first)
     check_fit(path, encoding, size, rate)
     padded = Size(*(side + -side % block for side, block in zip(size, encoding.block, strict=True)))
     if padded != size:
         say(f"{path.name}: {name} needs even sides, so {size} becomes {padded} (edge repeated)")
-    pixels = (_padded(to_pixels(frame, depth), size, padded) for frame in frames)
+    pixels = (_padded(_pixels(frame, depth), size, padded) for frame in frames)
     if is_pipe(path):
         return encode_to_pipe(pixels, padded, rate, encoding.arguments_for(padded), depth=depth)
     return encode(
@@ -105,9 +109,19 @@ def encode_film(
         extras=extras,
         keeps=encoding.keeps,
         sound_format=encoding.sound,
-        threads=threads,
+        threads=threads or max(LEAST_THREADS, min(cores(), MOST_THREADS)),
         say=say,
     )
+
+
+def _frame(frame: Frame | np.ndarray) -> Frame:
+    return from_pixels(frame) if isinstance(frame, np.ndarray) else frame
+
+
+def _pixels(frame: Frame | np.ndarray, depth: int) -> np.ndarray:
+    if isinstance(frame, np.ndarray) and frame.dtype.itemsize * 8 == depth:
+        return frame
+    return to_pixels(_frame(frame), depth)
 
 
 def _named(name: str, encoding: Encoding) -> str:

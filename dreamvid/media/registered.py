@@ -27,6 +27,8 @@ class Encoding:
         fastest: frames a second beyond which players slow the film down.
         limit: frames a second that it can have at most.
         largest: the height and width that its pictures can have at most.
+        smallest: those that they must have at least.
+        otherwise: ffmpeg's output options for films that are smaller; none where there are none.
         sound: what the container takes; None where it has no sound.
         small: ffmpeg's output options for films of fewer than 720 lines, where they are others.
         first: the number of the first picture; None: that of the source's own.
@@ -39,11 +41,20 @@ class Encoding:
     fastest: int | None = None
     limit: int | None = None
     largest: Size | None = None
+    smallest: Size | None = None
+    otherwise: tuple[str, ...] = ()
     sound: SoundFormat | None = None
     small: tuple[str, ...] = ()
     first: int | None = None
     keeps: Keeps = field(default_factory=Keeps)
 
+    def is_too_small(self, size: Size) -> bool:
+        """Whether `arguments` cannot hold a film of that size."""
+        least = self.smallest or Size(1, 1)
+        return size.height < least.height or size.width < least.width
+
     def arguments_for(self, size: Size) -> tuple[str, ...]:
         """Ffmpeg's output options for a film of that size."""
+        if self.otherwise and self.is_too_small(size):
+            return self.otherwise
         return self.small if self.small and size.height < 720 else self.arguments

@@ -87,6 +87,24 @@ def write_picture(
         part.write_bytes(data)
 
 
+def frame_bytes(pixels: np.ndarray) -> bytes:
+    """The PNG of a frame's RGB pixels (H, W, 3), uint8 or uint16, packed for speed.
+
+    Of a dreamed frame runs of equal bytes are all that packing finds: a search for more takes
+    three times as long, and the file is a twentieth larger.
+    """
+    options = [
+        cv2.IMWRITE_PNG_COMPRESSION,
+        1,
+        cv2.IMWRITE_PNG_STRATEGY,
+        cv2.IMWRITE_PNG_STRATEGY_RLE,
+    ]
+    if hasattr(cv2, "IMWRITE_PNG_FILTER"):
+        options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG]
+    _, packed = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    return packed.tobytes()
+
+
 def _pillow_bytes(pixels: np.ndarray, kind: str, comment: str | None) -> bytes:
     options: dict[str, Any] = {"quality": 95} if kind != "TIFF" else {"compression": "tiff_lzw"}
     if kind == "JPEG":
@@ -127,6 +145,11 @@ def read_png(path: Path) -> Frame:
     Raises:
         MediaError: the file is missing, damaged or not 8 or 16-bit RGB.
     """
+    return from_pixels(read_pixels(path))
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """The RGB pixels (H, W, 3), uint8 or uint16, of a PNG of `write_picture`; see `read_png`."""
     if not head_of(path).startswith(PNG_START):
         raise MediaError(f"{path}: is not a PNG; its frame must be made again")
     data = np.fromfile(path, np.uint8)
@@ -138,4 +161,4 @@ def read_png(path: Path) -> Frame:
         raise MediaError(f"{path}: the PNG is damaged; its frame must be made again")
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16):
         raise MediaError(f"{path}: {pixels.dtype} {pixels.shape}, wanted 8 or 16-bit RGB")
-    return from_pixels(pixels[..., ::-1])
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

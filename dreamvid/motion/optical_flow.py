@@ -5,6 +5,7 @@ in `then` each of its pixels was, ``now[:, y, x] ≈ then[:, y + dy, x + dx]``. 
 that direction: a forward flow with its sign turned is another field.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 
 from dreamvid.errors import NetworkError
 from dreamvid.frames import Flow, Frame, Size, constant, size_of
+from dreamvid.machine.devices import is_memory
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.torchvision.raft import NAMES, raft_sources
 from dreamvid.registry import Registry, Within, checked_options
@@ -53,6 +55,13 @@ class Correspondence:
     """(H, W), from 0, where nothing is known of the pixel's past, to 1."""
     cut: bool
     """Whether a new shot begins with the frame."""
+    known: Tensor | None = None
+    """The trust on the processor, for what is decided there; None: only on the device."""
+
+    @property
+    def fresh(self) -> Tensor:
+        """(H, W), how little was there before, from 0 to 1; on the processor where it is known."""
+        return 1 - (self.trust if self.known is None else self.known)
 
 
 @flows.register
@@ -107,8 +116,20 @@ def raft(
     ]
     pair = F.pad(torch.stack([now, then]), (0, missing[1], 0, missing[0]), mode="replicate")
     pair = pair * 2 - 1
-    with torch.inference_mode():
-        flow = net(pair[:1], pair[1:], num_flow_updates=updates)[-1][0]
+    try:
+        with torch.inference_mode():
+            flow = net(pair[:1], pair[1:], num_flow_updates=updates)[-1][0]
+    except (RuntimeError, MemoryError) as error:
+        if not is_memory(error):
+            raise
+        flow = None
+    if flow is None:
+        # Every place of the one frame is compared with every place of the other, at an eighth.
+        needed = 4 * 4 / 3 * math.prod(side / RAFT_BLOCK for side in pair.shape[-2:]) ** 2
+        raise NetworkError(
+            f"raft: out of memory at {size_of(now)}, which takes {needed / 1e9:.1f} GB and more; "
+            "use a smaller size or flow.name=dis"
+        )
     return flow[:, :height, :width].float().clone()
 
 
@@ -127,6 +148,11 @@ def method_for(options: Mapping[str, Any]) -> Method:
     return lambda now, then: method(now, then, **checked)
 
 
+def works_here(options: Mapping[str, Any]) -> bool:
+    """Whether a method works on the processor, so that frames need not be on another device."""
+    return flows[options.get("name", "dis")] is not raft
+
+
 def check_for(options: Mapping[str, Any]) -> Method | None:
     """A quicker method for the way back, which only decides what to trust, if one is as good."""
     if options.get("name", "dis") == "dis" and options.get("preset", "fine") == "fine":
@@ -141,7 +167,8 @@ def correspondence(
     backward, forward = method(now, then), (check or method)(then, now)
     trust = _array(trust_of(backward, forward)) * _array(likeness(now, _sampled(then, backward)))
     cut = float(trust.mean()) < CUT
-    return Correspondence(backward, torch.from_numpy(trust).to(now.device), cut)
+    known = torch.from_numpy(trust)
+    return Correspondence(backward, known.to(now.device), cut, known)
 
 
 def shrunk(flow: Flow, size: Size) -> Flow:
@@ -250,12 +277,12 @@ def _on_grey(
     return torch.from_numpy(np.ascontiguousarray(flow.transpose(2, 0, 1))).to(now.device)
 
 
-_rafts: dict[tuple[str, Path | None, torch.device], Any] = {}
+_rafts: dict[tuple[str, Path | None], Any] = {}
 
 
 def _raft_network(size: str, weights: Path | None, device: torch.device) -> Any:
-    """RAFT with its published weights from torch's cache, or those of a file."""
-    key = (size, weights, device)
+    """RAFT with its published weights from torch's cache, or those of a file; read once."""
+    key = (size, weights)
     if key not in _rafts:
         from torchvision.models import optical_flow
 
@@ -275,5 +302,5 @@ def _raft_network(size: str, weights: Path | None, device: torch.device) -> Any:
         net.name = "raft"
         weights_files.install(net, weights_files.read(weights, "raft"))
         _rafts.clear()
-        _rafts[key] = net.eval().requires_grad_(False).to(device)
-    return _rafts[key]
+        _rafts[key] = net.eval().requires_grad_(False)
+    return _rafts[key].to(device)

@@ -11,6 +11,9 @@ from torch.nn import functional as F
 
 from dreamvid.frames import Flow, Frame, Size, constant, size_of
 
+WITHOUT_BICUBIC = ("mps",)
+"""Devices for which torch has no such kernel; the processor does it for them."""
+
 
 def grid(size: Size, device: torch.device | str = "cpu") -> torch.Tensor:
     """The pixels' own places, (2, H, W): channel 0 is x, channel 1 is y."""
@@ -43,6 +46,8 @@ def moved(image: torch.Tensor, flow: Flow) -> torch.Tensor:
 
 def sampled(image: torch.Tensor, places: torch.Tensor, mode: str) -> torch.Tensor:
     """`image` (C, H, W) at `places` (2, H, W) in pixels, by torch's own kernel of that name."""
+    if mode == "bicubic" and image.device.type in WITHOUT_BICUBIC:
+        return sampled(image.cpu(), places.cpu(), mode).to(image.device)
     height, width = size_of(image)
     unit = constant((2 / max(width - 1, 1), 2 / max(height - 1, 1)), image.device)
     normal = places * unit[:, None, None] - 1

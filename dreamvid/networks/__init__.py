@@ -5,7 +5,7 @@ needs no entry anywhere else. Of torchvision's networks, more can be told in a `
 """
 
 from dreamvid.networks.base import Network, Preprocessing
-from dreamvid.networks.building import has_bfloat16, network, sketch, sources
+from dreamvid.networks.building import has_bfloat16, network, quick_precision, sketch, sources
 from dreamvid.networks.naming import absolute_weights, moved_weights, weights_for
 from dreamvid.networks.registered import discover, networks
 
@@ -17,6 +17,7 @@ __all__ = [
     "moved_weights",
     "network",
     "networks",
+    "quick_precision",
     "sketch",
     "sources",
     "weights_for",

@@ -14,7 +14,9 @@ from dreamvid.networks.registered import WEIGHTS, networks
 from dreamvid.networks.weights import Source
 from dreamvid.registry import checked_options, did_you_mean
 
-Precision = Literal["auto", "fp64", "fp32", "bf16"]
+Precision = Literal["auto", "fp64", "fp32", "bf16", "fp16"]
+TENSOR_CORES = (7, 0)
+"""The capability from which on NVIDIA's GPUs multiply float16 many times as fast as float32."""
 
 
 def sources(name: str) -> tuple[Source, ...]:
@@ -46,7 +48,7 @@ def network(
             the network's own, embedded or in torch's hub cache.
         device: Where it runs.
         precision: The type of parameters and activations; ``auto`` is bfloat16 where the device
-            has instructions for it.
+            has instructions for it, and float16 on a GPU that has them for that alone.
         options: Of each network that has any, by its name.
 
     Raises:
@@ -86,14 +88,28 @@ def options_for(
 
 def _dtype(device: torch.device, precision: Precision) -> torch.dtype:
     if precision == "auto":
-        return torch.bfloat16 if has_bfloat16(device) else torch.float32
-    return {"fp64": torch.float64, "fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+        precision = quick_precision(device)
+    return {
+        "fp64": torch.float64,
+        "fp32": torch.float32,
+        "bf16": torch.bfloat16,
+        "fp16": torch.float16,
+    }[precision]
+
+
+def quick_precision(device: torch.device) -> Precision:
+    """The precision in which `device` dreams fastest, of those that are good enough."""
+    if has_bfloat16(device):
+        return "bf16"
+    cuda = device.type == "cuda"
+    return "fp16" if cuda and torch.cuda.get_device_capability(device) >= TENSOR_CORES else "fp32"
 
 
 def has_bfloat16(device: torch.device) -> bool:
     """Whether `device` multiplies bfloat16 itself, rather than by conversion."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type != "cpu":
         return False
     # Both queries are torch's own but not public, so that a later torch may lack them.

@@ -55,6 +55,8 @@ class GoogLeNet(Network):
 
     def __init__(self, classes: int | None = None) -> None:
         super().__init__()
+        self._merged: dict[str, tuple[Tensor, Tensor]] = {}
+        """The weights and biases of convolutions that are done as one, until parameters change."""
         convolutions = {
             "conv1/7x7_s2": nn.Conv2d(3, 64, 7, stride=2, padding=3),
             "conv2/3x3_reduce": nn.Conv2d(64, 64, 1),
@@ -121,9 +123,19 @@ class GoogLeNet(Network):
         parts: list[Any] = [
             self.convolutions[prefix + name] for name in ("1x1", "3x3_reduce", "5x5_reduce")
         ]
-        weight = torch.cat([part.weight for part in parts])
-        bias = torch.cat([part.bias for part in parts])
-        return F.relu_(F.conv2d(x, weight, bias)).split([len(part.weight) for part in parts], 1)
+        merged = self._merged.get(prefix)
+        if merged is None:
+            with torch.inference_mode(False):
+                weight = torch.cat([part.weight for part in parts])
+                merged = weight, torch.cat([part.bias for part in parts])
+            if not weight.requires_grad:
+                self._merged[prefix] = merged
+        whole = F.relu_(F.conv2d(x, *merged))
+        return whole.split([len(part.weight) for part in parts], 1)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "GoogLeNet":
+        self._merged.clear()
+        return super()._apply(fn, recurse)
 
     def _convolved(self, name: str, x: Tensor) -> Tensor:
         return F.relu_(self.convolutions[name](x))

@@ -15,10 +15,33 @@ from torch.nn.grad import conv2d_input
 
 CACHED_VALUES = 2**20
 """How many values of an intermediate stay in a processor's cache until the next pass."""
+MOST_FUSED = 2**31
+"""Values of a tensor from which on a fused kernel could no longer number them."""
 BAND_BLOCK = 48
 """How many channels of a banded product are made at once."""
 STRIP_VALUES = 2**17
 """How many values of a pool's input are worth a core of their own."""
+
+
+_fused: Any = None
+
+
+def fuse(kernels: Any) -> None:
+    """Have tensors on an NVIDIA GPU go through `kernels`, see `fused`; None: as everywhere."""
+    global _fused
+    _fused = kernels
+
+
+def fused() -> Any:
+    """The kernels that are chosen, or None."""
+    return _fused
+
+
+def _fits(x: Tensor) -> bool:
+    """Whether the fused kernels take a tensor; only dreams choose them, for training needs more."""
+    if _fused is None or x.device.type != "cuda" or x.numel() >= MOST_FUSED:
+        return False
+    return x.dtype != torch.float64
 
 
 def local_response(x: Tensor, size: int = 5, alpha: float | Tensor = 1e-4) -> Tensor:
@@ -29,6 +52,11 @@ def local_response(x: Tensor, size: int = 5, alpha: float | Tensor = 1e-4) -> Te
         size: odd; how many channels are neighbours.
         alpha: as in Caffe, which divides it by `size`; a tensor of one number is never read back.
     """
+    if _fits(x):
+        return _fused.local_response(x, size, alpha)
+    if x.dtype == torch.float16:
+        # Its squares are too large for it.
+        return local_response(x.float(), size, alpha).to(x.dtype)
     band = neighbours(x.shape[1], size, x.dtype, x.device) * (alpha / size)
     return _LocalResponse.apply(x, band)  # pyright: ignore[reportReturnType]
 
@@ -110,6 +138,8 @@ def pooled(x: Tensor, stride: int) -> Tensor:
 
     With stride 2 the output's size is rounded up, as Caffe does.
     """
+    if _fits(x):
+        return _fused.pooled(x, stride)
     rows = x.shape[-2] // stride // 4
     strips = min(torch.get_num_threads(), rows, x.numel() // STRIP_VALUES)
     # Putting the strips together costs what two of them gain, where numbers are larger.
@@ -222,6 +252,8 @@ def halving_convolution(
     kernel = kernel.contiguous(memory_format=torch.channels_last)
     if dtype in (None, weight.dtype):
         return F.conv2d(blocks, kernel, bias)
+    if _fits(blocks) and dtype in (torch.bfloat16, torch.float16):
+        return _fused.stem(blocks, kernel, bias, dtype)
     return _RoundedAfter.apply(blocks, kernel, bias, dtype)  # pyright: ignore[reportReturnType]
 
 

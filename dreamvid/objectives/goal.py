@@ -143,6 +143,9 @@ class Goal:
 
         def gain(inputs: Tensor, offsets: Offsets) -> Tensor:
             found = self.network(inputs, wanted)
+            if self.network.dtype == torch.float16:
+                # What an objective squares or adds up would be too large for it.
+                found = {name: each.float() for name, each in found.items()}
             rows = [
                 torch.stack(
                     [self._gain(part, choices, inputs, found, offsets, index) for part in parts]

@@ -125,8 +125,12 @@ class MachineSettings:
 
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto is a GPU where there is one."""
-    precision: Literal["auto", "fp64", "fp32", "bf16"] = "auto"
-    """Of the network: bf16 is fastest where the device has it, fp64 is for comparisons."""
+    precision: Literal["auto", "fp64", "fp32", "bf16", "fp16"] = "auto"
+    """Of the network: bf16 is fastest where the device has it, fp16 on older NVIDIA GPUs. fp64 is
+    for comparisons."""
+    kernels: Literal["auto", "plain"] = "auto"
+    """On an NVIDIA GPU: auto runs on kernels of our own where they agree with torch's, plain never
+    does."""
     threads: Annotated[int, Within(0, 1024)] = 0
     """Processor threads; 0 is as many as a picture's size is worth, at most one for each core."""
     tile: Annotated[int, Within(0, 65536)] = 0
@@ -174,6 +178,8 @@ class Settings:
             del tree["picture"]
         if self.audio == AudioSettings():
             del tree["audio"]
+        if self.machine.kernels == MachineSettings.kernels:
+            del tree["machine"]["kernels"]
         if self.video.sound_track is None:
             del tree["video"]["sound_track"]
         if self.video.bars == VideoSettings.bars:
@@ -223,6 +229,7 @@ UNPAINTED = (
     "film.fade_in",
     "film.fade_out",
     "machine.device",
+    "machine.kernels",
     "machine.threads",
     "machine.tile",
     "machine.min_free",

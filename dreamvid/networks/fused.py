@@ -1,0 +1,273 @@
+"""Kernels for a GPU: what `operations` does in a dozen passes over memory, in one each way.
+
+Written in Triton, which comes with torch's builds for NVIDIA's GPUs; import this only there. They
+reckon in float32 whatever the type of what they read. Channels lie last in memory. With
+`TRITON_INTERPRET=1` in the environment they run, slowly, on a processor.
+"""
+
+# Triton compiles what its own annotations do not describe.
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+
+import os
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+from torch.nn.grad import conv2d_input
+
+BLOCK = 2**16 if os.environ.get("TRITON_INTERPRET") else 1024
+"""Values for each program; the interpreter has a fixed cost for each."""
+STEM_CHANNELS = 16
+"""A picture's 2x2 blocks have 12; tensor cores take multiples of eight, and 16 best."""
+
+
+@triton.jit
+def _power(s, INNER: tl.constexpr):
+    """s^-0.75, or s^-1.75."""
+    root = tl.rsqrt(s)
+    low = root * tl.sqrt(root)
+    return low * root * root if INNER else low
+
+
+@triton.jit
+def _response(x_ptr, out_ptr, s_ptr, alpha_ptr, n, C, HALF: tl.constexpr, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < n
+    c = at % C
+    total = tl.zeros((BLOCK,), tl.float32)
+    for d in tl.static_range(-HALF, HALF + 1):
+        ok = mask & (c + d >= 0) & (c + d < C)
+        near = tl.load(x_ptr + at + d, mask=ok, other=0.0).to(tl.float32)
+        total += near * near
+    s = 1.0 + tl.load(alpha_ptr) * total
+    x = tl.load(x_ptr + at, mask=mask, other=0.0).to(tl.float32)
+    tl.store(s_ptr + at, s.to(s_ptr.dtype.element_ty), mask=mask)
+    tl.store(out_ptr + at, (x * _power(s, False)).to(out_ptr.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def _response_back(
+    x_ptr, s_ptr, g_ptr, out_ptr, alpha_ptr, n, C, HALF: tl.constexpr, BLOCK: tl.constexpr
+):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < n
+    c = at % C
+    total = tl.zeros((BLOCK,), tl.float32)
+    for d in tl.static_range(-HALF, HALF + 1):
+        ok = mask & (c + d >= 0) & (c + d < C)
+        x = tl.load(x_ptr + at + d, mask=ok, other=0.0).to(tl.float32)
+        s = tl.load(s_ptr + at + d, mask=ok, other=1.0).to(tl.float32)
+        g = tl.load(g_ptr + at + d, mask=ok, other=0.0).to(tl.float32)
+        total += g * x * _power(s, True)
+    x = tl.load(x_ptr + at, mask=mask, other=0.0).to(tl.float32)
+    s = tl.load(s_ptr + at, mask=mask, other=1.0).to(tl.float32)
+    g = tl.load(g_ptr + at, mask=mask, other=0.0).to(tl.float32)
+    out = g * _power(s, False) - 1.5 * tl.load(alpha_ptr) * x * total
+    tl.store(out_ptr + at, out.to(out_ptr.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def _pool(
+    x_ptr,
+    out_ptr,
+    tap_ptr,
+    n,
+    C,
+    H,
+    W,
+    OH,
+    OW,
+    STRIDE: tl.constexpr,
+    PAD: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < n
+    c = at % C
+    place = at // C
+    ow = place % OW
+    oh = (place // OW) % OH
+    b = place // OW // OH
+    best = tl.full((BLOCK,), float("-inf"), tl.float32)
+    tap = tl.zeros((BLOCK,), tl.int32)
+    for k in tl.static_range(9):
+        h = oh * STRIDE - PAD + k // 3
+        w = ow * STRIDE - PAD + k % 3
+        ok = mask & (h >= 0) & (h < H) & (w >= 0) & (w < W)
+        x = tl.load(x_ptr + ((b * H + h) * W + w) * C + c, mask=ok, other=float("-inf"))
+        x = x.to(tl.float32)
+        # The first of equals, and whatever is no number, as torch has it.
+        more = ok & ((x > best) | (x != x))
+        best = tl.where(more, x, best)
+        tap = tl.where(more, k, tap)
+    tl.store(out_ptr + at, best.to(out_ptr.dtype.element_ty), mask=mask)
+    tl.store(tap_ptr + at, tap.to(tl.uint8), mask=mask)
+
+
+@triton.jit
+def _pool_back(
+    g_ptr,
+    tap_ptr,
+    out_ptr,
+    n,
+    C,
+    H,
+    W,
+    OH,
+    OW,
+    STRIDE: tl.constexpr,
+    PAD: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < n
+    c = at % C
+    place = at // C
+    w = place % W
+    h = (place // W) % H
+    b = place // W // H
+    total = tl.zeros((BLOCK,), tl.float32)
+    for k in tl.static_range(9):
+        up = h + PAD - k // 3
+        left = w + PAD - k % 3
+        oh = up // STRIDE
+        ow = left // STRIDE
+        ok = mask & (up >= 0) & (left >= 0) & (oh < OH) & (ow < OW)
+        if STRIDE == 2:
+            ok = ok & (up % 2 == 0) & (left % 2 == 0)
+        there = ((b * OH + oh) * OW + ow) * C + c
+        tap = tl.load(tap_ptr + there, mask=ok, other=255)
+        g = tl.load(g_ptr + there, mask=ok & (tap == k), other=0.0)
+        total += g.to(tl.float32)
+    tl.store(out_ptr + at, total.to(out_ptr.dtype.element_ty), mask=mask)
+
+
+KERNELS = {
+    "_response": (_response, ("x", "x", "x", "fp32", "i32", "i32"), {"HALF": 2}),
+    "_response_back": (_response_back, ("x", "x", "x", "x", "fp32", "i32", "i32"), {"HALF": 2}),
+    "_pool": (_pool, ("x", "x", "u8", *["i32"] * 6), {"STRIDE": 2, "PAD": 0}),
+    "_pool_back": (_pool_back, ("x", "u8", "x", *["i32"] * 6), {"STRIDE": 1, "PAD": 1}),
+}
+"""Every kernel, the types of its arguments ("x" is that of the activations) and its constants."""
+
+
+def local_response(x: Tensor, size: int, alpha: float | Tensor) -> Tensor:
+    """As `operations.local_response`."""
+    if not isinstance(alpha, Tensor):
+        alpha = torch.full((), alpha, device=x.device)
+    share = (alpha.float() / size).reshape(1)
+    return _Response.apply(x, share, size // 2)  # pyright: ignore[reportReturnType]
+
+
+def pooled(x: Tensor, stride: int) -> Tensor:
+    """As `operations.pooled`."""
+    return _Pool.apply(x, stride)  # pyright: ignore[reportReturnType]
+
+
+def _dense(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _empty(like: Tensor, shape: Any, dtype: torch.dtype | None = None) -> Tensor:
+    return torch.empty(
+        shape,
+        dtype=dtype or like.dtype,
+        device=like.device,
+        memory_format=torch.channels_last,
+    )
+
+
+def _launched(kernel: Any, count: int, *arguments: Any) -> None:
+    kernel[(triton.cdiv(count, BLOCK),)](*arguments, BLOCK)
+
+
+class _Response(torch.autograd.Function):
+    """Caffe's cross-channel normalisation."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, alpha: Tensor, half: int) -> Tensor:
+        x = _dense(x)
+        out, s = _empty(x, x.shape), _empty(x, x.shape)
+        _launched(_response, x.numel(), x, out, s, alpha, x.numel(), x.shape[1], half)
+        ctx.save_for_backward(x, s, alpha)
+        ctx.half = half
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, grad: Tensor
+    ) -> tuple[Tensor, None, None]:
+        x, s, alpha = ctx.saved_tensors
+        grad, out = _dense(grad), _empty(x, x.shape)
+        count, channels = x.numel(), x.shape[1]
+        _launched(_response_back, count, x, s, grad, out, alpha, count, channels, ctx.half)
+        return out, None, None
+
+
+class _Pool(torch.autograd.Function):
+    """Max pooling by 3x3, which keeps one byte for the place of each maximum."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, stride: int) -> Tensor:
+        x = _dense(x)
+        batch, channels, height, width = x.shape
+        pad = 2 - stride
+        rows, columns = (
+            side if stride == 1 else -(-(side - 3) // 2) + 1 for side in (height, width)
+        )
+        out = _empty(x, (batch, channels, rows, columns))
+        tap = _empty(out, out.shape, torch.uint8)
+        sides = (channels, height, width, rows, columns)
+        _launched(_pool, out.numel(), x, out, tap, out.numel(), *sides, stride, pad)
+        ctx.save_for_backward(tap)
+        ctx.about = (x.shape, sides, stride, pad)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, grad: Tensor
+    ) -> tuple[Tensor, None]:
+        (tap,) = ctx.saved_tensors
+        shape, sides, stride, pad = ctx.about
+        grad = _dense(grad)
+        out = _empty(grad, shape)
+        _launched(_pool_back, out.numel(), grad, tap, out, out.numel(), *sides, stride, pad)
+        return out, None
+
+
+def stem(blocks: Tensor, kernel: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """A first convolution over a picture's 2x2 blocks, on tensor cores.
+
+    float16 sees a picture to a fourteenth of a level, as exactly as TF32 does; its gradient is made
+    in `dtype`, in which it also comes out.
+    """
+    missing = (0, 0, 0, 0, 0, STEM_CHANNELS - blocks.shape[1])
+    wide = [_dense(F.pad(each, missing)) for each in (blocks, kernel)]
+    return _Stem.apply(*wide, bias, dtype)  # pyright: ignore[reportReturnType]
+
+
+class _Stem(torch.autograd.Function):
+    """A convolution in float16, whose gradient is made in another type."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype
+    ) -> Tensor:
+        ctx.save_for_backward(weight)
+        ctx.size, ctx.dtype = x.shape, x.dtype
+        return F.conv2d(x.half(), weight.half(), None if bias is None else bias.half()).to(dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, grad: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        (weight,) = ctx.saved_tensors
+        found = conv2d_input(ctx.size, weight.to(grad.dtype), grad)
+        return found.to(ctx.dtype), None, None, None

@@ -1,0 +1,87 @@
+"""Which kernels a dream on a GPU runs on: our own, where they agree with torch's, or torch's."""
+
+import importlib
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamvid.machine.remarks import say_once
+from dreamvid.networks import operations
+
+Kernels = Literal["auto", "plain"]
+AGREEMENT = {torch.bfloat16: 2e-2, torch.float16: 5e-3}
+"""How far a kernel may be from float32 in each type, as a share; it rounds once or twice."""
+EXACT = 1e-4
+"""The same for other types."""
+
+
+def choose(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> str:
+    """Have networks of `dtype` on `device` run on fused kernels, after a test; fused or plain.
+
+    Where the kernels cannot be built or do not agree, that is said, and torch's own are taken.
+    """
+    operations.fuse(None)
+    if kernels == "plain" or device.type != "cuda" or dtype == torch.float64:
+        return "plain"
+    try:
+        fused = importlib.import_module("dreamvid.networks.fused")
+        found = disagreement(fused, device, dtype)
+    except Exception as error:  # a compiler may fail in any way, and the dream goes on
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        say_once(f"the fused kernels cannot be built ({reason}); torch's own are slower")
+        return "plain"
+    if found:
+        say_once(f"the fused {found} does not agree with torch's own here, which is slower")
+        return "plain"
+    operations.fuse(fused)
+    return "fused"
+
+
+def disagreement(fused: Any, device: torch.device, dtype: torch.dtype) -> str:
+    """The first operation of `fused` that is not near enough to the plain one; or nothing."""
+    generator = torch.Generator().manual_seed(0)
+    x = (100 * torch.randn(1, 32, 21, 34, generator=generator)).to(device)
+    trials = {
+        "response": (
+            lambda x: fused.local_response(x, 5, 1e-2),
+            lambda x: operations.local_response(x, 5, 1e-2),
+        ),
+        **{
+            f"pool of stride {stride}": (
+                lambda x, stride=stride: fused.pooled(x, stride),
+                lambda x, stride=stride: F.max_pool2d(
+                    x, 3, stride, padding=2 - stride, ceil_mode=True
+                ),
+            )
+            for stride in (1, 2)
+        },
+    }
+    if dtype in AGREEMENT:
+        kernel = torch.randn(32, 12, 4, 4, generator=generator).to(device)
+        trials["stem"] = (
+            lambda x: fused.stem(x[:, :12].float(), kernel, None, dtype),
+            lambda x: F.conv2d(x[:, :12], kernel),
+        )
+    for name, (ours, theirs) in trials.items():
+        # What is rounded before both is no disagreement.
+        rounded = x.to(dtype)
+        pairs = zip(_both(ours, rounded), _both(theirs, rounded.float()), strict=True)
+        if not all(_near(a, b, AGREEMENT.get(dtype, EXACT)) for a, b in pairs):
+            return name
+    return ""
+
+
+def _both(operation: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What an operation gives, and the gradient of an uneven sum of it."""
+    with torch.inference_mode(False), torch.enable_grad():
+        x = x.clone(memory_format=torch.channels_last).requires_grad_(True)
+        out = operation(x)
+        weights = torch.linspace(-1, 2, out.numel(), device=x.device).view(out.shape)
+        (gradient,) = torch.autograd.grad((out.float() * weights).sum(), x)
+    return out.detach().float(), gradient.float()
+
+
+def _near(found: Tensor, wanted: Tensor, share: float) -> bool:
+    return bool((found - wanted).norm() <= share * wanted.norm())
