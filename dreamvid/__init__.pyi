@@ -41,6 +41,7 @@ def zoom(
     keep_color: bool | None = None,
     of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
+    dream: str | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -95,6 +96,8 @@ def zoom(
             city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
+        dream: ascent, turbo (one pass of a small network, many times as fast), or the file of a
+            network that `dreamvid turbo` made. Default: ascent.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -150,6 +153,7 @@ def video(
     sound_track: int | None = None,
     of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
+    dream: str | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -206,6 +210,8 @@ def video(
             city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
+        dream: ascent, turbo (one pass of a small network, many times as fast), or the file of a
+            network that `dreamvid turbo` made. Default: ascent.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -254,6 +260,7 @@ def loop(
     keep_color: bool | None = None,
     of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
+    dream: str | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -309,6 +316,8 @@ def loop(
             city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
+        dream: ascent, turbo (one pass of a small network, many times as fast), or the file of a
+            network that `dreamvid turbo` made. Default: ascent.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -348,6 +357,7 @@ def image(
     keep_color: bool | None = None,
     of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
+    dream: str | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -390,6 +400,8 @@ def image(
             city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
+        dream: ascent, turbo (one pass of a small network, many times as fast), or the file of a
+            network that `dreamvid turbo` made. Default: ascent.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.
@@ -437,6 +449,7 @@ def frames(
     sound_track: int | None = None,
     of: str | None = None,
     strength: float | str | Sequence[Any] | None = None,
+    dream: str | None = None,
     layer: str | Sequence[str] | None = None,
     octaves: int | None = None,
     iterations: Sequence[int] | int | str | Sequence[Any] | None = None,
@@ -495,6 +508,8 @@ def frames(
             city"; see `dreamvid list words`. Default: what the layers see.
         strength: How strong the dream is, in any preset: 0.5 half as much, 2 twice, by more and
             larger steps. Default: 1.0.
+        dream: ascent, turbo (one pass of a small network, many times as fast), or the file of a
+            network that `dreamvid turbo` made. Default: ascent.
         layer: Layers to dream: NAME, NAME=WEIGHT, NAME:CHANNEL, NAME:walk(0..9, 2s), number or
             glob. Default: the network's favourite.
         octaves: Number of sizes a frame is dreamed at. Default: 4.

@@ -19,10 +19,10 @@ from dreamvid.errors import SettingsError
 from dreamvid.flags import COMMANDS, FLAGS, OWN, flags_of
 from dreamvid.jobs.films import settings_for
 from dreamvid.settings import Settings, flagged
-from dreamvid.training import distil, train
+from dreamvid.training import distil, train, turbo
 
 ROOT = Path(dreamvid.__file__).parent
-RECIPES = {"distil": distil.Recipe(), "train": train.Recipe()}
+RECIPES = {"distil": distil.Recipe(), "train": train.Recipe(), "turbo": turbo.Recipe()}
 
 
 def rows(text):

@@ -10,6 +10,8 @@ import pytest
 from conftest import SHARED, call_cli
 
 from dreamvid import media
+from dreamvid.dream.turbo.files import write_turbo
+from dreamvid.dream.turbo.net import TurboNet, Widths
 from dreamvid.frames import Size, noise, photographic
 from dreamvid.media.film_writing import encode_film
 
@@ -27,14 +29,16 @@ SMALLER = {
     "sheet": ["--size", "96x64"],
     "explain": ["--size", "96x64", "--iterations", "1", "--octaves", "1"],
 }
-TRAINING = ("distil", "train", "bench", "farm")
-"""Commands that take minutes; each has a test file of its own."""
+TRAINING = ("distil", "train", "turbo", "bench", "farm", "live", "studio")
+"""Commands that take minutes, need a camera or do not end; each has a test file of its own."""
 GOOGLENET = SHARED / "weights" / "bvlc_googlenet.safetensors"
 
 
 def commands(page):
     """The command lines of a page's shell blocks, each as words."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(
+        r"^```(?:sh|\{dream\})\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
     for line in "".join(blocks).replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         # What goes into a file goes to standard output here.
@@ -77,10 +81,15 @@ def place(tmp_path_factory):
     seed = photographic(media.read_picture(ROOT / "samples" / "seed.jpg"), Size(80, 128))
     names = ("seed.jpg", "photo.jpg", "other.jpg", "flowers.jpg", "face.png", "left.png")
     (folder / "photos").mkdir()
+    media.write_picture(seed, folder / "sky.png")
     (folder / "samples").mkdir()
     for name in (*names, "samples/seed.jpg", "photos/a.jpg", "photos/b.png"):
         media.write_picture(seed, folder / name)
     write_songs(folder)
+    turbo = TurboNet(("4c",), Widths(8, 8, 12, 16))
+    turbo.decoder.initialised()
+    decoder, named = turbo.decoder.state_dict(), folder / "mine.turbo.safetensors"
+    write_turbo(named, decoder, turbo, turbo.trunk, {"name": "energy"}, {})
     (folder / "shots").mkdir()
     for number in range(1001, 1005):
         media.write_picture(seed, folder / "shots" / f"shot.{number}.png")

@@ -21,6 +21,7 @@ PANELS = {
         "video",
         "loop",
         "image",
+        "live",
         "resume",
         "encode",
         "run",
@@ -30,7 +31,7 @@ PANELS = {
     ),
     "Many machines": ("plan", "work", "farm"),
     "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
-    "Networks and speed": ("weights", "bench", "distil", "train"),
+    "Networks and speed": ("weights", "bench", "distil", "train", "turbo"),
     "This machine": ("doctor", "completion", "man"),
 }
 """The commands in the order people need them."""

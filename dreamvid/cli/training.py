@@ -97,3 +97,75 @@ def train(
             **options,
         )
     print_path(made)
+
+
+@command("dreamvid turbo default --images photos/ -o mine.turbo.safetensors")
+def turbo(
+    preset: Annotated[
+        str,
+        typer.Argument(metavar="PRESET", help="A preset or a .toml file; or `export` and a FILE."),
+    ],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="With `export`: a turbo network.")
+    ] = None,
+    *,
+    asked: Asked,
+    images: Path | None,
+    out: Path | None,
+    layers: list[str] | None,
+    every: int,
+    assign: list[str] | None,
+    check: Path | None,
+    device: str | None,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Train a small network that dreams in one pass what a preset's ascent dreams."""
+    if preset == "export":
+        _export(file, out, overwrite)
+        return
+    if file is not None:
+        raise SettingsError(f"turbo: got a file, {file}, after a preset; expected -o {file}")
+    if images is None:
+        raise SettingsError("turbo: needs --images DIR, a folder of pictures to learn from")
+    making = import_module("dreamvid.training.turbo")
+    stopping = import_module("dreamvid.jobs.stopping")
+    settings = import_module("dreamvid.settings.presets").settings_over(preset, {}, {}, {})
+    settings = settings.changed("machine", device=device or settings.machine.device)
+    distilling = import_module("dreamvid.training.distil.recipe")
+    given = asked.flags.get("recipe", {})
+    recipe = making.recipe_of(given | distilling.recipe_assigned(assign or []))
+    name = Path(preset).stem
+    target = out or Path(f"{name}.turbo.safetensors")
+    with stopping.stoppable(target), progress_for(quiet, "step") as progress:
+        if check:
+            tell(f"{making.check(check, settings, preset, images, progress)}\n")
+            return
+        found = making.make(
+            settings,
+            name,
+            images,
+            making.Place(target, every, resume, overwrite),
+            layers=_separated(layers),
+            recipe=recipe,
+            progress=progress,
+        )
+        progress.say(str(found))
+    print_path(target)
+
+
+def _separated(layers: list[str] | None) -> list[str]:
+    return [part.strip() for text in layers or [] for part in text.split(",") if part.strip()]
+
+
+def _export(file: Path | None, out: Path | None, overwrite: bool) -> None:
+    """Write a turbo network for other programs."""
+    if file is None:
+        raise SettingsError(
+            "turbo export: needs a FILE that `dreamvid turbo` made, or turbo for the one inside "
+            "the package"
+        )
+    stem = file.name.removesuffix(".safetensors")
+    target = out or file.with_name(f"{stem}.onnx")
+    print_path(import_module("dreamvid.training.turbo").export(str(file), target, overwrite))

@@ -12,16 +12,16 @@ from dreamvid.dream import catching_up
 from dreamvid.dream.ascent import Ascent, Step, gain_and_gradients, gain_scale
 from dreamvid.dream.cuda_graphs import recordings_for
 from dreamvid.dream.octaves import climbed, largest_octaves, octave_sizes
+from dreamvid.dream.opening import network_for
 from dreamvid.dream.plan import FramePlan, Plan
 from dreamvid.dream.report import Report, Watch
 from dreamvid.dream.tiles import InParts, Tiler, in_one_piece
+from dreamvid.dream.turbo.adding import TURBO, turbo_for
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
-from dreamvid.machine.devices import device_for, made_ready, pixels_together
+from dreamvid.machine.devices import pixels_together
 from dreamvid.machine.threads import worth
-from dreamvid.networks import network
 from dreamvid.networks.base import Network
-from dreamvid.networks.kernels import choose
 from dreamvid.networks.layers import Choice, ever
 from dreamvid.objectives import Goal, Hill
 from dreamvid.settings import Settings
@@ -41,8 +41,11 @@ class Dreamer:
         self.plan = Plan(network, choices, settings)
         options = self.plan.timeline.options
         self.goal = Goal(network, settings.objective, options, settings.film.rate, settings.music)
+        self.turbo = turbo_for(settings, network)
         for each in self.plan.everything:
             self.goal.check(each)
+        if self.turbo:
+            self.turbo.check(self.plan.everything)
         self.report = Report()
         self.watch: Watch | None = None
         """Called after every step, with pictures in the network's own units."""
@@ -96,14 +99,17 @@ class Dreamer:
             report.begin(passed, octave, size_of(image))
             here = plan.octaves[octave]
             place = (*key, passed * plan.settings.count + octave)
+            if self.turbo:
+                with self._threads_worth(image):
+                    image = self.turbo(image, here, new and new.there, lift)
             step_size = catching_up.step_size_of(here, new and new.there, image)
             if lift is not None:
                 step_size = step_size * resized(lift[None], size_of(image))[0].to(image.dtype)
             ascent = self._ascent(plan, octave, image, isinstance(step_size, Tensor))
             with self._threads_worth(image):
-                if new is not None:
+                if new is not None and not self.turbo:
                     image = self._caught_up(plan, octave, image, new, place, report)
-                return ascent(image, step_size, here.steps, place, report)
+                return ascent(image, step_size, here.climbed, place, report)
 
         inputs = self.network.preprocessing.to_input(frames.to(self._dtype))
         for passed in range(plan.settings.passes):
@@ -122,6 +128,11 @@ class Dreamer:
         if not choices:
             return inputs.new_zeros(len(inputs))
         return self.goal.hill(choices, size_of(inputs), index).gain(inputs, offsets)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of the files that the dream looks at, by the settings that name them."""
+        return {**self.goal.pictures, **({TURBO: self.turbo.sha256} if self.turbo else {})}
 
     @property
     def layers(self) -> list[str]:
@@ -292,23 +303,6 @@ def with_fitting_octaves(
             f"machine.tile: {dreamer.settings.machine.tile} would be mostly margin; {taken} instead"
         )
     return dreamer
-
-
-def network_for(settings: Settings, *, keep_memory: bool = True) -> Network:
-    """The network that `settings` name, on its device; see `made_ready`."""
-    made_ready(settings.machine.threads, keep_memory=keep_memory)
-    device = device_for(settings.machine.device)
-    if device.type == "mps" and settings.machine.precision == "fp64":
-        raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16, fp16 or fp32")
-    net = network(
-        settings.network.name,
-        weights=settings.network.weights or (),
-        device=device,
-        precision=settings.machine.precision,
-        options=settings.network.options,
-    )
-    choose(settings.machine.kernels, device, net.dtype)
-    return net
 
 
 def dreamer_for(

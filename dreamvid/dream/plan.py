@@ -33,6 +33,13 @@ class OctavePlan:
     """That of a frame which does not start from a dream."""
     first_steps: int
     """Those of such a frame."""
+    refine: int | None = None
+    """The most steps that are climbed after a turbo network; None where there is none."""
+
+    @property
+    def climbed(self) -> int:
+        """The steps of ascent that are taken in fact."""
+        return self.steps if self.refine is None else min(self.steps, self.refine)
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,8 @@ class FramePlan:
 
     @property
     def steps(self) -> int:
-        """The steps of all octaves and passes together."""
-        return sum(octave.steps for octave in self.octaves) * self.settings.passes
+        """The steps of ascent of all octaves and passes together."""
+        return sum(octave.climbed for octave in self.octaves) * self.settings.passes
 
 
 def _strengthened(steps: int, strength: float) -> int:
@@ -119,6 +126,7 @@ class Plan:
         )
         parts = [asked / made if made else 1.0 for asked, made in zip(steps, taken, strict=True)]
         choices = self._choices(index, now)
+        refine = None if now.turbo.dream == "ascent" else now.turbo.refine
         level = self.network.preprocessing.level * ascent.strength
         return FramePlan(
             index,
@@ -131,6 +139,7 @@ class Plan:
                     sizes[octave] * weight * level * parts[octave],
                     first_sizes[octave] * weight * level * parts[octave],
                     first_taken[octave] if weight and choices[octave] else 0,
+                    refine,
                 )
                 for octave, weight in enumerate(octave_weights(octaves))
             ],

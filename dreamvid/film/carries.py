@@ -250,6 +250,26 @@ def blend(
     return Start(start, draw=situation.index)
 
 
+@carries.register(needs_flow=True, forgets="cuts")
+def stillness(
+    situation: Situation,
+    *,
+    damping: Share = 0.97,
+    motion: Annotated[float, Within(0.01, 100, scheduled=True)] = 1.0,
+) -> Start:
+    """What stands still dreams, motion brings the film back: there is no dream on what moves.
+
+    `motion` is how fast that is, in pixels a frame; `damping` is how much of a dream stays.
+    """
+    moment, link = situation.moment, situation.moment.correspondence
+    if situation.previous is None or moment.earlier is None or link is None or link.cut:
+        return Start(moment.frame, lift=torch.zeros_like(moment.frame[0]))
+    still = link.trust * torch.exp(-link.flow.square().sum(0) / motion**2)
+    detail = moved(situation.previous - moment.earlier, link.flow)
+    start = (moment.frame + damping * still * detail).clamp(0, 1)
+    return Start(start, later=True, lift=still)
+
+
 @carries.register(independent=lambda options: options["jitter"] == "held", forgets="always")
 def none(situation: Situation, *, jitter: Literal["held", "free"] = "held") -> Start:
     """Every frame for itself; those of held jitter are dreamed several at once."""

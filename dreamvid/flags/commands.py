@@ -1,8 +1,8 @@
 """Which flags each command takes, and those that are there only."""
 
+from dreamvid.flags.farm import FARM
 from dreamvid.flags.table import FLAGS, Flag
 
-_PLAN_OUT = Flag("The plan's folder, new.", "DIR", kind="file", names=("-o", "--out"))
 OWN: dict[str, Flag] = {
     "zoom.out": FLAGS["out"]._replace(unset="SEED-zoom.mp4"),
     "video.out": FLAGS["out"]._replace(unset="INPUT-video.mp4"),
@@ -86,13 +86,6 @@ OWN: dict[str, Flag] = {
     "explain.size": FLAGS["size"]._replace(unset="the picture's own, at most 640"),
     "measure.loop": Flag(
         "Measure how the end of this film meets its beginning.", "FILM", kind="file"
-    ),
-    "measure.joint": Flag(
-        "Tell how the film goes on at frame N, where two chunks meet; repeatable.",
-        "N",
-        kind="whole",
-        least=1,
-        several=True,
     ),
     "measure.out": FLAGS["out"]._replace(
         help="Where to write the CSV; the plot goes beside it.", unset="DREAM-measure.csv"
@@ -194,36 +187,7 @@ OWN: dict[str, Flag] = {
     ),
     "train.seed": Flag("Random seed.", "N", "recipe.seed", "number", "0"),
     "train.resume": Flag("Go on where it stopped, with its settings.", kind="switch"),
-    "plan video.out": _PLAN_OUT._replace(unset="INPUT-plan"),
-    "plan image.out": _PLAN_OUT._replace(unset="FOLDER-plan"),
-    "plan sweep.out": _PLAN_OUT._replace(unset="SWEEP-plan"),
-    "plan zoom.out": _PLAN_OUT._replace(unset="SEED-plan"),
-    "plan loop.out": _PLAN_OUT._replace(unset="SEED-plan"),
-    "plan video.chunks": Flag(
-        "Cut shots of more than N frames into chunks; they differ a little where they meet.",
-        "N",
-        kind="whole",
-        least=2,
-        unset="shots stay whole",
-    ),
-    "work.unit": Flag(
-        "Make one unit of the plan only, and wait for nobody: its name, its number from 1 on, or a "
-        "range of numbers such as 3:8.",
-        "UNIT",
-        unset="all of them",
-    ),
-    "farm.address": Flag(
-        "Of a Ray cluster: HOST:PORT, or auto.", "ADDRESS", unset="Ray is started here"
-    ),
-    "farm.workers": Flag(
-        "How many workers.",
-        "N",
-        kind="whole",
-        least=1,
-        unset="one for each GPU, or as many as there are processors for",
-    ),
-    "farm.retry": Flag("Try units again that three workers have failed at.", kind="switch"),
-    "work.retry": Flag("Try units again that three workers have failed at.", kind="switch"),
+    **FARM,
     "studio.port": Flag(
         "Where on this machine the page is; 0 is any that is free.",
         "N",
@@ -237,14 +201,51 @@ OWN: dict[str, Flag] = {
         default="127.0.0.1",
     ),
     "studio.no_browser": Flag("Open no browser.", kind="switch"),
+    "live.to": Flag(
+        "Where the dream goes: window, page, camera (a virtual one), none.",
+        "A,B",
+        unset="window",
+        several=True,
+    ),
+    "live.dream": FLAGS["dream"]._replace(unset="turbo, where the package has one"),
+    "live.size": FLAGS["size"]._replace(unset="480"),
+    "live.fps": FLAGS["fps"]._replace(
+        help="Frames a second to hold; steps, octaves and size go down for it.", unset="15"
+    ),
+    "live.frames": FLAGS["frames"]._replace(help="End after so many frames.", unset="never"),
+    "live.record": Flag("Also make a film, by a job folder beside it.", "FILE", kind="file"),
+    "live.every": Flag("Dream every frame of a film, however long it takes.", kind="switch"),
+    "live.presets": Flag("Presets that the next-preset key goes through.", "A,B", several=True),
+    "live.osc": Flag("Listen to OSC at this port.", "PORT", kind="whole", least=0),
+    "live.port": Flag("Of the page.", "PORT", kind="whole", default=8767, least=0),
+    "live.midi": Flag("Listen to MIDI; what knobs do is kept in FILE.", "FILE", kind="file"),
+    "live.learn": Flag('What the next knob that is moved does: "strength 0 4".', "WORD"),
+    "turbo.images": Flag("A folder of pictures, read with its subfolders.", "DIR", kind="file"),
+    "turbo.out": FLAGS["out"]._replace(
+        help="Where to write the network; of an export, .onnx or .pt.",
+        unset="PRESET.turbo.safetensors",
+    ),
+    "turbo.layers": Flag(
+        "Layers that it learns beside the preset's own.", "A,B", unset="none", several=True
+    ),
+    "turbo.steps": Flag("Training steps.", "N", "recipe.steps", "number", "5000"),
+    "turbo.batch": Flag("Pictures per step.", "N", "recipe.batch", "number", "4"),
+    "turbo.side": Flag("Side of the pictures in pixels.", "N", "recipe.side", "number", "96"),
+    "turbo.seed": Flag("Random seed.", "N", "recipe.seed", "number", "0"),
+    "turbo.assign": FLAGS["assign"]._replace(
+        help="Another number of the recipe; repeatable.", metavar="NAME=VALUE"
+    ),
+    "turbo.every": Flag("Steps between checkpoints.", "N", kind="whole", default=100, least=1),
+    "turbo.check": Flag("Train nothing; measure this network.", "FILE", kind="file"),
+    "turbo.resume": Flag("Go on from a checkpoint.", kind="switch"),
     "weights fetch.offline": Flag("Download nothing: check what is here.", kind="switch"),
 }
 """Flags that mean something else, or are there only, in one command: by command and name."""
 
 _LENGTH = "frames seconds fps size fit"
 _DREAM = (
-    "preset of strength layer octaves iterations network weights config assign plugins seed device "
-    "precision"
+    "preset of strength dream layer octaves iterations network weights config assign plugins seed "
+    "device precision"
 )
 _MUSIC = "audio audio_offset bpm beat_offset flashes"
 _RUN = "min_free job overwrite tidy quiet"
@@ -269,6 +270,9 @@ COMMANDS: dict[str, str] = {
     "plan sweep": f"out {_PLAN}",
     "farm": "address workers retry quiet",
     "work": "unit retry quiet",
+    "live": "to size fps frames record every presets osc port midi learn preset strength dream "
+    "layer octaves iterations carry network weights config assign plugins device precision "
+    "overwrite quiet",
     "resume": "out frames seconds source min_free overwrite tidy quiet",
     "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
     "run": "check quiet",
@@ -297,6 +301,8 @@ COMMANDS: dict[str, str] = {
     "resume overwrite quiet",
     "train": "out network weights pretrained side epochs batch optimiser learning_rate held_out "
     "patience seed device resume overwrite quiet",
+    "turbo": "images out layers steps batch side seed every assign check device resume overwrite "
+    "quiet",
 }
 """The flags of each command, in the order people need them."""
 

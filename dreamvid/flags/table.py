@@ -167,6 +167,12 @@ FLAGS: dict[str, Flag] = {
         "film.speed",
         "number",
     ),
+    "dream": Flag(
+        "ascent, turbo (one pass of a small network, many times as fast), or the file of a network "
+        "that `dreamvid turbo` made.",
+        "HOW",
+        "turbo.dream",
+    ),
     "octaves": Flag("Number of sizes a frame is dreamed at.", "N", "octaves.count", "number"),
     "iterations": Flag("Gradient steps at each octave.", "N", "ascent.iterations", "number"),
     "network": Flag(

@@ -22,6 +22,7 @@ from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.dream.report import Noted
 from dreamvid.dream.timeline import check_schedules
+from dreamvid.dream.turbo.adding import absolute_turbo
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.frames import Frame, Size, fitted, size_of
@@ -107,7 +108,7 @@ def settled_pictures(settings: Settings) -> Settings:
     check_schedules(settings)
     check_picture_mask(settings)
     settings = settings.changed("network", weights=absolute_weights(settings.network))
-    return replace(settings, objective=absolute(settings.objective))
+    return absolute_turbo(replace(settings, objective=absolute(settings.objective)))
 
 
 class Work:
@@ -134,7 +135,7 @@ class Work:
         manifest = self.out / STATE / "settings.json"
         told = {
             "weights_sha256": self.dreamer.network.weights_sha256 or "",
-            "pictures": dict(self.dreamer.goal.pictures),
+            "pictures": self.dreamer.files,
             "plugins": recorded(self.settings.plugins, self.settings.tree(), self.out),
             **(
                 {"mask_sha256": media.content_hash(mask)}

@@ -291,7 +291,15 @@ def _check_video(settings: Settings) -> None:
         )
 
 
+def _recorded(job: Job, *_: object) -> Any:
+    raise ResumeError(
+        f"{job.folder}: is a recording of a live dream, which cannot go on; make its film with "
+        f"`dreamvid encode {job.folder}`"
+    )
+
+
 KINDS = {
+    "live": Kind(_recorded, complete=_recorded, length_is_fixed=True),
     "zoom": Kind(_zoom, check=_check_zoom, undreamed=_still_undreamed),
     "loop": Kind(
         _loop,

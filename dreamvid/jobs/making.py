@@ -59,7 +59,7 @@ class Request:
             source=self.source,
             weights_sha256=self.dreamer.network.weights_sha256 or "",
             machine=this_machine(self.dreamer.network),
-            pictures=self.dreamer.goal.pictures,
+            pictures=self.dreamer.files,
             plugins=recorded(self.settings.plugins, self.settings.tree(), self.out),
             begun_in=self.folder.absolute(),
         )

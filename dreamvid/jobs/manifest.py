@@ -23,7 +23,8 @@ class Manifest:
     machine: Mapping[str, Any]
     """Versions, device and threads: what must be the same for the same bytes."""
     pictures: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the pictures and masks that objectives look at, by their settings."""
+    """SHA-256 of the pictures and masks that objectives look at, and of a turbo network, by their
+    settings."""
     plugins: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the plugins it is made with, by the absolute paths of their files."""
     begun_in: Path | None = None

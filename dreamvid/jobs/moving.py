@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dreamvid import media
+from dreamvid.dream.turbo.adding import TURBO, moved_turbo
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Job, Manifest
 from dreamvid.jobs.music import moved_files
@@ -57,6 +58,7 @@ def at_home(job: Job, say: Say, source: Path | None = None) -> Job:
         settings.objective, lambda where, path: find(path, pictures.get(where, ""))
     )
     settings = replace(settings, objective=objective)
+    settings = moved_turbo(settings, lambda path: find(path, pictures.get(TURBO, "")))
     moved = Job(job.folder, replace(manifest, source=known, settings=settings))
     moved.needs = () if source is None else ("--source", str(source))
     return moved

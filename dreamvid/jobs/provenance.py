@@ -12,6 +12,7 @@ import torch
 
 from dreamvid import __version__, media
 from dreamvid.dream.dreamer import Dreamer
+from dreamvid.dream.turbo.adding import TURBO
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Manifest
 from dreamvid.media import encoders
@@ -102,9 +103,10 @@ def must_be_same(manifest: Manifest, dreamer: Dreamer, say: Callable[[str], None
     """Refuse other weights and altered pictures; warn of another machine."""
     net = dreamer.network
     for where, then in manifest.pictures.items():
-        if dreamer.goal.pictures.get(where) != then:
+        if dreamer.files.get(where) != then:
+            what = "network" if where == TURBO else "picture"
             raise ResumeError(
-                f"{where}: not the picture the job began with (SHA-256 {then[:12]}…); "
+                f"{where}: not the {what} the job began with (SHA-256 {then[:12]}…); "
                 "put it back, or start anew with --overwrite"
             )
     now = net.weights_sha256 or ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dreamvid import media
 from dreamvid.dream.timeline import Timeline, check_schedules
+from dreamvid.dream.turbo.adding import absolute_turbo
 from dreamvid.errors import MediaError, SettingsError
 from dreamvid.film.bars import Bars, bars_of
 from dreamvid.film.footage import masks_of
@@ -70,6 +71,7 @@ def settled_film(settings: Settings, size: Size, rate: Fraction, frames: int) ->
         )
     settings = settings.changed("network", weights=absolute_weights(settings.network))
     settings = replace(settings, objective=absolute(settings.objective))
+    settings = absolute_turbo(settings)
     settings = settings.changed("film", size=size, fps=rate, frames=frames)
     if sum(settings.film.fades) > frames:
         raise SettingsError(

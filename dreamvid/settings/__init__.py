@@ -18,6 +18,7 @@ from dreamvid.settings.sections import (
     OctaveSettings,
     Settings,
     Tree,
+    TurboSettings,
     VideoSettings,
 )
 from dreamvid.settings.texts import assigned, flagged, valued
@@ -38,6 +39,7 @@ __all__ = [
     "OctaveSettings",
     "Settings",
     "Tree",
+    "TurboSettings",
     "VideoSettings",
     "assigned",
     "changes",

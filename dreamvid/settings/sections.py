@@ -120,6 +120,17 @@ class AscentSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TurboSettings:
+    """Dreaming in one pass."""
+
+    dream: str = "ascent"
+    """ascent: steps of gradient ascent. turbo: one pass of a small network inside the package.
+    A file that `dreamvid turbo` made: one pass of that network."""
+    refine: Annotated[int, Within(0, 1000)] = 0
+    """With a turbo network: steps of ascent after it, at each octave."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MachineSettings:
     """Where and how precisely the dream is computed."""
 
@@ -160,6 +171,7 @@ class Settings:
     video: VideoSettings = field(default_factory=VideoSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
     audio: AudioSettings = field(default_factory=AudioSettings)
+    turbo: TurboSettings = field(default_factory=TurboSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
     encode: Tree = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
@@ -178,6 +190,8 @@ class Settings:
             del tree["picture"]
         if self.audio == AudioSettings():
             del tree["audio"]
+        if self.turbo == TurboSettings():
+            del tree["turbo"]
         if self.machine.kernels == MachineSettings.kernels:
             del tree["machine"]["kernels"]
         if self.video.sound_track is None:
@@ -217,6 +231,7 @@ SECTIONS: dict[str, Any] = {
     "video": VideoSettings,
     "loop": LoopSettings,
     "audio": AudioSettings,
+    "turbo": TurboSettings,
     "machine": MachineSettings,
 }
 NAMED_SECTIONS = {"objective": "energy", "carry": "flow", "flow": "dis"}

@@ -11,10 +11,11 @@ import numpy as np
 from dreamvid.audio import Soundtrack
 from dreamvid.audio.spectra import LEVEL_RATE
 from dreamvid.dream.timeline import Timeline
-from dreamvid.errors import DreamvidError
+from dreamvid.errors import DreamvidError, SettingsError
 from dreamvid.jobs.music import lasting, named_files, with_music
 from dreamvid.schedules import Schedule, Span
 from dreamvid.settings import Settings
+from dreamvid.sizes import Size, parsed_size
 from dreamvid.studio.drafts import Draft
 
 POINTS = 1200
@@ -52,6 +53,11 @@ def checked(draft: Draft, settings: Settings) -> dict[str, Any]:
     """What the whole film is by now; `SettingsError` for a value no frame can have."""
     settings = lasting(settings)
     Timeline(settings)
+    if settings.film.size is not None:
+        try:
+            parsed_size(settings.film.size, Size(360, 640))
+        except SettingsError as error:
+            raise SettingsError(f"film.{error}") from None
     film = settings.film
     return {"frames": film.length, "fps": float(film.rate), "fades": film.fades}
 

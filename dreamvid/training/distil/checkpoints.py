@@ -1,6 +1,7 @@
 """The checkpoint of a distillation: all that a run needs to go on, in one file."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,18 @@ CHECKPOINT = "checkpoint.pt"
 def save_checkpoint(distillation: Distillation, path: Path) -> None:
     """Write the state to `path` by rename, and go on with exactly what was written."""
     state = distillation.state()
-    # torch reports a full disk as an error of its own; a plain write says what is wrong.
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    with atomic_write(path) as part:
-        part.write_bytes(buffer.getbuffer())
+    save_state(state, path)
     # The pool is saved with 8 bits. Rounded here too, a resumed run equals an unbroken one.
     distillation.pool.restore(state["pool"])
+
+
+def save_state(state: Mapping[str, Any], path: Path) -> None:
+    """Write a state to `path` by rename."""
+    # torch reports a full disk as an error of its own; a plain write says what is wrong.
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    with atomic_write(path) as part:
+        part.write_bytes(buffer.getbuffer())
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -55,8 +55,8 @@ def running_mean(values: Sequence[float]) -> list[float]:
     return means
 
 
-def plot_losses(table: Path, picture: Path) -> None:
-    """Draw the smoothed errors in `table`, one curve a layer, over a logarithmic scale."""
+def plot_losses(table: Path, picture: Path, label: str = "squared error / energy") -> None:
+    """Draw the smoothed columns of `table`, a curve for each, over a logarithmic scale."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -71,11 +71,11 @@ def plot_losses(table: Path, picture: Path) -> None:
         if all(math.isnan(value) for value in values):
             continue
         style = "k--" if name == "direction" else f"C{index % 10}"
-        label = "direction (1 - cosine)" if name == "direction" else name
-        axes.plot(steps, running_mean(values), style, label=label, linewidth=1.2)
+        title = "direction (1 - cosine)" if name == "direction" else name
+        axes.plot(steps, running_mean(values), style, label=title, linewidth=1.2)
     axes.set_yscale("log")
     axes.set_xlabel("step")
-    axes.set_ylabel("squared error / energy")
+    axes.set_ylabel(label)
     axes.grid(True, which="both", alpha=0.3)
     axes.legend(loc="upper right", fontsize="small")
     with atomic_write(picture) as part:

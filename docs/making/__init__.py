@@ -1,0 +1,1 @@
+"""What makes the site: commands that are run and shown, the reference, the drawings."""

@@ -1,0 +1,148 @@
+"""What a turbo network adds to the picture of an octave, in place of its steps of ascent."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dreamvid.dream.plan import OctavePlan
+from dreamvid.dream.turbo.files import NAME, TurboFile, path_of, read_turbo
+from dreamvid.dream.turbo.net import STRIDE
+from dreamvid.dream.turbo.travel import sized, travel
+from dreamvid.errors import SettingsError
+from dreamvid.frames import resized, size_of
+from dreamvid.networks.base import Network
+from dreamvid.networks.layers import Choice
+from dreamvid.settings import Settings
+
+TURBO = "turbo.dream"
+"""The setting that names a turbo network."""
+ASCENT = "ascent"
+MARGIN = 128
+"""Pixels around a tile that are computed and thrown away."""
+LEAST = 1e-3
+"""Levels; a shorter dream is none."""
+
+
+class Turbo:
+    """A turbo network beside the network whose dream it learned."""
+
+    def __init__(self, file: TurboFile, network: Network, settings: Settings) -> None:
+        """Raise `SettingsError` for a dream that the network has not learned."""
+        self.net, self.sha256, self.network = file.net, file.sha256, network
+        self.tile = settings.machine.tile
+        asked = {name: value for name, value in settings.objective.items() if name != "also"}
+        if file.teacher != network.name:
+            raise SettingsError(
+                f"turbo.dream: this network learned {file.teacher}'s dream, got the network "
+                f"{network.name}; leave out --network, or train one with `dreamvid turbo`"
+            )
+        if settings.objective.get("also") or asked != dict(file.objective):
+            raise SettingsError(
+                f"turbo.dream: this network learned the objective {file.objective.get('name')}, "
+                f"got {settings.objective.get('name')} or more; leave it out, or dream by "
+                "--dream ascent"
+            )
+
+    def check(self, groups: Iterable[Iterable[Choice]]) -> None:
+        """Raise `SettingsError` for a layer that the network has not learned."""
+        for choice in (choice for group in groups for choice in group):
+            if choice.layer not in self.net.layers or choice.channels is not None:
+                raise SettingsError(
+                    f"--layer: a turbo network learned the layers {', '.join(self.net.layers)}, "
+                    f"whole; got {choice.layer}{'' if choice.channels is None else ' by channels'}"
+                )
+            if choice.weight < 0:
+                raise SettingsError(
+                    f"--layer: a turbo network has no weights below 0, got {choice.weight}; dream "
+                    "by --dream ascent"
+                )
+
+    def __call__(
+        self,
+        inputs: Tensor,
+        plan: OctavePlan,
+        fresh: Tensor | None,
+        lift: Tensor | None,
+    ) -> Tensor:
+        """Pictures (N, 3, H, W) in the network's own units with what the octave's steps would add.
+
+        Args:
+            inputs: where the dream starts.
+            plan: of the octave.
+            fresh: (H, W) from 0 to 1; where it is 1, as far as a first frame goes.
+            lift: (H, W), how many times as far.
+        """
+        if not plan.steps or not plan.choices:
+            return inputs
+        preprocessing = self.network.preprocessing
+        reach: float | Tensor = travel(plan.step_size / preprocessing.level, plan.steps)
+        if fresh is not None:
+            first = travel(plan.first_step_size / preprocessing.level, plan.first_steps)
+            reach = (
+                reach + (first - reach) * resized(fresh[None].to(inputs.device), size_of(inputs))[0]
+            )
+        if lift is not None:
+            reach = reach * resized(lift[None], size_of(inputs))[0]
+        pictures = preprocessing.to_pictures(inputs).clamp(0, 1).float()
+        dreamed = self.added_to(pictures, plan.choices, reach)
+        return preprocessing.to_input(dreamed.to(inputs.dtype))
+
+    @torch.no_grad()
+    def added_to(
+        self, pictures: Tensor, choices: Sequence[Choice], reach: float | Tensor
+    ) -> Tensor:
+        """Pictures (N, 3, H, W), RGB in [0, 1], dreamed.
+
+        `reach` is how far, in 8-bit levels, root mean square: one number or one for each pixel.
+        Below 0 it undoes.
+        """
+        far = reach.square().mean().sqrt().item() if isinstance(reach, Tensor) else float(reach)
+        if abs(far) < LEAST:
+            return pictures
+        total = sum(choice.weight for choice in choices)
+        weights = dict.fromkeys(self.net.layers, 0.0)
+        for choice in choices:
+            weights[choice.layer] += choice.weight / total
+        row = [*weights.values(), torch.tensor(abs(far)).log2().item()]
+        condition = torch.tensor([row], device=pictures.device).expand(len(pictures), -1)
+        field = sized(in_tiles(pictures, self.tile, lambda part: self.net(part, condition)))
+        return (pictures + reach / 255 * field).clamp(0, 1)
+
+
+def in_tiles(pictures: Tensor, tile: int, field: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `field` makes of pictures (N, 3, H, W), in squares of `tile` pixels; 0: whole."""
+    height, width = pictures.shape[-2:]
+    if not tile or max(height, width) <= tile:
+        return field(pictures)
+    side = max(STRIDE, tile // STRIDE * STRIDE)
+    result = torch.empty_like(pictures)
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            up, before = max(0, top - MARGIN), max(0, left - MARGIN)
+            # Both ends on the grid of the network, or at the picture's edge.
+            part = pictures[..., up : top + side + MARGIN, before : left + side + MARGIN]
+            done = field(part)[..., top - up :, left - before :]
+            result[..., top : top + side, left : left + side] = done[..., :side, :side]
+    return result
+
+
+def turbo_for(settings: Settings, network: Network) -> Turbo | None:
+    """What dreams in one pass, where `settings` ask for it."""
+    if settings.turbo.dream == ASCENT:
+        return None
+    file = read_turbo(path_of(settings.turbo.dream), network.device)
+    return Turbo(file, network, settings)
+
+
+def moved_turbo(settings: Settings, move: Callable[[Path], Path]) -> Settings:
+    """Settings whose turbo network is where `move` says, if it is a file of its own."""
+    if settings.turbo.dream in (ASCENT, NAME):
+        return settings
+    return settings.changed("turbo", dream=str(move(Path(settings.turbo.dream))))
+
+
+def absolute_turbo(settings: Settings) -> Settings:
+    """Settings whose turbo network is found from any folder."""
+    return moved_turbo(settings, Path.absolute)

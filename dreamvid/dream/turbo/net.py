@@ -1,0 +1,176 @@
+"""The turbo network: from an octave's picture to what its steps of ascent would add.
+
+Its trunk is pocket as it is, which sees what is there; a small decoder learns what to add. A dream
+raises what a layer sees, and the way back from a layer to a picture is what the decoder replaces::
+
+    trunk    conv2, 1/4 ──────────▶ 3b, 1/8 ──────────▶ 4c, 1/16
+                 │                      │                   │
+    decoder   picture ◀── 1/2 ◀─── 1/4 meet ◀─── 1/8 meet ◀─┘
+
+It is enlarged by resizing and convolving, never by transposed convolutions. Nothing in it looks at
+statistics of the whole picture, so tiles agree. Strength and layers come in as scales and offsets
+of channels (Dumoulin et al. 2017, Perez et al. 2018), linear in the layers' weights, so that layers
+can be mixed.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dreamvid.networks.pocket import pocket
+
+SHALLOW, MIDDLE, DEEP = (1, 192), (3, 480), (6, 512)
+"""The trunk's stages that the decoder sees, and their channels."""
+STRIDE = 16
+"""A picture's sides are brought to multiples of it."""
+# Where a row of a 3x3 kernel lands, for even and odd rows of a picture enlarged twice.
+FOLD = (
+    ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0), (0.0, 0.0, 0.0)),
+    ((0.0, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+)
+
+
+class Widths(NamedTuple):
+    """Channels at each size."""
+
+    half: int = 16
+    quarter: int = 32
+    eighth: int = 64
+    sixteenth: int = 160
+
+
+class Convolution(nn.Module):
+    """A 3x3 convolution with reflected edges."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, h, w) to (N, outputs, h, w)."""
+        mode = "reflect" if min(x.shape[-2:]) > 1 else "replicate"
+        return self.convolution(F.pad(x, (1, 1, 1, 1), mode=mode))
+
+
+class Enlarging(nn.Module):
+    """A picture enlarged twice, each pixel to four alike, and then a 3x3 convolution.
+
+    Both are done at once, at the small size: each of the four pixels sees sums of the kernel's
+    rows and columns.
+    """
+
+    fold: Tensor
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, 3)
+        self.register_buffer("fold", torch.tensor(FOLD), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, h, w) to (N, outputs, 2h, 2w)."""
+        weight, bias = self.convolution.weight, self.convolution.bias
+        folded = torch.einsum("aik,bjl,ockl->oabcij", self.fold, self.fold, weight)
+        folded = folded.flatten(0, 2)
+        assert bias is not None
+        wide = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), folded, bias.repeat_interleave(4))
+        return F.pixel_shuffle(wide, 2)
+
+
+class Conditioned(nn.Module):
+    """A convolution whose outputs are scaled and offset as the condition says, then a ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, conditions: int) -> None:
+        super().__init__()
+        self.convolution = Convolution(inputs, outputs)
+        self.condition = nn.Linear(conditions, 2 * outputs)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(N, inputs, h, w) and (N, conditions) to (N, outputs, h, w)."""
+        scale, offset = self.condition(condition)[:, :, None, None].chunk(2, 1)
+        return F.relu(self.convolution(x) * (1 + scale) + offset)
+
+
+class Decoder(nn.Module):
+    """What is learned: from what the trunk sees to what to add."""
+
+    def __init__(self, layers: int, widths: Widths) -> None:
+        """`layers` is how many it can dream."""
+        super().__init__()
+        half, quarter, eighth, sixteenth = widths
+        conditions = layers + 1
+        self.deep = nn.Conv2d(DEEP[1], sixteenth, 1)
+        self.block = Conditioned(sixteenth, sixteenth, conditions)
+        self.to_eighth = nn.Conv2d(sixteenth, eighth, 1)
+        self.middle = nn.Conv2d(MIDDLE[1], eighth, 1)
+        self.meet_eighth = Conditioned(eighth, eighth, conditions)
+        self.to_quarter = nn.Conv2d(eighth, quarter, 1)
+        self.shallow = nn.Conv2d(SHALLOW[1], quarter, 1)
+        self.meet_quarter = Conditioned(quarter, quarter, conditions)
+        self.to_half = nn.Conv2d(quarter, half, 1)
+        self.enlarge = Enlarging(half, half)
+        self.pixels = Convolution(12, half)
+        self.leave = Enlarging(half, 3)
+
+    def initialised(self) -> "Decoder":
+        """Itself with random weights to learn from, drawn from torch's own generator."""
+        for name, parameter in self.named_parameters():
+            if ".condition." in name:
+                nn.init.normal_(parameter, std=0.02)
+            elif parameter.ndim == 4:
+                nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+            else:
+                nn.init.zeros_(parameter)
+        return self
+
+    def forward(self, pixels: Tensor, features: tuple[Tensor, Tensor, Tensor], condition: Tensor):
+        """(N, 3, H, W) from the picture less grey, and features at 1/4, 1/8 and 1/16 of it."""
+        shallow, middle, deep = features
+        deep = F.relu(self.deep(deep))
+        deep = deep + self.block(deep, condition)
+        up = F.interpolate(self.to_eighth(deep), scale_factor=2.0, mode="nearest")
+        up = self.meet_eighth(F.relu(up + self.middle(middle)), condition)
+        up = F.interpolate(self.to_quarter(up), scale_factor=2.0, mode="nearest")
+        up = self.meet_quarter(F.relu(up + self.shallow(shallow)), condition)
+        half = self.enlarge(self.to_half(up)) + self.pixels(F.pixel_unshuffle(pixels, 2))
+        return self.leave(F.relu(half))
+
+
+class TurboNet(nn.Module):
+    """The trunk, which is pocket as it is, and the decoder. `layers` are those it can dream."""
+
+    def __init__(self, layers: Sequence[str], widths: Widths = Widths()) -> None:  # noqa: B008
+        super().__init__()
+        self.layers, self.widths = tuple(layers), widths
+        self.trunk = pocket().without_head().requires_grad_(False)
+        self.decoder = Decoder(len(self.layers), widths)
+
+    def seen(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the trunk sees in pictures whose sides are multiples of 16, see `Decoder`."""
+        trunk = self.trunk
+        x = trunk.preprocessing.to_input(pictures)
+        found = []
+        for index in range(DEEP[0] + 1):
+            x = trunk.stage(index, x)
+            if index in (SHALLOW[0], MIDDLE[0], DEEP[0]):
+                found.append(x)
+        shallow, middle, deep = found
+        return shallow, middle, deep
+
+    def forward(self, pictures: Tensor, condition: Tensor) -> Tensor:
+        """What to add, without its size: (N, 3, H, W).
+
+        Args:
+            pictures: (N, 3, H, W), RGB in [0, 1]; each side at least 32.
+            condition: (N, layers + 1), the layers' weights, which add up to 1, and the binary
+                logarithm of how far the dream goes in 8-bit levels, root mean square.
+        """
+        height, width = pictures.shape[-2:]
+        down, right = -height % STRIDE, -width % STRIDE
+        if down or right:
+            pictures = F.pad(pictures, (0, right, 0, down), mode="reflect")
+        with torch.no_grad():
+            features = self.seen(pictures)
+        return self.decoder(pictures - 0.5, features, condition)[..., :height, :width]

@@ -1,0 +1,118 @@
+"""Where a live dream goes: a window, a page, a virtual camera, a recording."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol, Self
+
+import cv2
+import numpy as np
+
+from dreamvid.errors import SettingsError
+from dreamvid.live.control import KEYS, Post
+
+TITLE = "dreamvid live"
+
+
+class Output(Protocol):
+    """Something that shows pictures; a context manager."""
+
+    def __enter__(self) -> Self:
+        """Open it."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        ...
+
+    def show(self, pixels: np.ndarray) -> None:
+        """A picture (H, W, 3), RGB, uint8."""
+        ...
+
+
+class Window:
+    """A window on the screen, whose keys control the dream."""
+
+    def __init__(self, post: Post) -> None:
+        """Raise `SettingsError` where there is no screen."""
+        self.post = post
+        named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        if sys.platform.startswith("linux") and not named:
+            raise SettingsError(
+                "--to window: there is no screen (DISPLAY is not set); show the dream on a page "
+                "with --to page"
+            )
+
+    def __enter__(self) -> Self:
+        try:
+            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL)
+        except cv2.error as error:
+            raise SettingsError(
+                f"--to window: this OpenCV opens no windows ({str(error).split(chr(10))[0][:60]}); "
+                "use --to page"
+            ) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        cv2.destroyAllWindows()
+
+    def show(self, pixels: np.ndarray) -> None:
+        """A picture; the keys that were pressed are said."""
+        cv2.imshow(TITLE, pixels[:, :, ::-1])
+        key = cv2.waitKey(1) & 0xFF
+        if key < 128 and chr(key) in KEYS:
+            self.post(KEYS[chr(key)])
+        if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+            self.post("quit")
+
+
+class VirtualCamera:
+    """A camera that other programs see."""
+
+    def __init__(self, fps: float) -> None:
+        """Raise `SettingsError` where pyvirtualcam is not installed."""
+        try:
+            import pyvirtualcam  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            raise SettingsError(
+                "--to camera: needs pyvirtualcam; install it with pip install 'dreamvid[live]'"
+            ) from None
+        self.fps, self._library = fps, pyvirtualcam
+        self._camera: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._camera is not None:
+            self._camera.close()
+
+    def show(self, pixels: np.ndarray) -> None:
+        """A picture; the first one opens the camera, which has its size for ever."""
+        if self._camera is None:
+            height, width = pixels.shape[:2]
+            try:
+                self._camera = self._library.Camera(width, height, self.fps)
+            except RuntimeError as error:
+                raise SettingsError(
+                    f"--to camera: no virtual camera ({str(error).split(chr(10))[0][:80]}); on "
+                    "Linux load v4l2loopback with exclusive_caps=1, elsewhere install OBS"
+                ) from None
+        self._camera.send(pixels)
+
+
+class Nowhere:
+    """No output: for recordings and measurements. `seen` is called with each picture."""
+
+    def __init__(self, seen: Callable[[np.ndarray], object] = lambda pixels: None) -> None:
+        self.seen = seen
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is to be closed."""
+
+    def show(self, pixels: np.ndarray) -> None:
+        """A picture, which goes nowhere."""
+        self.seen(pixels)

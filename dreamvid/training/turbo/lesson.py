@@ -1,0 +1,112 @@
+"""What a turbo network learns: a preset's dream, at some layers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from dreamvid import __version__
+from dreamvid.dream.dreamer import Dreamer
+from dreamvid.dream.turbo.net import TurboNet
+from dreamvid.errors import NetworkError, SettingsError
+from dreamvid.networks.base import Network
+from dreamvid.networks.layers import Choice, ever
+from dreamvid.settings import Settings
+from dreamvid.training.distil.folder import fingerprint
+from dreamvid.training.turbo.recipe import Recipe
+
+POSITIVE = ("energy", "norm")
+"""Objectives whose gain is above 0 for every picture, so that it has a logarithm."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A preset's dream, and how it is learned."""
+
+    teacher: Network
+    settings: Settings
+    """The preset's."""
+    choices: tuple[Choice, ...]
+    """What the preset dreams."""
+    layers: tuple[str, ...]
+    """All that the network can dream, the preset's own first."""
+    recipe: Recipe
+    preset: str
+
+    @classmethod
+    def of(
+        cls,
+        teacher: Network,
+        settings: Settings,
+        preset: str,
+        layers: Sequence[str],
+        recipe: Recipe,
+    ) -> Self:
+        """The lesson in a preset's dream; a `DreamvidError` if no turbo network can learn it."""
+        choices = teacher.choices([ever(text) for text in settings.network.layers])
+        others = teacher.choices(layers) if layers else ()
+        for choice in (*choices, *others):
+            if choice.channels is not None or choice.weight <= 0:
+                raise NetworkError(
+                    f"layer {choice.layer}: channels, or a weight that is not above 0, cannot be "
+                    "learned; a turbo network learns whole layers"
+                )
+        name = settings.objective.get("name")
+        if name not in POSITIVE or settings.objective.get("also"):
+            raise SettingsError(
+                f"{preset}: its objective is {name}{' and more' * ('also' in settings.objective)}; "
+                f"a turbo network learns one of {', '.join(POSITIVE)}; choose another preset"
+            )
+        if recipe.side < teacher.smallest_side:
+            raise NetworkError(
+                f"recipe.side: got {recipe.side}, and {teacher.name} needs {teacher.smallest_side}"
+            )
+        names = tuple(dict.fromkeys(choice.layer for choice in (*choices, *others)))
+        return cls(teacher, settings, choices, names, recipe, preset)
+
+    def manifest(self, images: Path, files: Sequence[Path], every: int) -> dict[str, Any]:
+        """What must stay the same when a training goes on, and the machine, which may change."""
+        return {
+            "preset": self.preset,
+            "teacher": self.teacher.name,
+            "teacher_sha256": self.teacher.weights_sha256 or "",
+            "objective": dict(self.settings.objective),
+            "step_size": self.step_size,
+            "layers": list(self.layers),
+            "recipe": self.recipe._asdict(),
+            "pictures": len(files),
+            "pictures_sha256": fingerprint(images, files),
+            "machine": {
+                "dreamvid": __version__,
+                "torch": torch.__version__,
+                "device": self.teacher.device.type,
+                "threads": torch.get_num_threads(),
+                "every": every,
+            },
+        }
+
+    @property
+    def step_size(self) -> float:
+        """The preset's, at its largest octave, in 8-bit levels."""
+        size = self.settings.ascent.step_size
+        if isinstance(size, tuple):
+            return float(size[-1])
+        if isinstance(size, str | Mapping):
+            raise SettingsError(
+                f"{self.preset}: ascent.step_size changes in the course of the film; a turbo "
+                "network learns from one of one size"
+            )
+        return float(size)
+
+    def dreamer(self) -> Dreamer:
+        """The teacher's dream at one octave, from which the network learns."""
+        settings = self.settings.changed("octaves", count=1, layers=(), weights=())
+        settings = settings.changed("ascent", step_size=self.step_size, iterations=1)
+        settings = settings.changed("turbo", dream="ascent")
+        return Dreamer(self.teacher, [Choice(self.layers[0])], settings)
+
+    def net(self) -> TurboNet:
+        """The network before it has learned anything."""
+        return TurboNet(self.layers)

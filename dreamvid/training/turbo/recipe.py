@@ -1,0 +1,57 @@
+"""The numbers of a turbo network's training."""
+
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+from dreamvid.dream.turbo.net import STRIDE
+from dreamvid.errors import SettingsError
+from dreamvid.registry import Fraction01, Positive, Within, checked_value, did_you_mean
+
+
+class Recipe(NamedTuple):
+    """The numbers of a turbo training. The network in the package was made with the defaults."""
+
+    steps: Annotated[int, Within(1, 10_000_000)] = 5000
+    batch: Annotated[int, Within(2, 1024)] = 4
+    """Half of it is fresh, half of it the network's own earlier pictures."""
+    side: Annotated[int, Within(48, 1024)] = 96
+    """Of the pictures, in pixels; a multiple of 16."""
+    learning_rate: Positive = 3e-3
+    pool: Annotated[int, Within(1, 100_000)] = 160
+    """The network's own pictures that are kept, to be moved and fed again."""
+    closeness: Annotated[float, Within(0, 1000)] = 0.3
+    """The weight of the distance to the teacher's dream."""
+    lessons: Annotated[int, Within(1, 100_000)] = 128
+    """The teacher's dreams that are kept, to be close to."""
+    steadiness: Annotated[float, Within(0, 1000)] = 0.3
+    """The weight of the distance between what two views of one picture get."""
+    tone: Annotated[float, Within(0, 1000)] = 1.0
+    """The weight of what changes brightness or leaves the range of a picture."""
+    other_layers: Fraction01 = 0.3
+    """The share of pictures that dream another layer than the preset's, or a mixture."""
+    fall: Fraction01 = 0.5
+    """The share of the steps, at the end, in which the learning rate falls."""
+    seed: Annotated[int, Within(0, 2**63 - 1)] = 0
+
+
+def recipe_of(options: Mapping[str, Any]) -> Recipe:
+    """The default recipe with `options` in it; `SettingsError` names the first bad one."""
+    fields = typing.get_type_hints(Recipe, include_extras=True)
+    checked = {}
+    for name, value in options.items():
+        if name not in fields:
+            raise SettingsError(
+                f"recipe.{name}: no such setting{did_you_mean(name, fields)} "
+                f"(recipe has {', '.join(fields)})"
+            )
+        checked[name] = checked_value(value, fields[name], f"recipe.{name}")
+    recipe = Recipe(**checked)
+    if recipe.side % STRIDE:
+        raise SettingsError(f"recipe.side: got {recipe.side}, expected a multiple of {STRIDE}")
+    if recipe.batch > recipe.pool:
+        raise SettingsError(
+            f"recipe: got batch {recipe.batch} and pool {recipe.pool}, expected a batch of at most "
+            "the pool"
+        )
+    return recipe

@@ -1,0 +1,407 @@
+"""Dreaming in real time: a film as camera, a dummy sink, loopback OSC, a page read by a client."""
+
+import socket
+import time
+import urllib.error
+import urllib.request
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import call_cli
+
+from dreamvid.errors import MediaError, SettingsError
+from dreamvid.film.carries import Situation, carry_for
+from dreamvid.film.sources import Moment
+from dreamvid.live import running
+from dreamvid.live.budget import Budget, Level, ladder
+from dreamvid.live.capture import Ended, Newest, Opened, opened
+from dreamvid.live.control import MOST, Post, Tempo
+from dreamvid.live.dreaming import LiveDream, followed
+from dreamvid.live.midi import Midi
+from dreamvid.live.osc import OscServer, message, messages
+from dreamvid.live.outputs import Nowhere, Window
+from dreamvid.live.page import Page
+from dreamvid.motion.optical_flow import Correspondence
+from dreamvid.settings import Settings
+from dreamvid.sizes import Size
+
+SIZE = Size(48, 64)
+QUICK = Settings().changed("octaves", count=1).changed("ascent", iterations=1, later=1)
+FRAMES = 12
+
+
+def drawn(number, flash=-1):
+    """A picture (48, 64, 3) of moving stripes, white all over at the flash."""
+    if number == flash:
+        return np.full((48, 64, 3), 250, np.uint8)
+    columns = np.arange(64) + 2 * number
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, :, 0] = 40 + 40 * (columns // 8 % 2)
+    picture[:24, :, 1] = 90
+    return picture
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    path = tmp_path_factory.mktemp("live") / "camera.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for number in range(FRAMES):
+        writer.write(drawn(number, flash=6)[:, :, ::-1])
+    writer.release()
+    return path
+
+
+def asked(film, **more):
+    return running.Asked(str(film), QUICK, SIZE, 0.0, every=True, **more)
+
+
+def test_the_newest_picture_wins():
+    wanted = iter(range(6))
+    ready = []
+
+    def grab():
+        number = next(wanted, None)
+        ready.append(number)
+        return None if number is None else np.full((2, 3, 3), number, np.uint8)
+
+    with Newest(Opened("it", grab, lambda: None, why="ends")) as newest:
+        while None not in ready:
+            time.sleep(0.005)
+        assert newest.take().pixels[0, 0, 0] == 5
+        with pytest.raises(Ended, match="it ends"):
+            newest.take()
+    assert newest.captured == 6
+
+
+def test_where_every_picture_counts_none_is_missed(film):
+    with Newest(opened(str(film)), every=True) as newest:
+        numbers = [newest.take().number for _ in range(FRAMES)]
+        with pytest.raises(Ended, match="at its end"):
+            newest.take()
+    assert numbers == list(range(FRAMES))
+
+
+def test_a_film_plays_at_its_own_pace(film):
+    began = time.monotonic()
+    with Newest(opened(str(film))) as newest:
+        while newest.take().number < FRAMES - 1:
+            assert newest.captured <= FRAMES
+    assert time.monotonic() - began > (FRAMES - 2) / 25
+
+
+def test_a_camera_that_is_unplugged_ends_in_one_line():
+    def grab():
+        raise OSError("device is gone\nmore")
+
+    gone = pytest.raises(Ended, match=r"camera 0 failed \(device is gone\)")
+    with Newest(Opened("camera 0", grab, lambda: None)) as newest, gone:
+        newest.take()
+    hangs, none = Opened("camera 0", lambda: time.sleep(0.3), lambda: None), "gives no pictures"
+    with Newest(hangs) as newest, pytest.raises(Ended, match=none):
+        newest.take(0.05)
+
+
+def test_sources_that_are_none_are_refused(tmp_path):
+    for source, told in (("97", "camera 97"), ("nothing.mp4", "no such film")):
+        with pytest.raises(MediaError, match=told):
+            opened(source)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"nothing")
+    with pytest.raises(MediaError, match="not a film"):
+        opened(str(broken))
+
+
+def test_a_flash_comes_out_at_once(film):
+    seen = []
+    told = running.live(asked(film), [Nowhere(lambda p: seen.append(p.mean()))], [], Post())
+    assert told.frames == told.captured == len(seen) == FRAMES
+    assert "at its end" in told.why
+    assert int(np.argmax(seen)) - 6 in range(3)
+    assert seen[6] > 200 > 1.5 * seen[8]
+
+
+def test_memory_stays_flat_over_many_frames():
+    import resource
+
+    dream = LiveDream(QUICK, SIZE, 0)
+    pictures = [
+        torch.from_numpy(drawn(n).transpose(2, 0, 1).copy()).float() / 255 for n in range(8)
+    ]
+    peaks = []
+    for number in range(40):
+        dream(pictures[number % 8])
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    assert peaks[-1] - peaks[12] < 8000
+
+
+@pytest.mark.parametrize("size", [1.0, 0.5])
+def test_a_smaller_dream_keeps_the_picture_sharp(size):
+    dream = LiveDream(QUICK, Size(96, 128), 10)
+    dream.budget.levels = [Level(1, 1, size)]
+    picture = torch.rand(3, 96, 128)
+    made = dream(picture)
+    assert made.shape == picture.shape
+    assert 0.2 / 255 < (made - picture).abs().mean() < 0.05
+
+
+def test_the_ladder_goes_down_step_by_step():
+    steps = ladder(3, 3)
+    assert steps[0] == Level(3, 3, 1.0)
+    assert steps[-1] == Level(1, 1, 0.375)
+    for above, below in pairwise(steps):
+        assert all(a >= b for a, b in zip(above, below, strict=True))
+        assert above != below
+    assert ladder(1, 1)[0] == Level(1, 1, 1.0)
+
+
+def test_a_budget_goes_down_to_hold_the_rate_and_up_again():
+    budget = Budget(ladder(2, 3), 10)
+    costs = [0.2, 0.15, 0.09, 0.08, 0.07, 0.06, 0.05]
+    for _ in range(40):
+        budget.took(costs[budget.place])
+    assert budget.place == 2
+    for _ in range(400):
+        budget.took(0.2 * costs[budget.place])
+    assert budget.place == 0
+    free = Budget(ladder(2, 3), 0)
+    assert not any(free.took(9.0) for _ in range(50))
+
+
+def test_another_preset_comes_up_slowly():
+    dream = LiveDream(QUICK, SIZE, 0, fade=4)
+    picture = torch.from_numpy(drawn(0).transpose(2, 0, 1).copy()).float() / 255
+    dream(picture)
+    dream.change(QUICK.changed("network", layers=("3b",)))
+    far = []
+    for _ in range(5):
+        dream.forget()
+        far.append((dream(picture) - picture).abs().mean().item())
+    assert far[0] < 0.5 * far[3]
+    assert far[3] == pytest.approx(far[4], rel=0.2)
+
+
+def test_control_words_do_what_they_say(film):
+    said = []
+    post = Post()
+    show = running.Show(asked(film, presets={"gentle": lambda: QUICK}), post, said.append)
+    first = show.frame(drawn(0))
+    post("freeze")
+    assert np.array_equal(show.frame(drawn(3)), first)
+    post("freeze")
+    post("panic")
+    assert np.array_equal(show.frame(drawn(3)), drawn(3))
+    post("panic", False)
+    assert np.array_equal(show.frame(drawn(4)), drawn(4))
+    post("panic")
+    post("strength", 0.0)
+    assert np.array_equal(show.frame(drawn(5)), drawn(5))
+    post("strength", 2.0)
+    post("next")
+    show.frame(drawn(6))
+    assert (show.dream.strength, said) == (2.0, ["preset gentle"])
+    post("ascent/step_size", 3.0)
+    show.frame(drawn(7))
+    assert show.dream.settings.ascent.step_size == 3
+    post("quit")
+    show.frame(drawn(8))
+    assert show.ended
+
+
+@pytest.mark.parametrize(
+    ("word", "value", "told"),
+    [
+        ("strength", 99.0, "expected 0 to 8"),
+        ("strength", "much", "expected 0 to 8"),
+        ("ascent/step_size", 1e9, "step_size"),
+        ("ascent/nothing", 1, "no such setting"),
+        ("network/layers", "9z", "no layer"),
+        ("machine/device", "cuda", "not known"),
+        ("preset", "none", "no presets"),
+        ("carry/name", "none such", "carry"),
+    ],
+)
+def test_a_control_out_of_range_is_told_and_the_dream_goes_on(film, word, value, told):
+    said, post = [], Post()
+    show = running.Show(asked(film), post, said.append)
+    before = show.frame(drawn(0))
+    post(word, value)
+    assert show.frame(drawn(1)).shape == before.shape
+    assert len(said) == 1
+    assert told in said[0]
+    assert "\n" not in said[0]
+    assert show.dream.settings == LiveDream(QUICK, SIZE, 0).settings
+
+
+def test_a_tapped_tempo_pulses():
+    now = [0.0]
+    tempo = Tempo(lambda: now[0])
+    assert tempo.strength() == 1
+    for now[0] in (1.0, 1.5, 2.0):
+        tempo.tap()
+    assert tempo.seconds == 0.5
+    at_beat = tempo.strength()
+    now[0] = 2.4
+    assert at_beat > 1.5 > 1 > tempo.strength() > 0
+    now[0] = 2.5
+    assert tempo.strength() == pytest.approx(at_beat)
+    tempo.forget()
+    assert tempo.strength() == 1
+
+
+def test_osc_is_read_as_it_is_written():
+    packet = message("/dreamvid/ascent/step_size", 1.5, 7, "words", True, False)
+    assert list(messages(packet)) == [
+        ("/dreamvid/ascent/step_size", [1.5, 7, "words", True, False])
+    ]
+    one, other = message("/a", 1), message("/b", "x")
+    bundle = b"#bundle\0" + b"\0" * 8
+    for each in (one, other):
+        bundle += len(each).to_bytes(4, "big") + each
+    assert [address for address, _ in messages(bundle)] == ["/a", "/b"]
+    for cut in range(len(packet)):
+        try:
+            list(messages(packet[:cut]))
+        except ValueError:
+            continue
+
+
+def test_an_osc_flood_goes_by_and_the_newest_value_counts():
+    post = Post()
+    with OscServer(0, post) as server, socket.socket(type=socket.SOCK_DGRAM) as sender:
+        began = time.monotonic()
+        for number in range(3000):
+            sender.sendto(message("/dreamvid/strength", number / 1000), ("127.0.0.1", server.port))
+            sender.sendto(b"\xff" * (number % 40), ("127.0.0.1", server.port))
+        seconds = time.monotonic() - began
+        for _ in range(100):
+            sender.sendto(message("/dreamvid/strength", 5.0), ("127.0.0.1", server.port))
+            time.sleep(0.01)
+            if (taken := post.take()).get("strength") == 5.0:
+                break
+        assert taken == {"strength": 5.0}
+        with pytest.raises(SettingsError, match="choose another"):
+            OscServer(server.port, post)
+    assert seconds < 10
+
+
+def test_a_flood_of_other_words_is_dropped():
+    post = Post()
+    for number in range(10 * MOST):
+        post(f"word{number}")
+    assert len(post.take()) == MOST
+
+
+def test_knobs_are_learned_and_kept(tmp_path):
+    class Turned:
+        type, channel, control, value = "control_change", 0, 21, 127
+
+    post = Post()
+    midi = Midi(tmp_path / "midi.toml", post)
+    midi.heard(Turned)
+    assert not post.take()
+    midi.learn("strength", 0, 4)
+    midi.heard(Turned)
+    again = Midi(tmp_path / "midi.toml", post)
+    assert post.take() == {"strength": 4.0}
+    again.heard(Turned)
+    assert post.take() == {"strength": 4.0}
+    (tmp_path / "midi.toml").write_text('"control 0 21" = "strength 0"')
+    with pytest.raises(SettingsError, match="cannot be read"):
+        Midi(tmp_path / "midi.toml", post)
+
+
+def test_a_page_shows_the_newest_picture():
+    with Page(0) as page:
+        page.show(drawn(1))
+        page.show(drawn(3, flash=3))
+        where = f"http://127.0.0.1:{page.port}"
+        jpeg = urllib.request.urlopen(f"{where}/latest.jpg", timeout=5).read()
+        found = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert found.shape == (48, 64, 3)
+        assert found.mean() > 240
+        stream = urllib.request.urlopen(f"{where}/stream", timeout=5)
+        assert stream.readline() == b"--dreamvid\r\n"
+        stream.close()
+        assert b"/stream" in urllib.request.urlopen(f"{where}/", timeout=5).read()
+        elsewhere = urllib.request.Request(where, headers={"Host": "elsewhere.example"})
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(elsewhere, timeout=5)
+        with pytest.raises(SettingsError, match="choose another"):
+            Page(page.port)
+
+
+def test_a_window_needs_a_screen(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(SettingsError, match="--to page"):
+        Window(Post())
+
+
+def test_what_stands_still_dreams_and_what_moves_does_not():
+    before, now = torch.full((3, 8, 10), 0.4), torch.full((3, 8, 10), 0.5)
+    flow = torch.zeros(2, 8, 10)
+    flow[0, :, 5:] = 6.0
+    link = Correspondence(flow, torch.ones(8, 10), cut=False)
+    carry = carry_for({"name": "stillness", "damping": 1.0, "motion": 1.0})
+    start = carry(Situation(1, Moment(now, before, link), before + 0.2))
+    assert torch.allclose(start.frame[:, :, :5], torch.tensor(0.7), atol=1e-5)
+    assert torch.allclose(start.frame[:, :, 5:], now[:, :, 5:], atol=1e-5)
+    assert start.lift[0, 0] == 1
+    assert start.lift[0, 9] < 1e-6
+    first = carry(Situation(0, Moment(now), None))
+    assert not first.lift.any()
+
+
+def test_live_flow_is_found_at_a_small_size():
+    picture = torch.rand(3, 30, 60, generator=torch.Generator().manual_seed(2))
+    picture = torch.nn.functional.interpolate(picture[None], (240, 480), mode="bicubic")[0]
+    earlier, now = picture.clamp(0, 1), picture.roll(6, 2).clamp(0, 1)
+    link = followed(now, earlier)
+    middle = link.flow[:, 60:180, 100:380]
+    assert middle[0].median() == pytest.approx(-6, abs=0.6)
+    assert middle[1].median() == pytest.approx(0, abs=0.4)
+    assert link.trust.shape == (240, 480)
+
+
+def test_the_command_records_an_ordinary_job(film, tmp_path):
+    asked = ["live", film, "--to", "none", "--every", "--size", "64x48", "--dream", "ascent"]
+    quick = ["--octaves", "1", "--set", "ascent.later=1"]
+    result = call_cli(*asked, *quick, "--record", "a.mp4", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert f"{FRAMES} frames dreamed" in result.stderr
+    assert result.stdout.strip() == "a.mp4"
+    assert len(list((tmp_path / "a.mp4.dream" / "frames").iterdir())) == FRAMES
+    again = call_cli("encode", "a.mp4.dream", "-o", "b.mp4", "-q", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    no = call_cli("resume", "a.mp4.dream", "--overwrite", cwd=tmp_path)
+    assert (no.returncode, no.stderr.count("\n")) == (2, 1)
+    assert "dreamvid encode" in no.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nothing.mp4"], "no such film"),
+        (["FILM", "--to", "paper"], "expected some of"),
+        (["FILM", "--to", "none", "--learn", "tap"], "--midi"),
+        (["FILM", "--to", "none", "--presets", "nothing"], "nothing"),
+        (["FILM", "--to", "none", "--size", "8x8"], "too small"),
+        (["FILM", "--to", "none", "--dream", "none.safetensors"], "no such file"),
+    ],
+)
+def test_a_live_dream_that_cannot_be_is_refused(film, tmp_path, words, told):
+    result = call_cli("live", *(film if word == "FILM" else word for word in words), cwd=tmp_path)
+    assert (result.returncode, result.stderr.strip().count("\n")) in ((2, 0), (2, 1)), result.stderr
+    assert told in result.stderr
+    assert not list(Path(tmp_path).iterdir())
+
+
+def test_two_lives_at_once_do_not_share_a_port(film):
+    with Page(0) as page:
+        result = call_cli("live", film, "--to", "page", "--port", page.port, "--dream", "ascent")
+    assert result.returncode == 2
+    assert "choose another" in result.stderr
