@@ -59,6 +59,8 @@ class Start:
 Carry = Callable[[Situation], Start]
 Independent = Callable[[Mapping[str, Any]], bool]
 """From all of a carry's options to whether its frames are independent."""
+Forgets = Literal["never", "cuts", "always"]
+"""Where a frame does not depend on the dream before it: nowhere, at cuts, or everywhere."""
 AnyCarry = TypeVar("AnyCarry", bound=Callable[..., Start])
 
 
@@ -67,7 +69,7 @@ class Carries(Registry):
 
     def __init__(self) -> None:
         super().__init__("carry", positional=("situation",), reserved=("name",))
-        self.facts: dict[str, tuple[bool, Independent]] = {}
+        self.facts: dict[str, tuple[bool, Independent, Forgets]] = {}
 
     @overload
     def register(self, function: AnyCarry, /) -> AnyCarry: ...
@@ -79,6 +81,7 @@ class Carries(Registry):
         *,
         needs_flow: bool = False,
         independent: bool | Independent = False,
+        forgets: Forgets = "never",
     ) -> Callable[[AnyCarry], AnyCarry]: ...
     def register(
         self,
@@ -87,6 +90,7 @@ class Carries(Registry):
         *,
         needs_flow: bool = False,
         independent: bool | Independent = False,
+        forgets: Forgets = "never",
     ) -> Any:
         """Make a carry known by its own name; a decorator, with or without arguments.
 
@@ -95,6 +99,8 @@ class Carries(Registry):
             needs_flow: whether it looks at ``situation.moment.correspondence``, which takes time.
             independent: whether it never looks at the dream before and draws alike for all
                 frames, so that several are dreamed at once; it may depend on the options.
+            forgets: where it starts without the dream before, so that a film may be dreamed in
+                parts: never, at cuts, or always.
 
         Raises:
             SettingsError: It cannot be registered, and why.
@@ -103,7 +109,7 @@ class Carries(Registry):
         def registered(carry: Callable[..., Start]) -> Callable[..., Start]:
             super(Carries, self).register(carry)
             told = independent if callable(independent) else lambda options: bool(independent)
-            self.facts[carry.__name__] = (needs_flow, told)
+            self.facts[carry.__name__] = (needs_flow, told, forgets)
             return carry
 
         return registered if function is None else registered(function)
@@ -122,6 +128,11 @@ class Carries(Registry):
         carry = self[settings["name"]]
         options = {name: option.default for name, option in parameters(carry).items()}
         return self.facts[carry.__name__][1]({**options, **settings})
+
+    def forgets(self, settings: Mapping[str, Any]) -> Forgets:
+        """Where the carry that a section ``carry`` names starts without the dream before."""
+        told = self.facts[self[settings["name"]].__name__][2]
+        return "always" if self.independent(settings) else told
 
 
 carries = Carries()
@@ -210,7 +221,7 @@ def traced_back(
     return points
 
 
-@carries.register(needs_flow=True)
+@carries.register(needs_flow=True, forgets="cuts")
 def flow(
     situation: Situation,
     *,
@@ -260,7 +271,7 @@ def blend(
     return Start(start, draw=situation.index)
 
 
-@carries.register(needs_flow=True)
+@carries.register(needs_flow=True, forgets="cuts")
 def stillness(
     situation: Situation,
     *,
@@ -280,7 +291,7 @@ def stillness(
     return Start(start, later=True, lift=still)
 
 
-@carries.register(independent=lambda options: options["jitter"] == "held")
+@carries.register(independent=lambda options: options["jitter"] == "held", forgets="always")
 def none(situation: Situation, *, jitter: Literal["held", "free"] = "held") -> Start:
     """Every frame for itself; those of held jitter are dreamed several at once."""
     return Start(situation.moment.frame, draw=0 if jitter == "held" else situation.index)

@@ -34,7 +34,7 @@ from dreamvid.film.flashes import calm_for
 from dreamvid.film.footage import film_frames, is_picture, masks_of
 from dreamvid.film.pipeline import Finish
 from dreamvid.film.seams import CLOSED, Seam, loop_seam
-from dreamvid.film.sources import FilmSource, FrameSource, StillSource
+from dreamvid.film.sources import FilmSource, FrameSource, Opened, StillSource
 from dreamvid.frames import Flow, Frame, from_pixels, size_of
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.inputs import input_extras, input_sound
@@ -209,6 +209,29 @@ def _last_turn(done: int, period: int) -> tuple[range, int]:
     return range((turns - 1) * period, turns * period) if turns > 1 else range(done), 2 * period
 
 
+def opened_film(source: Mapping[str, str], settings: Settings, say: Say) -> Opened:
+    """The frames of the film that a job dreams over, from any of them on."""
+    path, film = Path(source["path"]), settings.film
+    known = media.probe(path, film.rate)
+    background = media.colour_of(settings.picture.background)
+
+    def opened(start: int) -> Iterator[np.ndarray]:
+        return film_frames(
+            path,
+            known,
+            film.pixels,
+            film.rate,
+            int(source["first"]) + start,
+            fit=film.fit,
+            padding=film.padding,
+            strict=settings.video.strict,
+            background=background,
+            say=say,
+        )
+
+    return opened
+
+
 def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A film, dreamed over."""
     source = job.manifest.source
@@ -221,23 +244,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None:
             must_be_what_it_was(file, source[told])
-    film, background = media.probe(path, rate), media.colour_of(settings.picture.background)
-    first = int(source["first"])
-
-    def opened(start: int) -> Iterator[np.ndarray]:
-        return film_frames(
-            path,
-            film,
-            size,
-            rate,
-            first + start,
-            fit=settings.film.fit,
-            padding=settings.film.padding,
-            strict=settings.video.strict,
-            background=background,
-            say=say,
-        )
-
+    first, opened = int(source["first"]), opened_film(source, settings, say)
     mask = settings.video.mask
     masks = None if mask is None else masks_of(mask, size, rate, first, settings.film.fit)
     follows = mask is not None and settings.video.mask_follows and is_picture(mask)
