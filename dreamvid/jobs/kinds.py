@@ -24,12 +24,7 @@ from dreamvid.film.carries import (
     traced_back,
 )
 from dreamvid.film.fading import Undreamed, falling
-from dreamvid.film.finishing import (
-    check_picture_mask,
-    finish_for,
-    finished_between,
-    in_turn,
-)
+from dreamvid.film.finishing import check_picture_mask, finish_for, finished_between, in_turn
 from dreamvid.film.flashes import calm_for
 from dreamvid.film.footage import film_frames, is_picture, masks_of
 from dreamvid.film.pipeline import Finish
