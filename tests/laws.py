@@ -13,6 +13,7 @@ from tiny import Tiny
 from dreamvid import media
 from dreamvid.dream.ascent import Ascent
 from dreamvid.dream.dreamer import Dreamer
+from dreamvid.dream.octaves import counted
 from dreamvid.dream.report import Report
 from dreamvid.film.carries import Situation, carries
 from dreamvid.film.sources import Moment
@@ -243,7 +244,7 @@ def preset_dreams(name, picture, net=None, folder=None, size=Size(192, 256)):  #
     chosen = settings_for(name).objective
     given = objective_section(chosen["name"], folder, picture.flip(2)) if folder else {}
     few["objective"] = {key: value for key, value in given.items() if key not in chosen}
-    settings = settings_for(name, assigned=few)
+    settings = counted(settings_for(name, assigned=few), size)
     if follows_music(settings):
         settings = replace(settings, music=Steady())
     net = net or network(settings.network.name, precision="fp32")

@@ -9,6 +9,7 @@ from dreamvid.dream.cuda_graphs import Recordings, plain_calls
 from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.dream.report import Report
 from dreamvid.frames import Size, noise
+from dreamvid.networks import native
 from dreamvid.networks.googlenet import GoogLeNet
 from dreamvid.networks.pocket import STAGES
 from dreamvid.objectives import objectives
@@ -92,8 +93,9 @@ ASKED = [name for name in objectives.names() if name != "class_score"]
     ],
     ids=[*STEPS, *ASKED],
 )
-def test_a_recorded_step_waits_for_nothing(tree, tmp_path):
+def test_a_recorded_step_waits_for_nothing(tree, tmp_path, monkeypatch):
     """What is recorded on a GPU must not look at its own numbers, nor bring new ones there."""
+    monkeypatch.setattr(native, "serves", lambda x: False)  # as on a GPU
     tree = {**tree, "octaves": {"count": 1}, "machine": {"precision": "fp32", "threads": 1}}
     if "objective" in tree:
         looked_at, channels = noise(Size(64, 80), (3,)), CHANNELS

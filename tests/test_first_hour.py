@@ -183,12 +183,12 @@ def test_colours_are_kept_and_pictures_masked(masked_place):
 
 
 def test_a_small_film_has_fewer_octaves(place):
-    said = told("zoom", "seed.png", "--size", 64, "--iterations", 1, "--frames", 2, cwd=place)
+    small = ("--size", 64, "--iterations", 1, "--octaves", 4)
+    said = told("zoom", "seed.png", *small, "--frames", 2, cwd=place)
     assert said.count("64x42 has room for 1 of 4 octaves; the smallest are left out") == 1
     settings = Job.open(place / "seed-zoom.mp4.dream").manifest.settings
     assert settings.octaves.count == 1
     told("resume", "seed-zoom.mp4.dream", "--frames", 3, cwd=place)
-    small = ("--size", 64, "--iterations", 1)
     assert "room for 1 of 4 octaves" in told("image", "seed.png", *small, cwd=place)
     (place / "some").mkdir()
     for name in "ab":
@@ -196,7 +196,7 @@ def test_a_small_film_has_fewer_octaves(place):
     assert told("image", "some", *small, cwd=place).count("room for") == 1
     alone, among = (media.read_png(place / name) for name in ("seed-dream.png", "some-dream/a.png"))
     assert (alone - among).abs().max() < 0.01
-    refused = told("zoom", "seed.png", "--size", 20, cwd=place, status=2)
+    refused = told("zoom", "seed.png", "--size", 20, "--octaves", 4, cwd=place, status=2)
     assert "octave 4 of 4 of 20x14 is 20x14" in refused
 
 

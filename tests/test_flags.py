@@ -70,6 +70,8 @@ def test_help_shows_the_default_of_each_setting(command):
         if default in (None, (), ""):
             assert bool(flag.unset) == ("[default:" in said), (command, name)
             assert flag.unset or not flag.sets, f"{name}: the help says nothing of its default"
+        elif flag.unset:
+            assert f"[default:{flag.unset.replace(' ', '')}]" in said, (command, name)
         elif command != "resume":
             assert f"[default:{default}]" in said, (command, name)
     assert len(shown) == len(flags_of(command)) + 1

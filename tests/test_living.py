@@ -47,7 +47,8 @@ def test_what_stands_still_goes_through_channels(place, still):
 def test_what_moves_or_is_not_to_live_is_left_alone(place, flags):
     said, settings = made(place, *flags)
     assert "nothing moves" not in said
-    assert settings.network.layers == ()
+    (walk,) = settings.network.layers
+    assert walk.endswith(", 0.7s)=1.0"), "it wanders as any film does"
     assert not settings.loop.breath
 
 
@@ -61,7 +62,8 @@ def test_chosen_channels_and_schedules_stay(place, layer):
 def test_it_goes_on_changing(place):
     """A dead film goes on along its own way; a living one has left its dream after a second."""
     moved = {}
-    for name, breath in (("dead", ("--set", "loop.breath=0")), ("living", ())):
+    dead = ("--set", "loop.breath=0", "--set", "network.wander=0")
+    for name, breath in (("dead", dead), ("living", ())):
         told = call_cli("zoom", "seed.png", *TINY, "--fps", 6, "--frames", 25, "--motion", "hold",
                         *breath, "-o", f"{name}.gif", cwd=place)  # fmt: skip
         assert told.returncode == 0, told.stderr

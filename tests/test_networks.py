@@ -66,7 +66,10 @@ def convolutions_run(net, layers) -> list[str]:
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d):
             hooks.append(module.register_forward_hook(lambda *_, name=name: run.append(name)))
+    # A network that learns runs its own modules, not ones put together from them.
+    net.requires_grad_(True)
     net(pictures(net), layers)
+    net.requires_grad_(False)
     for hook in hooks:
         hook.remove()
     return run

@@ -29,7 +29,7 @@ SMALLER = {
     "sheet": ["--size", "96x64"],
     "explain": ["--size", "96x64", "--iterations", "1", "--octaves", "1"],
 }
-TRAINING = ("distil", "train", "turbo", "bench", "live", "studio")
+TRAINING = ("distil", "train", "turbo", "bench", "farm", "live", "studio")
 """Commands that take minutes, need a camera or do not end; each has a test file of its own."""
 GOOGLENET = SHARED / "weights" / "bvlc_googlenet.safetensors"
 
@@ -50,11 +50,11 @@ def commands(page):
 def shorter(words):
     """A command that does the same on less."""
     words = [word.replace(".caffemodel", ".safetensors") for word in words]
-    more = list(SMALLER.get(words[0], ()))
+    more = list(SMALLER.get(words[1] if words[0] == "plan" else words[0], ()))
     if "--seconds" in words:
         words[words.index("--seconds") + 1] = "1"
         more = [*(more[: more.index("--frames")] if "--frames" in more else more), "--fps", "4"]
-    elif words[0] == "loop":
+    elif "loop" in words[:2]:
         more += ["--frames", "4"]
     if "--fade-in" in words:
         words[words.index("--fade-in") + 1] = "0.5s"
@@ -110,6 +110,10 @@ def place(tmp_path_factory):
         "seconds = 10", "seconds = 1\nfps = 4"
     )
     (folder / "jobs.toml").write_text(jobs)
+    text = (ROOT / "docs" / "farm.md").read_text("utf-8")
+    (swept,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    small = 'size = "96x64"\noctaves = 1\niterations = 1\n'
+    (folder / "sweep.toml").write_text(small + swept.replace("frames = 30", "frames = 2"))
     if GOOGLENET.exists():
         (folder / "bvlc_googlenet.safetensors").symlink_to(GOOGLENET)
     # Made by the first page; every other page may go on with them.

@@ -80,7 +80,8 @@ PER_OCTAVE = {
 }
 FACTS = {
     "default": {
-        "octaves.count": 4,
+        "network.wander": 0.7,
+        "octaves.smallest": 104,
         "octaves.scale": 1.4,
         "ascent.iterations": 10,
         "ascent.later": 2,
@@ -98,7 +99,8 @@ FACTS = {
         "motion.zoom.rate": 1.08,
     },
     "deep": {
-        "octaves.count": 5,
+        "network.wander": 0.7,
+        "octaves.smallest": 75,
         "octaves.scale": 1.4,
         "ascent.iterations": 14,
         "ascent.later": 5,
@@ -210,7 +212,8 @@ FACTS = {
     "per-octave-city": {**PER_OCTAVE, "ascent.iterations": 5, "ascent.step_size": 5.762476},
     "per-octave-portrait": PER_OCTAVE,
     "endless": {
-        "octaves.count": 4,
+        "network.wander": 0.7,
+        "octaves.smallest": 104,
         "octaves.scale": 1.4,
         "ascent.iterations": 10,
         "ascent.step_size": 1.5,
@@ -237,11 +240,11 @@ FACTS = {
 
 GOLDEN = {
     "campus": [15.76, 13.2, 13.96, 16.5, 16.82, 19.13],
-    "deep": [5.99, 3.39, 3.26, 3.7, 3.24, 3.99],
+    "deep": [6.02, 3.09, 3.43, 3.71, 2.16, 3.15],
     "deepdreamanim-2015": [1.89, 2.68, 3.11, 1.65, 2.17, 2.6],
     "deepdreamvideo-2015": [1.89, 2.68, 3.11, 1.65, 2.17, 2.6],
-    "default": [4.87, 2.11, 2.67, 2.84, 1.53, 2.26],
-    "endless": [4.87, 2.11, 2.67, 2.84, 1.53, 2.26],
+    "default": [5.03, 1.74, 2.35, 2.07, 1.08, 2.09],
+    "endless": [5.03, 1.74, 2.35, 2.07, 1.08, 2.09],
     "genekogan-laplacian": [2.54, 3.62, 5.39, 2.46, 2.62, 3.06],
     "gentle": [3.69, 1.31, 2.37, 1.64, 0.92, 1.79],
     "google-2015": [1.82, 2.74, 3.07, 1.59, 2.13, 2.47],

@@ -126,7 +126,7 @@ def test_where_nobody_can_be_asked_the_film_comes(place):
 
 def test_it_is_like_its_film(place):
     """The motion's preview moves as the film does, and the dream's has its shapes in place."""
-    small = ("--size", "160x100", "--frames", 3, "-o", "f", "--iterations", 4)
+    small = ("--size", "240x150", "--frames", 3, "-o", "f", "--iterations", 4)
     for more in (("--preview",), ("--iterations", 0, "--set", "ascent.later=0", "-o", "plain")):
         assert call_cli("zoom", "seed.png", *small, *more, cwd=place).returncode == 0
     film, plain, preview, motion = (

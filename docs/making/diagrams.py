@@ -123,7 +123,7 @@ def feedback() -> str:
     labels = (
         ("frame n", "on the disk"),
         ("carry", "moved a little"),
-        ("dreamer", "octaves of ascent"),
+        ("dreamer", "octaves, steps"),
         ("rounded", "to 8 bits"),
         ("frame n + 1", "on the disk"),
     )

@@ -105,6 +105,7 @@ def _about(reference: Dreamer, settings: Settings, size: Size) -> Figures:
         "network": reference.network.name,
         "layers": reference.layers,
         "threads": torch.get_num_threads(),
+        "slower_here": kernels.absences(torch.float32) if device.type == "cpu" else [],
         "step_gflop": counted(reference, size) / 1e9,
     }
 

@@ -23,6 +23,8 @@ def print_tables(figures: dict[str, Any]) -> None:
         f"medians of {figures['repeats']}",
         soft_wrap=True,
     )
+    for told in figures["slower_here"]:
+        console.print(f"torch's own way for {told}", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for name in ("s/frame", "s/step", "GFLOP/s", "of matrix rate", "peak memory"):

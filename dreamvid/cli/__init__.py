@@ -7,6 +7,7 @@ import sys
 from dreamvid.cli import (
     bench,
     everyday,
+    farm,
     films,
     jobs,
     live,
@@ -24,6 +25,7 @@ __all__ = [
     "app",
     "bench",
     "everyday",
+    "farm",
     "films",
     "jobs",
     "live",

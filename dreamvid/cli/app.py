@@ -29,6 +29,7 @@ PANELS = {
         "clean",
         "studio",
     ),
+    "Many machines": ("plan", "work", "farm"),
     "Choosing and understanding": ("list", "show", "info", "sheet", "explain", "measure", "listen"),
     "Networks and speed": ("weights", "bench", "distil", "train", "turbo"),
     "This machine": ("doctor", "completion", "man"),

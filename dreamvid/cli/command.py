@@ -85,8 +85,9 @@ def _asked(command: str, values: dict[str, Any]) -> Asked:
     preset = values.pop("preset", None) or "default"
     config, assign = values.pop("config", None), values.pop("assign", None)
     chosen = assigned(assign or [])
-    must_take_effect(command, chosen)
-    return Asked(preset, config, flagged(values, command), chosen, command)
+    made = command.removeprefix("plan ")
+    must_take_effect(made, chosen)
+    return Asked(preset, config, flagged(values, command), chosen, made)
 
 
 def _option(name: str, flag: Flag) -> inspect.Parameter:

@@ -148,6 +148,7 @@ def measure(
     *,
     asked: Asked,
     loop: Path | None,
+    joint: list[int] | None,
     out: Path | None,
     overwrite: bool,
     quiet: bool,
@@ -170,4 +171,6 @@ def measure(
             source, dream, target, settings, overwrite=overwrite, say=progress.say
         )
     import_module("dreamvid.cli.listing").print_measures(module.summary(measures), module.TITLES)
+    for place in joint or []:
+        tell(f"{module.joint(measures, place)}\n")
     print_path(target)

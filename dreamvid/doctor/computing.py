@@ -79,6 +79,23 @@ def precision() -> Iterator[Finding]:
 
 
 @checks.register
+def kernels() -> Iterator[Finding]:
+    """Whether the processor's own kernels can be used."""
+    import torch
+
+    from dreamvid.machine.devices import device_for
+    from dreamvid.networks import has_bfloat16
+    from dreamvid.networks.kernels import absences
+
+    dtype = torch.bfloat16 if has_bfloat16(device_for("cpu")) else torch.float32
+    missing = absences(dtype)
+    for told in missing:
+        yield Finding("note", f"torch's own way for {told}", "none is needed; it is slower")
+    if not missing:
+        yield Finding("ok", "convolutions are packed; pools and responses are compiled")
+
+
+@checks.register
 def threads() -> Iterator[Finding]:
     """How many cores there are to use, and who else uses them."""
     said = [f"{name}={os.environ[name]}" for name in WAITING if name in os.environ]

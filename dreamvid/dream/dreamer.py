@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamvid.dream import catching_up
 from dreamvid.dream.ascent import Ascent, Step, gain_and_gradients, gain_scale
 from dreamvid.dream.cuda_graphs import recordings_for
-from dreamvid.dream.octaves import climbed, largest_octaves, octave_sizes
+from dreamvid.dream.octaves import climbed, counted, largest_octaves, octave_sizes
 from dreamvid.dream.opening import network_for
 from dreamvid.dream.plan import FramePlan, Plan
 from dreamvid.dream.report import Report, Watch
@@ -291,12 +291,13 @@ class Dreamer:
 def with_fitting_octaves(
     dreamer: Dreamer, size: Size, seed: Size | None, say: Callable[[str], None]
 ) -> Dreamer:
-    """`dreamer`, without the octaves that are too small to dream; `say` is told of them.
+    """`dreamer` with the octaves of a picture of `size`, see `counted`, that can be dreamed.
 
-    It is told, too, of tiles that are larger than asked for, see `Dreamer.larger_tile`.
-
-    Raises `SettingsError` if not even the largest can be dreamed, or the seed cannot.
+    `say` is told of those that are left out, and of tiles that are larger than asked for. Raises
+    `SettingsError` if not even the largest can be dreamed, or the seed cannot.
     """
+    if dreamer.settings.octaves.smallest:
+        dreamer = Dreamer(dreamer.network, dreamer.choices, counted(dreamer.settings, size))
     small, count = dreamer.too_small(size), dreamer.settings.octaves.count
     fits = count - (small[-1] + 1 if small else 0)
     if 0 < fits < count:
@@ -305,9 +306,8 @@ def with_fitting_octaves(
     dreamer.check(size, seed)
     if side := dreamer.larger_tile(size):
         taken = f"tiles of {side}" if side < max(size) else "the picture in one piece"
-        say(
-            f"machine.tile: {dreamer.settings.machine.tile} would be mostly margin; {taken} instead"
-        )
+        asked = dreamer.settings.machine.tile
+        say(f"machine.tile: {asked} would be mostly margin; {taken} instead")
     return dreamer
 
 

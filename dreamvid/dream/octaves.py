@@ -4,6 +4,7 @@ Source: the 2015 notebook. Its small octaves lay out large shapes, and only the 
 there is enlarged and added to the next larger version of the original.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ from dreamvid.frames import Size, resized, size_of
 from dreamvid.settings import OctaveSettings, Settings
 
 T = TypeVar("T")
+MOST = 20
+"""Octaves of a picture."""
 
 
 def octave_sizes(size: Size, settings: OctaveSettings) -> list[Size]:
@@ -28,6 +31,20 @@ def octave_sizes(size: Size, settings: OctaveSettings) -> list[Size]:
             exact = [side / settings.scale for side in sizes[-1]]
         sizes.append(Size(*(max(1, whole(side)) for side in exact)))
     return sizes[::-1]
+
+
+def counted(settings: Settings, size: Size) -> Settings:
+    """`settings` with as many octaves as `octaves.smallest` asks for in a picture of `size`.
+
+    Lists of values for octaves are never too short for them.
+    """
+    octaves, ascent = settings.octaves, settings.ascent
+    if not octaves.smallest:
+        return settings
+    steps = math.log(min(size) / octaves.smallest) / math.log(octaves.scale)
+    lists = (ascent.iterations, ascent.step_size, octaves.layers)
+    most = min((len(each) for each in lists if isinstance(each, tuple) and each), default=MOST)
+    return settings.changed("octaves", count=max(1, min(most, MOST, 1 + round(steps))), smallest=0)
 
 
 def for_each_octave(value: T | Sequence[T], count: int, where: str) -> list[T]:

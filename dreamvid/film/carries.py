@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dreamvid.dream.timeline import Timeline
 from dreamvid.film.entering import Entering
+from dreamvid.film.returning import returned
 from dreamvid.film.sources import Moment
 from dreamvid.film.tone import anchored, share_of, tone_of
 from dreamvid.film.travelling import Travelling
@@ -36,6 +37,8 @@ class Situation:
     previous: Frame | None
     """The dream before it, exactly as it was written; None for the first."""
     seed: int = 0
+    read: Callable[[int], Frame] | None = None
+    """Gives an earlier dream by its index; None: only the last one is there."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Start:
 Carry = Callable[[Situation], Start]
 Independent = Callable[[Mapping[str, Any]], bool]
 """From all of a carry's options to whether its frames are independent."""
+Forgets = Literal["never", "cuts", "always"]
+"""Where a frame does not depend on the dream before it: nowhere, at cuts, or everywhere."""
 AnyCarry = TypeVar("AnyCarry", bound=Callable[..., Start])
 
 
@@ -65,7 +70,7 @@ class Carries(Registry):
 
     def __init__(self) -> None:
         super().__init__("carry", positional=("situation",), reserved=("name",))
-        self.facts: dict[str, tuple[bool, Independent]] = {}
+        self.facts: dict[str, tuple[bool, Independent, Forgets]] = {}
 
     @overload
     def register(self, function: AnyCarry, /) -> AnyCarry: ...
@@ -77,6 +82,7 @@ class Carries(Registry):
         *,
         needs_flow: bool = False,
         independent: bool | Independent = False,
+        forgets: Forgets = "never",
     ) -> Callable[[AnyCarry], AnyCarry]: ...
     def register(
         self,
@@ -85,6 +91,7 @@ class Carries(Registry):
         *,
         needs_flow: bool = False,
         independent: bool | Independent = False,
+        forgets: Forgets = "never",
     ) -> Any:
         """Make a carry known by its own name; a decorator, with or without arguments.
 
@@ -93,6 +100,8 @@ class Carries(Registry):
             needs_flow: whether it looks at ``situation.moment.correspondence``, which takes time.
             independent: whether it never looks at the dream before and draws alike for all
                 frames, so that several are dreamed at once; it may depend on the options.
+            forgets: where it starts without the dream before, so that a film may be dreamed in
+                parts: never, at cuts, or always.
 
         Raises:
             SettingsError: It cannot be registered, and why.
@@ -101,7 +110,7 @@ class Carries(Registry):
         def registered(carry: Callable[..., Start]) -> Callable[..., Start]:
             super(Carries, self).register(carry)
             told = independent if callable(independent) else lambda options: bool(independent)
-            self.facts[carry.__name__] = (needs_flow, told)
+            self.facts[carry.__name__] = (needs_flow, told, forgets)
             return carry
 
         return registered if function is None else registered(function)
@@ -110,11 +119,21 @@ class Carries(Registry):
         """Whether the carry that a section ``carry`` names looks at the optical flow."""
         return self.facts[self[settings["name"]].__name__][0]
 
+    def memory(self, settings: Mapping[str, Any]) -> float:
+        """The seconds for which the carry that a section ``carry`` names remembers frames."""
+        option = parameters(self[settings["name"]]).get("memory")
+        return settings.get("memory", option.default) if option else 0
+
     def independent(self, settings: Mapping[str, Any]) -> bool:
         """Whether frames can be dreamed at once with the carry that a section ``carry`` names."""
         carry = self[settings["name"]]
         options = {name: option.default for name, option in parameters(carry).items()}
         return self.facts[carry.__name__][1]({**options, **settings})
+
+    def forgets(self, settings: Mapping[str, Any]) -> Forgets:
+        """Where the carry that a section ``carry`` names starts without the dream before."""
+        told = self.facts[self[settings["name"]].__name__][2]
+        return "always" if self.independent(settings) else told
 
 
 carries = Carries()
@@ -210,11 +229,18 @@ def traced_back(
     return points
 
 
-@carries.register(needs_flow=True)
+@carries.register(needs_flow=True, forgets="cuts")
 def flow(
-    situation: Situation, *, damping: Share = 0.9, jitter: Literal["held", "free"] = "held"
+    situation: Situation,
+    *,
+    damping: Share = 0.9,
+    jitter: Literal["held", "free"] = "held",
+    memory: Annotated[float, Within(0, 60)] = 0.0,
 ) -> Start:
-    """What was dreamed follows what it grew on, fading by `damping` a frame as it grows anew."""
+    """What was dreamed follows what it grew on, fading by `damping` a frame as it grows anew.
+
+    What goes out of sight and comes back within `memory` seconds gets its dream back; 0: never.
+    """
     draw = 0 if jitter == "held" else situation.index
     moment, link = situation.moment, situation.moment.correspondence
     if situation.previous is None or moment.earlier is None or link is None or link.cut:
@@ -222,8 +248,14 @@ def flow(
     # The detail alone is carried: the new frame keeps its own light, and what the dream adds
     # cannot pile up, since each frame loses as much of it as the next dream brings.
     detail = moved(situation.previous - moment.earlier, link.flow)
-    start = (moment.frame + damping * link.trust * detail).clamp(0, 1)
-    return Start(start, later=True, fresh=link.fresh, draw=draw)
+    fresh, carried = link.fresh, damping * link.trust * detail
+    found = returned(moment, situation.index, situation.read) if memory and situation.read else None
+    if found:
+        given, share = found
+        carried = torch.lerp(carried, damping * given, share)
+        fresh = (fresh - share.to(fresh.device)).clamp_min(0)
+    start = (moment.frame + carried).clamp(0, 1)
+    return Start(start, later=True, fresh=fresh, draw=draw)
 
 
 @carries.register
@@ -247,7 +279,7 @@ def blend(
     return Start(start, draw=situation.index)
 
 
-@carries.register(needs_flow=True)
+@carries.register(needs_flow=True, forgets="cuts")
 def stillness(
     situation: Situation,
     *,
@@ -267,7 +299,7 @@ def stillness(
     return Start(start, later=True, lift=still)
 
 
-@carries.register(independent=lambda options: options["jitter"] == "held")
+@carries.register(independent=lambda options: options["jitter"] == "held", forgets="always")
 def none(situation: Situation, *, jitter: Literal["held", "free"] = "held") -> Start:
     """Every frame for itself; those of held jitter are dreamed several at once."""
     return Start(situation.moment.frame, draw=0 if jitter == "held" else situation.index)

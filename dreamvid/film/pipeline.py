@@ -48,6 +48,9 @@ class Recurrence:
     period: int | None = None
     """Frames after which the settings begin anew, for loops."""
 
+    read: Callable[[int], Frame] | None = None
+    """Gives an earlier dream by its index, as it was written."""
+
     def time(self, index: int) -> int:
         """The frame at which the settings of the frame `index` are read."""
         return index % self.period if self.period else index
@@ -66,7 +69,7 @@ def dreamed(
     """
     moments = islice(film.source.moments(start), 0, None, stride)
     for index, moment in zip(count(start, stride), moments, strict=False):
-        situation = Situation(index, moment, previous, film.seed)
+        situation = Situation(index, moment, previous, film.seed, film.read)
         begin = film.carry(situation)
         key = (film.seed, begin.draw)
         starts, time = checked(begin.frame)[None], film.time(index)

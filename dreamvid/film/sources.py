@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import count, islice, repeat
 from typing import Protocol, TypeVar
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dreamvid.film.memory import Memory, Past
 from dreamvid.frames import Frame, from_pixels
 from dreamvid.machine.devices import arriving
 from dreamvid.machine.threads import cores, yielding
@@ -36,6 +38,8 @@ class Moment:
     """How it follows from the frame before it, where a source tells."""
     mask: Tensor | None = None
     """(H, W), 1 where it is to dream and 0 where it stays; None is everywhere."""
+    past: tuple[Past, ...] = ()
+    """Earlier frames of its shot, as far as any are remembered, the oldest first."""
 
 
 class FrameSource(Protocol):
@@ -74,6 +78,8 @@ class FilmSource:
             one holds on.
         follows: whether the first mask is moved along with what it lies on instead.
         here: whether the flow is found on the processor, whatever the device.
+        memory: for how many frames some are remembered; 0: none.
+        rate: frames a second, for what is remembered.
     """
 
     def __init__(
@@ -86,7 +92,10 @@ class FilmSource:
         masks: Opened | None = None,
         follows: bool = False,
         here: bool = True,
+        memory: int = 0,
+        rate: Fraction = Fraction(30),
     ) -> None:
+        self.memory, self.rate = memory, rate
         self.here = here
         self.opened = opened
         self.device = device
@@ -103,18 +112,19 @@ class FilmSource:
     def _moments(self, start: int) -> Iterator[Callable[[], Moment]]:
         """What gives each moment, once it is on the device."""
         # A mask that follows the film is known only from the film's beginning on.
-        first = 0 if self.masks and self.follows else max(0, start - 1)
+        first = 0 if self.masks and self.follows else max(0, start - 1 - self.memory)
         masks = islice(held(self.masks) if self.masks else repeat(None), first, None)
         earlier: Frame | None = None
         mask: Tensor | None = None
+        memory = Memory(self.memory, self.rate)
         for index, (frame, link) in enumerate(self._followed(first), first):
-            drawn = next(masks)
+            drawn, past = next(masks), memory(index, frame, link is not None and link.cut)
             if self.follows and mask is not None and link is not None and not link.cut:
                 mask = moved(mask[None], link.flow.cpu())[0].clamp(0, 1)
             else:
                 mask = drawn
             if index >= start:
-                yield _arriving(self.device, frame, earlier, link, mask)
+                yield _arriving(self.device, frame, earlier, link, mask, past)
             earlier = frame
 
     def _followed(self, first: int) -> Iterator[tuple[Frame, Correspondence | None]]:
@@ -159,6 +169,7 @@ def _arriving(
     earlier: Frame | None,
     link: Correspondence | None,
     mask: Tensor | None,
+    past: tuple[Past, ...],
 ) -> Callable[[], Moment]:
     """Begin to bring a moment to `device`; what this gives is the moment there."""
     flow, trust = (link.flow, link.trust) if link else (None, None)
@@ -172,7 +183,7 @@ def _arriving(
         )
         found = link and replace(link, flow=flow, trust=trust)
         assert frame is not None
-        return Moment(frame, earlier, found, mask)
+        return Moment(frame, earlier, found, mask, past)
 
     return moment
 

@@ -1,5 +1,6 @@
 """Which flags each command takes, and those that are there only."""
 
+from dreamvid.flags.farm import FARM
 from dreamvid.flags.table import FLAGS, Flag
 
 OWN: dict[str, Flag] = {
@@ -186,6 +187,7 @@ OWN: dict[str, Flag] = {
     ),
     "train.seed": Flag("Random seed.", "N", "recipe.seed", "number", "0"),
     "train.resume": Flag("Go on where it stopped, with its settings.", kind="switch"),
+    **FARM,
     "studio.port": Flag(
         "Where on this machine the page is; 0 is any that is free.",
         "N",
@@ -243,11 +245,11 @@ OWN: dict[str, Flag] = {
 _LENGTH = "frames seconds fps size fit"
 _DREAM = (
     "preset of space strength dream layer octaves iterations network weights config assign plugins "
-    "seed "
-    "device precision"
+    "seed device precision"
 )
 _MUSIC = "audio audio_offset bpm beat_offset flashes"
 _RUN = "min_free job overwrite tidy quiet"
+_PLAN = "silence format quiet"
 COMMANDS: dict[str, str] = {
     "zoom": f"out at {_LENGTH} {_MUSIC} fade_in fade_out motion speed mask keep_color {_DREAM} "
     f"background depth cadence anchor preview {_RUN}",
@@ -257,6 +259,17 @@ COMMANDS: dict[str, str] = {
     f"cadence anchor preview {_RUN}",
     "image": f"out at size fit mask keep_color {_DREAM} background keep_alpha depth batch log "
     "overwrite quiet",
+    "plan video": f"out result per_unit chunks start end {_LENGTH} {_MUSIC} fade_in fade_out carry "
+    f"flow bars mask keep_color strict sound_track {_DREAM} background depth min_free {_PLAN}",
+    "plan image": f"out per_unit size fit mask keep_color {_DREAM} background keep_alpha depth "
+    f"batch {_PLAN}",
+    "plan zoom": f"out result at {_LENGTH} {_MUSIC} fade_in fade_out motion speed mask keep_color "
+    f"{_DREAM} background depth cadence anchor min_free {_PLAN}",
+    "plan loop": f"out result at {_LENGTH} {_MUSIC} motion speed mask keep_color {_DREAM} "
+    f"background depth cadence anchor min_free {_PLAN}",
+    "plan sweep": f"out {_PLAN}",
+    "farm": "address workers retry quiet",
+    "work": "unit retry quiet",
     "live": "to size fps frames record every presets osc port midi learn preset strength dream "
     "layer octaves iterations carry network weights config assign plugins device precision "
     "overwrite quiet",
@@ -273,7 +286,7 @@ COMMANDS: dict[str, str] = {
     "network weights config assign plugins seed device precision overwrite quiet",
     "explain": f"out size {_DREAM} overwrite quiet",
     "listen": "out fps audio_offset bpm beat_offset preview preset motion assign overwrite quiet",
-    "measure": "loop out start flow layer network weights assign plugins device precision "
+    "measure": "loop joint out start flow layer network weights assign plugins device precision "
     "overwrite quiet",
     "weights list": "",
     "weights fetch": "offline",
@@ -299,4 +312,9 @@ COMMAND_LINE = ("assign", "quiet")
 
 def flags_of(command: str) -> dict[str, Flag]:
     """The flags of a command by name, in order."""
-    return {name: OWN.get(f"{command}.{name}") or FLAGS[name] for name in COMMANDS[command].split()}
+    # What is planned takes the flags of what is made.
+    made = command.removeprefix("plan ")
+    return {
+        name: OWN.get(f"{command}.{name}") or OWN.get(f"{made}.{name}") or FLAGS[name]
+        for name in COMMANDS[command].split()
+    }

@@ -263,6 +263,32 @@ FLAGS: dict[str, Flag] = {
     "job": Flag("The job folder.", "DIR", kind="file", unset="OUT.dream"),
     "overwrite": Flag("Replace what is there.", kind="switch"),
     "tidy": Flag("Remove the job once the film is whole.", kind="switch"),
+    # The plan for many machines.
+    "result": Flag(
+        "The film's name in DIR/results; the suffix chooses the format.",
+        "NAME",
+        unset="as without a plan",
+    ),
+    "per_unit": Flag(
+        "Frames that a unit has at least, where there are cuts; of a folder, its pictures.",
+        "N",
+        kind="whole",
+        least=1,
+        unset="100 frames; of a folder, a 64th of its pictures",
+    ),
+    "silence": Flag(
+        "Seconds after which a silent worker has lost its unit.",
+        "S",
+        kind="whole",
+        default=300,
+        least=1,
+    ),
+    "format": Flag(
+        "Write it for a scheduler too: shell, slurm or openjd; repeatable.",
+        "KIND",
+        unset="none",
+        several=True,
+    ),
     "quiet": Flag(
         "Print only errors, and where the result is.", kind="switch", names=("-q", "--quiet")
     ),

@@ -19,6 +19,7 @@ from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.moving import at_home
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
+from dreamvid.jobs.shots import must_be_whole
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media import encoders
 from dreamvid.media.film_writing import encode_film
@@ -107,6 +108,8 @@ def edited(
         MediaError: the film cannot be written there, or there is no sound in `edit.audio`.
     """
     progress = progress or Silence()
+    for job in jobs:
+        must_be_whole(job.folder, job.manifest.source)
     jobs = [at_home(job, progress.say) for job in jobs]
     own = [job.manifest.out for job in jobs if not encoders.is_pipe(job.manifest.out)]
     if out is None or out.absolute() in own:

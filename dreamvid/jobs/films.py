@@ -11,6 +11,7 @@ from dreamvid.errors import SettingsError
 from dreamvid.film import loops
 from dreamvid.film.carries import carry_for
 from dreamvid.film.living import living
+from dreamvid.film.wandering import wandering
 from dreamvid.frames import Size, quantised, size_of
 from dreamvid.jobs import logs, previews, stills
 from dreamvid.jobs.configs import read_config
@@ -135,9 +136,10 @@ def zoom(
         dreamer or dreamer_for(settings), size, size_of(picture), progress.say
     )
     start = quantised(fitted_to(picture, size, settings), settings.film.depth)
+    dreamer = wandering(dreamer, start)
     lively = living(dreamer.settings, dreamer, start)
     if lively != dreamer.settings:
-        progress.say("nothing moves, so the dream changes instead; --set loop.breath=0 keeps it")
+        progress.say("nothing moves, so old dreams make room; --set loop.breath=0 keeps them")
         dreamer = dreamer_for(lively, net=dreamer.network)
     return make(
         Request(
@@ -190,17 +192,15 @@ def loop(
     size = settings.film.pixels
     source = {"path": "", "sha256": "", "frames": str(settings.film.length), **heard}
     if seed is not None:
-        source |= {
-            "path": str(seed.absolute()),
-            "sha256": media.content_hash(seed),
-            **known_place(at),
-        }
+        hashed = media.content_hash(seed)
+        source |= {"path": str(seed.absolute()), "sha256": hashed, **known_place(at)}
     settings, source = settled_depth(*settled_mask(settings, source), shape)
     dreamer = with_fitting_octaves(dreamer_for(settings), size, shape, progress.say)
     if picture is None:
         start = loops.cloud(size, (settings.film.seed, 0), loops.AROUND_NOISE)
     else:
         start = fitted_to(picture, size, settings)
+    dreamer = wandering(dreamer, start, closes=True)
     return make(
         Request(
             kind="loop",

@@ -20,8 +20,8 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -33,6 +33,7 @@ from dreamvid.frames import Frame, to_pixels
 from dreamvid.jobs import music
 from dreamvid.jobs.journal import Journal
 from dreamvid.jobs.manifest import FORMAT, Manifest
+from dreamvid.jobs.shots import first_of
 from dreamvid.machine.hashing import file_hash
 from dreamvid.media import (
     atomic_write,
@@ -42,6 +43,7 @@ from dreamvid.media import (
     storage_checked,
     write_picture,
 )
+from dreamvid.media.atomic import temporary_for
 from dreamvid.media.locking import LOCK, locked
 from dreamvid.settings import changes
 
@@ -152,11 +154,9 @@ class Job:
         settings = music.kept(job.music, manifest.settings, manifest.source)
         return cls(folder, replace(manifest, settings=settings))
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the job alone, or raise `JobLockedError`."""
-        with locked(self.folder):
-            yield
+        return locked(self.folder)
 
     def must_fit(self, manifest: Manifest) -> None:
         """Raise `ResumeError`, with the differences, where `manifest` would paint otherwise."""
@@ -189,22 +189,22 @@ class Job:
         return self.frames / f"{index:06d}.png"
 
     def finished(self) -> int:
-        """How many frames from the first on are whole. Changes nothing."""
-        entries = self.journal.entries()
-        count = 0
+        """The first frame that is not whole, all before it being so. Changes nothing."""
+        entries, count = self.journal.entries(), first_of(self.manifest.source)
         while count in entries and _hash(self.frame_path(count)) == entries[count]["sha256"]:
             count += 1
         return count
 
     def trim(self, count: int) -> None:
-        """Remove what lies past the first `count` frames: torn or stale frames and lines."""
+        """Remove what lies from frame `count` on: torn or stale frames and lines."""
         entries = self.journal.entries()
         with storage_checked(self.folder):
             for path in self.frames.iterdir():
                 stale = re.fullmatch(r"\d{6,}\.png", path.name) and int(path.stem) >= count
-                if stale or re.fullmatch(r"\.\d{6,}\.png\.part", path.name):
+                if stale or re.fullmatch(r"\.\d{6,}\.png(\.\w+)?\.part", path.name):
                     path.unlink()
-            self.journal.keep(entries[index] for index in range(count))
+            whole = range(first_of(self.manifest.source), count)
+            self.journal.keep(entries[index] for index in whole)
 
     def write(self, index: int, frame: Frame, notes: Mapping[str, Any]) -> None:
         """Publish a frame and note it."""
@@ -227,7 +227,7 @@ class Job:
     def show(self, index: int) -> None:
         """Make ``latest.png`` this finished frame, whole at every moment."""
         frame = self.frame_path(index)
-        part = self.latest.with_name(f".{self.latest.name}.part")
+        part = temporary_for(self.latest)
         with storage_checked(self.folder):
             part.unlink(missing_ok=True)
             try:

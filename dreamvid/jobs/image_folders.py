@@ -76,23 +76,18 @@ def image_folder(
         ResumeError: `out` was made with other settings.
     """
     progress = progress or Silence()
-    paths = _pictures(source, progress.say)
+    paths = pictures_in(source, progress.say)
     _check_place(source, out, overwrite)
     if log:
         logs.check_log(out, overwrite=True)
-    check_schedules(settings)
-    check_picture_mask(settings)
-    settings = settings.changed("network", weights=absolute_weights(settings.network))
-    space = moved_files(settings.space, lambda where, path: path.absolute())
-    settings = replace(settings, objective=absolute(settings.objective), space=space)
-    settings = absolute_turbo(settings)
+    settings = settled_pictures(settings)
     dreamer = dreamer_for(settings)
-    work = _Work(out, settings, dreamer, batch, log, progress)
+    work = Work(out, settings, dreamer, batch, log, progress)
     with media.storage_checked(out):
         (out / STATE).mkdir(parents=True, exist_ok=True)
     with stoppable(out, "the same command again"), locked(out / STATE):
         work.begin(overwrite)
-        names = _names(paths, settings)
+        names = names_of(paths, settings)
         lacking = [
             (name, path) for name, path in names.items() if overwrite or not work.has(name, path)
         ]
@@ -106,7 +101,20 @@ def image_folder(
     return out
 
 
-class _Work:
+def settled_pictures(settings: Settings) -> Settings:
+    """Settings in which nothing is left to the place where a command was given.
+
+    Raises:
+        SettingsError: a value is not allowed.
+    """
+    check_schedules(settings)
+    check_picture_mask(settings)
+    settings = settings.changed("network", weights=absolute_weights(settings.network))
+    space = moved_files(settings.space, lambda where, path: path.absolute())
+    return absolute_turbo(replace(settings, objective=absolute(settings.objective), space=space))
+
+
+class Work:
     """One run over a folder: what is there, what is bad, what was dreamed."""
 
     def __init__(
@@ -234,7 +242,7 @@ class _Work:
         return self.batch or self.dreamer.together(size)
 
 
-def _pictures(folder: Path, say: Callable[[str], None]) -> list[Path]:
+def pictures_in(folder: Path, say: Callable[[str], None]) -> list[Path]:
     """The pictures in a folder, by what is in the files and not by their names."""
     try:
         files = sorted(
@@ -252,7 +260,7 @@ def _pictures(folder: Path, say: Callable[[str], None]) -> list[Path]:
     return found
 
 
-def _names(paths: Sequence[Path], settings: Settings) -> dict[str, Path]:
+def names_of(paths: Sequence[Path], settings: Settings) -> dict[str, Path]:
     """Pictures by what their dreams are called: their own name, or PNGs where that cannot be."""
     depth = settings.film.depth
     alpha = settings.picture.keep_alpha or settings.space.get("alpha")

@@ -23,25 +23,21 @@ from dreamvid.film.carries import (
     refreshing,
     traced_back,
 )
-from dreamvid.film.fading import Undreamed, falling
-from dreamvid.film.finishing import (
-    check_picture_mask,
-    finish_for,
-    finished_between,
-    in_turn,
-)
+from dreamvid.film.fading import Undreamed
+from dreamvid.film.finishing import check_picture_mask, finish_for, finished_between, in_turn
 from dreamvid.film.flashes import calm_for
 from dreamvid.film.footage import film_frames, is_picture, masks_of
 from dreamvid.film.interpolating import Filling
 from dreamvid.film.pipeline import Finish
 from dreamvid.film.seams import CLOSED, Seam, loop_seam
-from dreamvid.film.sources import FilmSource, FrameSource, StillSource
-from dreamvid.frames import Flow, Frame, from_pixels, size_of
+from dreamvid.film.sources import FilmSource, FrameSource, Opened, StillSource
+from dreamvid.frames import Flow, Frame, size_of
 from dreamvid.jobs.fillings import by_flow, by_own_motion
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.inputs import input_extras, input_sound
 from dreamvid.jobs.music import sound_of
 from dreamvid.jobs.unchanged import must_be_what_it_was, travelling, with_mask
+from dreamvid.jobs.undreamed import film_undreamed, still_undreamed
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for, works_here
 from dreamvid.motion.warp import grid
@@ -140,23 +136,6 @@ def _zoom(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts
     )
 
 
-def _still_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
-    return falling(job.read_source(), Timeline(settings).motion, settings.film.rate)
-
-
-def _film_undreamed(job: Job, settings: Settings, say: Say) -> Undreamed:
-    source, film = job.manifest.source, settings.film
-    path, first = Path(source["path"]), int(source["first"])
-    must_be_what_it_was(path, source["sha256"])
-    known = media.probe(path, film.rate)
-
-    def undreamed(start: int, ending: bool) -> Iterator[Frame]:
-        frames = film_frames(path, known, film.pixels, film.rate, first + start, say=say)
-        return (from_pixels(pixels, torch.device("cpu")) for pixels in frames)
-
-    return undreamed
-
-
 def _loop(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A still, or noise, that moves and comes back."""
     film, timeline, period = settings.film, Timeline(settings), settings.film.length
@@ -220,6 +199,29 @@ def _last_turn(done: int, period: int) -> tuple[range, int]:
     return range((turns - 1) * period, turns * period) if turns > 1 else range(done), 2 * period
 
 
+def opened_film(source: Mapping[str, str], settings: Settings, say: Say) -> Opened:
+    """The frames of the film that a job dreams over, from any of them on."""
+    path, film = Path(source["path"]), settings.film
+    known = media.probe(path, film.rate)
+    background = media.colour_of(settings.picture.background)
+
+    def opened(start: int) -> Iterator[np.ndarray]:
+        return film_frames(
+            path,
+            known,
+            film.pixels,
+            film.rate,
+            int(source["first"]) + start,
+            fit=film.fit,
+            padding=film.padding,
+            strict=settings.video.strict,
+            background=background,
+            say=say,
+        )
+
+    return opened
+
+
 def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A film, dreamed over."""
     source = job.manifest.source
@@ -232,23 +234,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None:
             must_be_what_it_was(file, source[told])
-    film, background = media.probe(path, rate), media.colour_of(settings.picture.background)
-    first = int(source["first"])
-
-    def opened(start: int) -> Iterator[np.ndarray]:
-        return film_frames(
-            path,
-            film,
-            size,
-            rate,
-            first + start,
-            fit=settings.film.fit,
-            padding=settings.film.padding,
-            strict=settings.video.strict,
-            background=background,
-            say=say,
-        )
-
+    first, opened = int(source["first"]), opened_film(source, settings, say)
     mask = settings.video.mask
     masks = None if mask is None else masks_of(mask, size, rate, first, settings.film.fit)
     follows = mask is not None and settings.video.mask_follows and is_picture(mask)
@@ -261,6 +247,8 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         masks=masks,
         follows=follows,
         here=works_here(settings.flow),
+        memory=round(carries.memory(settings.carry) * rate),
+        rate=rate,
     )
     bars = Bars.from_text(source["bars"]) if "bars" in source else None
     calm = calm_for(settings, job.read)
@@ -304,7 +292,7 @@ def _recorded(job: Job, *_: object) -> Any:
 
 KINDS = {
     "live": Kind(_recorded, complete=_recorded, length_is_fixed=True),
-    "zoom": Kind(_zoom, check=_check_zoom, undreamed=_still_undreamed),
+    "zoom": Kind(_zoom, check=_check_zoom, undreamed=still_undreamed),
     "loop": Kind(
         _loop,
         check=_check_loop,
@@ -319,7 +307,7 @@ KINDS = {
         check=_check_video,
         sound=input_sound,
         extras=input_extras,
-        undreamed=_film_undreamed,
-        filling=lambda job: by_flow(job, _film_undreamed(job, job.manifest.settings, _silent)),
+        undreamed=film_undreamed,
+        filling=lambda job: by_flow(job, film_undreamed(job, job.manifest.settings, _silent)),
     ),
 }

@@ -11,6 +11,7 @@ from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Job, Manifest
 from dreamvid.jobs.music import moved_files
 from dreamvid.jobs.provenance import load_plugins
+from dreamvid.jobs.unchanged import known_hash
 from dreamvid.networks import moved_weights
 from dreamvid.objectives import moved_pictures
 from dreamvid.settings import plugin_loading
@@ -137,7 +138,7 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _hash_of(path: Path) -> str | None:
     try:
-        return media.content_hash(path)
+        return known_hash(path)
     except (OSError, MediaError):
         return None
 

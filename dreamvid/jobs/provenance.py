@@ -15,9 +15,13 @@ from dreamvid.dream.dreamer import Dreamer
 from dreamvid.dream.turbo.adding import TURBO
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.jobs.folder import Manifest
+from dreamvid.machine.devices import device_for
 from dreamvid.media import encoders
 from dreamvid.networks.base import Network
 from dreamvid.settings import Settings, changes, plugin_loading, settled
+
+PRECISIONS = {"float64": "fp64", "float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+"""What a job records as its precision, as `machine.precision` has it."""
 
 
 def described(kind: str, settings: Settings) -> str:
@@ -59,10 +63,14 @@ def _numbered(film: Path) -> list[Path]:
     return media.of_pattern(film) if encoders.is_sequence_of_pictures(film) else []
 
 
+def _device_name(device: torch.device) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return f"{device.type} {name}"
+
+
 def this_machine(net: Network) -> dict[str, Any]:
     """What must be the same for a resumed job to equal an unbroken one byte for byte."""
     device = net.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     libraries = {}
     if device.type == "cuda":
         libraries = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
@@ -71,11 +79,21 @@ def this_machine(net: Network) -> dict[str, Any]:
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "ffmpeg": imageio_ffmpeg.__version__,
-        "device": f"{device.type} {name}",
+        "device": _device_name(device),
         "precision": str(net.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         **libraries,
     }
+
+
+def as_begun(settings: Settings, manifest: Manifest) -> Settings:
+    """Settings in the precision that ``auto`` took when the job was begun, on the same device."""
+    begun = manifest.machine.get("precision", "")
+    device = device_for(settings.machine.device)
+    same = manifest.machine.get("device") == _device_name(device)
+    if settings.machine.precision != "auto" or begun not in PRECISIONS or not same:
+        return settings
+    return settings.changed("machine", precision=PRECISIONS[begun])
 
 
 def load_plugins(manifest: Manifest) -> None:

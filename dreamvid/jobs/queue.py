@@ -27,7 +27,7 @@ from dreamvid.jobs.making import Request, made
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import frames_of_job
 from dreamvid.registry import did_you_mean
-from dreamvid.settings import FILMS, Settings, assigned, flagged, laid_over, must_take_effect
+from dreamvid.settings import Settings, assigned, flagged, laid_over, must_take_effect
 
 ARGUMENTS = {"zoom": "seed", "loop": "seed", "video": "input"}
 """What the argument of each command is called."""
@@ -121,9 +121,9 @@ def entries(jobs: list[dict[str, Any]]) -> tuple[list[Entry], list[str]]:
     found, faults, taken = [], [], {}
     for number, job in enumerate(jobs, 1):
         try:
-            told = _told(job)
-            faults += [f"job {number}: {fault}" for fault in _unknown(told, job)]
-            entry = _entry(number, told, taken)
+            told = told_of(job)
+            faults += [f"job {number}: {fault}" for fault in unknown_in(told, job)]
+            entry = entry_of(number, told, taken)
         except DreamvidError as error:
             faults.append(f"job {number}: {error}")
             continue
@@ -153,19 +153,26 @@ def checked(found: list[Entry], say: Callable[[str], None]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Told:
+class Told:
     """A job with its keys as the names of flags."""
 
     command: str
+    called: str
+    """What its argument is called."""
     argument: Any
     flags: dict[str, Any]
     unknown: list[str]
 
 
-def _told(job: Mapping[str, Any]) -> _Told:
+def told_of(job: Mapping[str, Any], arguments: Mapping[str, str] = ARGUMENTS) -> Told:
+    """A job as it is written, by the names of flags; `arguments` are those of its commands.
+
+    Raises:
+        SettingsError: there is no such command.
+    """
     command = job.get("command")
-    if command not in ARGUMENTS:
-        wanted = f"wanted {', '.join(FILMS)}{did_you_mean(str(command), FILMS)}"
+    if not isinstance(command, str) or command not in arguments:
+        wanted = f"wanted {', '.join(arguments)}{did_you_mean(str(command), arguments)}"
         raise SettingsError(f"command: got {command!r}, {wanted}")
     names = {
         spelling.lstrip("-"): name
@@ -175,28 +182,33 @@ def _told(job: Mapping[str, Any]) -> _Told:
     flags, unknown = {}, []
     for key, value in job.items():
         name = names.get(key.lstrip("-").replace("_", "-"))
-        if key in ("command", ARGUMENTS[command]):
+        if key in ("command", arguments[command]):
             continue
         if name is None:
             unknown.append(key)
         else:
             flags[name] = value
-    return _Told(command, job.get(ARGUMENTS[command]), flags, unknown)
+    return Told(command, arguments[command], job.get(arguments[command]), flags, unknown)
 
 
-def _unknown(told: _Told, job: Mapping[str, Any]) -> Iterator[str]:
+def unknown_in(told: Told, job: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the keys alone."""
-    known = [ARGUMENTS[told.command], *(name.replace("_", "-") for name in flags_of(told.command))]
+    known = [told.called, *(name.replace("_", "-") for name in flags_of(told.command))]
     for key in told.unknown:
         yield f"{told.command}: no key {key!r}{did_you_mean(key, known)}"
     for name in told.flags.keys() & UNTAKEN:
         yield f"{name}: a list takes no such key: {UNTAKEN[name]}"
 
 
-def _entry(number: int, told: _Told, taken: Mapping[Path, int]) -> Entry:
+def entry_of(number: int, told: Told, taken: Mapping[Path, int]) -> Entry:
+    """The film that a job asks for; its name is none of those that are `taken`.
+
+    Raises:
+        SettingsError: something is wrong with it.
+    """
     command, argument = told.command, told.argument
     flags = {name: value for name, value in told.flags.items() if name not in UNTAKEN}
-    called = ARGUMENTS[command]
+    called = told.called
     if argument is not None and not isinstance(argument, str):
         more = f"; for randomness write --seed = {argument!r}" if called == "seed" else ""
         raise SettingsError(f"{called}: got {argument!r}, wanted a path{more}")

@@ -11,6 +11,7 @@ from dreamvid.jobs.moving import at_home
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import frames_of_job
 from dreamvid.jobs.runs import Run
+from dreamvid.jobs.shots import must_be_whole
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media import encoders
 from dreamvid.settings import Tree
@@ -34,6 +35,7 @@ def resume(
     there instead. A job that has moved goes on where it lies, see `moving`; `source` is where its
     input film is now.
     """
+    must_be_whole(job.folder, job.manifest.source)
     progress = progress or Silence()
     job = at_home(job, progress.say, source)
     manifest = job.manifest
@@ -77,6 +79,7 @@ def encode(
     The job's own encoder options hold where the format is the same. A film of fewer frames than
     the job is to have never takes the name of the whole one.
     """
+    must_be_whole(job.folder, job.manifest.source)
     progress = progress or Silence()
     job = at_home(job, progress.say)
     manifest = job.manifest

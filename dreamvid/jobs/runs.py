@@ -28,7 +28,8 @@ from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import Kind, kind_of
 from dreamvid.jobs.music import must_be_the_same
 from dreamvid.jobs.progress import Progress
-from dreamvid.jobs.provenance import described, frames_of_job, must_be_same
+from dreamvid.jobs.provenance import as_begun, described, frames_of_job, must_be_same
+from dreamvid.jobs.shots import frames_of, plan_of
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.machine.devices import free_memory, leaving_pixels, peak_memory, synchronised
 from dreamvid.machine.threads import cores
@@ -94,6 +95,8 @@ class Run:
     def remedy(self) -> str:
         """The command that goes on with just this run."""
         manifest = self.job.manifest
+        if plan := plan_of(self.job.folder, manifest.source):
+            return f"`{shlex.join(['dreamvid', 'work', str(plan)])}`"
         now, begun = self.settings, manifest.settings
         encoding = (now.encode, now.film.fades) != (begun.encode, begun.film.fades)
         if self.out.absolute() != manifest.out or encoding:
@@ -124,34 +127,37 @@ class Run:
         say = self.progress.say
         with stoppable(self.job.folder, self.remedy, self.so_far), ExitStack() as stack:
             self._stack = stack
-            which = self.kind.complete(self.job, self.settings, self._dream, say)
+            which = self.kind.complete(self.job, self.settings, self.dream, say)
             made = self.beside and self.beside.film(len(which), say)
             return made or self.encode(which)
 
-    def _dream(self, total: int) -> int:
-        """Make those of the first `total` frames that are lacking; how many there are then."""
+    def dream(self, total: int) -> int:
+        """Make those of the first `total` frames that are lacking; how many there are then.
+
+        A job that makes only some of a film's frames makes those. Nothing is joined or encoded.
+        """
         job, film = self.job, self.settings.film
-        done = job.finished()
+        shot, done = frames_of(job.manifest.source, total), job.finished()
+        total = shot.stop
         if done >= total:
-            # It may have been killed just before this.
-            job.show(done - 1)
+            job.show(done - 1)  # it may have been killed just before this
             return total
         job.trim(done)
         self._begin_beside(done, total)
-        dreamer = self.dreamer = self.dreamer or dreamer_for(self.painting)
+        dreamer = self.dreamer or dreamer_for(as_begun(self.painting, job.manifest))
+        self.dreamer = dreamer
         must_be_same(job.manifest, dreamer, self.progress.say)
         must_be_the_same(job.manifest.settings, job.manifest.source)
         device = dreamer.network.device
         parts = self.kind.parts(job, self.painting, device, self.progress.say)
         least = bytes_from(self.settings.machine.min_free, "machine.min_free")
         must_have_room(job.folder, least, lambda: self.remedy)
-        self._tell_room(total - done, range(max(0, done - MEASURED), done), parts.bars)
+        self._tell_room(total - done, range(max(shot.start, done - MEASURED), done), parts.bars)
         self.progress.begin(done, total)
-        last = last_dream_before(done, film.cadence)
+        last = None if done == shot.start else last_dream_before(done, film.cadence)
         dreams = Inside(dreamer, parts.bars) if parts.bars else dreamer
-        recurrence = Recurrence(
-            parts.source, parts.carry, dreams, film.seed, film.depth, parts.finish, parts.period
-        )
+        rest = (parts.finish, parts.period, job.read)
+        recurrence = Recurrence(parts.source, parts.carry, dreams, film.seed, film.depth, *rest)
         together = dreamer.together(film.pixels) if parts.independent else 1
         if together > 1:
             made = dreamed_together(recurrence, together, done, total)
@@ -192,6 +198,8 @@ class Run:
 
     def _begin_beside(self, done: int, total: int) -> None:
         """Begin to encode the film, where it is a file that all frames go into as they come."""
+        if plan_of(self.job.folder, self.job.manifest.source):
+            return  # a part of a film, which is joined first
         encoding = encoders.encoding_for(self.out, self.settings.encode)
         if not self.kind.straight or encoders.is_pipe(self.out) or not encoding.arguments:
             return

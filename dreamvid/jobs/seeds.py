@@ -8,6 +8,7 @@ from dreamvid import media
 from dreamvid.errors import MediaError, ResumeError, SettingsError
 from dreamvid.frames import Frame
 from dreamvid.jobs.folder import Job
+from dreamvid.jobs.shots import first_of
 from dreamvid.sizes import film_seconds
 
 
@@ -84,7 +85,7 @@ def last_frame(folder: Path) -> Path:
     """The last finished frame of a job."""
     job = Job.open(folder)
     done = job.finished()
-    if not done:
+    if done == first_of(job.manifest.source):
         raise ResumeError(f"{folder}: has no finished frame yet; `dreamvid resume` it first")
     return job.frame_path(done - 1)
 

@@ -28,7 +28,7 @@ def with_mask(
 
 def must_be_what_it_was(file: Path, sha256: str) -> None:
     """Raise `ResumeError` where a file has another content than the job began with."""
-    if content_hash(file) != sha256:
+    if known_hash(file) != sha256:
         raise ResumeError(
             f"{file}: is not what the job began with; put it back, or start anew with --overwrite"
         )
@@ -43,3 +43,21 @@ def travelling(job: Job, timeline: Timeline) -> Travelling | None:
     if "depth_sha256" in job.manifest.source:
         must_be_what_it_was(Path(camera["depth"]), job.manifest.source["depth_sha256"])
     return Travelling(timeline.scene, settings.film.cadence, camera.get("dreams", "everywhere"))
+
+
+_known: dict[Path, tuple[tuple[int, int, int], str]] = {}
+
+
+def known_hash(path: Path) -> str:
+    """The content hash of an input, which is read again only where its file has changed since.
+
+    A film of many parts is opened once for each part, and may be large.
+    """
+    path = path.absolute()
+    if not path.is_file():
+        return content_hash(path)
+    facts = path.stat()
+    state = (facts.st_size, facts.st_mtime_ns, facts.st_ino)
+    if path not in _known or _known[path][0] != state:
+        _known[path] = (state, content_hash(path))
+    return _known[path][1]

@@ -14,6 +14,22 @@ STORAGE_ERRORS = {
     for name in ("ENOSPC", "EDQUOT", "EIO", "EFBIG", "EROFS", "EACCES", "EPERM", "ENAMETOOLONG")
     if hasattr(errno, name)
 }
+MARK = ""
+"""What the temporary names of this process have, so that no other writes into its files."""
+
+
+def mark(text: str) -> None:
+    """Give the temporary names of this process a mark of its own: letters and digits.
+
+    Machines that share a folder may come to write the same file; each then renames a whole one.
+    """
+    global MARK
+    MARK = f".{text}"
+
+
+def temporary_for(path: Path) -> Path:
+    """The temporary name beside `path`."""
+    return path.with_name(f".{path.name}{MARK}.part")
 
 
 @contextlib.contextmanager
@@ -28,7 +44,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         StorageError: the disk is full, read-only or broken, or the folder is gone.
     """
     path = path.absolute()
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = temporary_for(path)
     try:
         _removed(temporary)  # what an interrupted run left
         yield temporary

@@ -94,6 +94,8 @@ class Network(nn.Module):
     preprocessing: Preprocessing
     favourite: str
     """The layer that is dreamed of when none is asked for."""
+    tour: tuple[int, ...] = ()
+    """Channels of that layer in an order worth watching, where somebody has looked for one."""
     aliases: Mapping[str, str] = MappingProxyType({})
     """Other names that layers go by, in other programs or in short."""
     numbered: tuple[str, ...] | None = None

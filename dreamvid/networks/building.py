@@ -1,10 +1,13 @@
 """A network, ready to be dreamed: by name, with its weights, on its device, in its precision."""
 
+import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch.nn import functional as F
 
 from dreamvid.errors import SettingsError
 from dreamvid.networks.base import Network
@@ -106,7 +109,7 @@ def quick_precision(device: torch.device) -> Precision:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether `device` multiplies bfloat16 itself, rather than by conversion."""
+    """Whether `device` multiplies bfloat16 itself, and no slower than float32."""
     if device.type == "cuda":
         with torch.cuda.device(device):
             return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -114,4 +117,27 @@ def has_bfloat16(device: torch.device) -> bool:
         return False
     # Both queries are torch's own but not public, so that a later torch may lack them.
     queries = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, query, lambda: False)() for query in queries)
+    return any(getattr(torch.cpu, query, lambda: False)() for query in queries) and not _is_slow()
+
+
+@cache
+def _is_slow() -> bool:
+    """Whether the processor takes longer for a convolution in bfloat16 than in float32.
+
+    A processor may say that it has bfloat16 where libraries are held to older instructions. Then it
+    takes five times as long; it takes half as long otherwise. So no chance decides.
+    """
+    seconds = []
+    with torch.inference_mode():
+        for dtype in (torch.bfloat16, torch.float32):
+            x, weight = (
+                torch.ones(1, 64, 48, 64, dtype=dtype),
+                torch.ones(64, 64, 3, 3, dtype=dtype),
+            )
+            taken = []
+            for _ in range(4):
+                began = time.perf_counter()
+                F.conv2d(x, weight, padding=1)
+                taken.append(time.perf_counter() - began)
+            seconds.append(min(taken))
+    return seconds[0] > 1.5 * seconds[1]

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, layers_of
+from dreamvid.networks.convolutions import convolved, convolved_beside
 from dreamvid.networks.operations import halving_convolution, local_response, pooled
 from dreamvid.networks.registered import networks
 from dreamvid.networks.torchvision.imagenet import imagenet_classes
@@ -55,7 +56,6 @@ class GoogLeNet(Network):
 
     def __init__(self, classes: int | None = None) -> None:
         super().__init__()
-        self._merged: dict[str, tuple[Tensor, Tensor]] = {}
         """The weights and biases of convolutions that are done as one, until parameters change."""
         convolutions = {
             "conv1/7x7_s2": nn.Conv2d(3, 64, 7, stride=2, padding=3),
@@ -123,22 +123,11 @@ class GoogLeNet(Network):
         parts: list[Any] = [
             self.convolutions[prefix + name] for name in ("1x1", "3x3_reduce", "5x5_reduce")
         ]
-        merged = self._merged.get(prefix)
-        if merged is None:
-            with torch.inference_mode(False):
-                weight = torch.cat([part.weight for part in parts])
-                merged = weight, torch.cat([part.bias for part in parts])
-            if not weight.requires_grad:
-                self._merged[prefix] = merged
-        whole = F.relu_(F.conv2d(x, *merged))
-        return whole.split([len(part.weight) for part in parts], 1)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> "GoogLeNet":
-        self._merged.clear()
-        return super()._apply(fn, recurse)
+        return convolved_beside(parts, x, relu=True)
 
     def _convolved(self, name: str, x: Tensor) -> Tensor:
-        return F.relu_(self.convolutions[name](x))
+        convolution: Any = self.convolutions[name]
+        return convolved(convolution, x, relu=True)
 
 
 @networks.register(sources=SOURCES, sketch=GoogLeNet)

@@ -20,8 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dreamvid.networks import native
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, layers_of
+from dreamvid.networks.convolutions import convolved
 from dreamvid.networks.operations import halving_convolution, neighbours, pooled
 from dreamvid.networks.registered import networks
 from dreamvid.networks.weights import Source
@@ -78,6 +80,12 @@ def same_padded(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tens
 
 def local_response(x: Tensor) -> Tensor:
     """TensorFlow's x / (2 + 1e-4 · Σ x²)^0.5, the sum over five channels on either side."""
+    if native.serves(x):
+        return native.responded(x, RADIUS, BIAS, ALPHA, BETA, _local_response)
+    return _local_response(x)
+
+
+def _local_response(x: Tensor) -> Tensor:
     near = neighbours(x.shape[1], 2 * RADIUS + 1, x.dtype, x.device) * ALPHA
     return x * F.conv2d(x * x, near[:, :, None, None]).add(BIAS).rsqrt()
 
@@ -102,16 +110,16 @@ class Inception5h(Network):
         convolutions = {
             STEM: nn.Conv2d(3, 64, 7, stride=2),
             "conv2d1": nn.Conv2d(64, 64, 1),
-            "conv2d2": nn.Conv2d(64, 192, 3),
+            "conv2d2": nn.Conv2d(64, 192, 3, padding=1),
         }
         for block, widths in WIDTHS.items():
             inputs, one, reduce3, three, reduce5, five, projection = widths
             convolutions |= {
                 f"mixed{block}_1x1": nn.Conv2d(inputs, one, 1),
                 f"mixed{block}_3x3_bottleneck": nn.Conv2d(inputs, reduce3, 1),
-                f"mixed{block}_3x3": nn.Conv2d(reduce3, three, 3),
+                f"mixed{block}_3x3": nn.Conv2d(reduce3, three, 3, padding=1),
                 f"mixed{block}_5x5_bottleneck": nn.Conv2d(inputs, reduce5, 1),
-                f"mixed{block}_5x5": nn.Conv2d(reduce5, five, 5),
+                f"mixed{block}_5x5": nn.Conv2d(reduce5, five, 5, padding=2),
                 f"mixed{block}_pool_reduce": nn.Conv2d(inputs, projection, 1),
             }
         if heads:
@@ -165,7 +173,7 @@ class Inception5h(Network):
             before = (2 + x.shape[-2] % 2, 2 + x.shape[-1] % 2)
             x = halving_convolution(x, convolution.weight, convolution.bias, self.dtype, before)
         else:
-            x = convolution(same_padded(x, convolution.kernel_size[0], 1))
+            x = convolved(convolution, x)
         yield f"{name}_pre_relu", x
         yield name, (x := F.relu(x))
         return x

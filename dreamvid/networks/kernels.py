@@ -1,4 +1,4 @@
-"""Which kernels a dream on a GPU runs on: our own, where they agree with torch's, or torch's."""
+"""Which kernels a dream runs on: our own, where they agree with torch's, or torch's."""
 
 import importlib
 from typing import Any, Literal
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dreamvid.machine.remarks import say_once
-from dreamvid.networks import operations
+from dreamvid.networks import convolutions, native, operations
 
 Kernels = Literal["auto", "plain"]
 AGREEMENT = {torch.bfloat16: 2e-2, torch.float16: 5e-3}
@@ -20,9 +20,12 @@ EXACT = 1e-4
 def choose(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> str:
     """Have networks of `dtype` on `device` run on fused kernels, after a test; fused or plain.
 
-    Where the kernels cannot be built or do not agree, that is said, and torch's own are taken.
+    Where the kernels of a GPU cannot be built or do not agree, that is said, and torch's own are
+    taken. What a processor has, `absences` tells.
     """
     operations.fuse(None)
+    native.use(kernels != "plain")
+    convolutions.use(kernels != "plain")
     if kernels == "plain" or device.type != "cuda" or dtype == torch.float64:
         return "plain"
     try:
@@ -37,6 +40,13 @@ def choose(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> str:
         return "plain"
     operations.fuse(fused)
     return "fused"
+
+
+def absences(dtype: torch.dtype) -> list[str]:
+    """What a dream of `dtype` does in torch's own slower way on this processor, and why."""
+    reasons = {"pools and responses": native.absence(dtype)}
+    reasons["convolutions"] = convolutions.absence(dtype)
+    return [f"{what}: {reason}" for what, reason in reasons.items() if reason]
 
 
 def disagreement(fused: Any, device: torch.device, dtype: torch.dtype) -> str:

@@ -5,13 +5,15 @@ processor: there torch makes pooling's gradient on one core, starves on the thre
 first convolution, and walks through memory a dozen times for a local response normalisation.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
+
+from dreamvid.networks import native
 
 CACHED_VALUES = 2**20
 """How many values of an intermediate stay in a processor's cache until the next pass."""
@@ -50,13 +52,21 @@ def local_response(x: Tensor, size: int = 5, alpha: float | Tensor = 1e-4) -> Te
     Args:
         x: (N, C, h, w).
         size: odd; how many channels are neighbours.
-        alpha: as in Caffe, which divides it by `size`; a tensor of one number is never read back.
+        alpha: as in Caffe, which divides it by `size`; a tensor of one number is never read back
+            from a GPU.
     """
     if _fits(x):
         return _fused.local_response(x, size, alpha)
     if x.dtype == torch.float16:
         # Its squares are too large for it.
         return local_response(x.float(), size, alpha).to(x.dtype)
+    if native.serves(x):
+        plain = partial(_local_response, size=size, alpha=alpha)
+        return native.responded(x, size // 2, 1.0, float(alpha) / size, 0.75, plain)
+    return _local_response(x, size, alpha)
+
+
+def _local_response(x: Tensor, size: int, alpha: float | Tensor) -> Tensor:
     band = neighbours(x.shape[1], size, x.dtype, x.device) * (alpha / size)
     return _LocalResponse.apply(x, band)  # pyright: ignore[reportReturnType]
 
@@ -140,6 +150,8 @@ def pooled(x: Tensor, stride: int) -> Tensor:
     """
     if _fits(x):
         return _fused.pooled(x, stride)
+    if native.serves(x) and (stride == 1 or min(x.shape[-2:]) > 1):
+        return native.pooled(x, stride)
     rows = x.shape[-2] // stride // 4
     strips = min(torch.get_num_threads(), rows, x.numel() // STRIP_VALUES)
     # Putting the strips together costs what two of them gain, where numbers are larger.

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
+from dreamvid.networks.convolutions import convolved
 from dreamvid.networks.operations import halving_convolution, local_response, pooled
 from dreamvid.networks.registered import networks
 from dreamvid.networks.words import names as class_names
@@ -71,6 +72,13 @@ TEACHERS = {
 """The teacher's names of the layers, and those of TensorFlow's edition of the same network."""
 
 
+TOUR = (
+    *(25, 9, 61, 33, 2, 40, 63, 36, 27, 19, 26, 16, 45, 53, 21),
+    *(28, 58, 0, 48, 32, 17, 42, 62, 56, 46, 31, 24, 12, 3, 47),
+)
+"""Channels of 4c in the file that comes with dreamvid: a place, a thing and an animal in turn."""
+
+
 class Bottleneck(nn.Module):
     """A stage's reduce, 3x3 convolutions and expand; (N, inputs, h, w) to (N, channels, h, w)."""
 
@@ -85,10 +93,10 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Every depth of the bottleneck, expanded together."""
-        depths = [F.silu(self.reduce(x))]
+        depths = [F.silu(convolved(self.reduce, x))]
         for convolution in self.convolutions:
-            depths.append(F.silu(convolution(depths[-1])))
-        return F.relu_(self.expand(torch.cat(depths, 1)))
+            depths.append(F.silu(convolved(convolution, depths[-1])))
+        return convolved(self.expand, torch.cat(depths, 1), relu=True)
 
 
 class Stem(nn.Module):
@@ -102,7 +110,7 @@ class Stem(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, channels, H/4, W/4)."""
         dtype = next(self.mix.parameters()).dtype
-        mixed = self.mix(halving_convolution(x, self.basis.weight, None, dtype))
+        mixed = convolved(self.mix, halving_convolution(x, self.basis.weight, None, dtype))
         return F.relu_(pooled(mixed, 2))
 
 
@@ -134,10 +142,10 @@ class WordHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Every depth, expanded together."""
-        depths = [pooled(F.silu(self.reduce(x)), 2)]
+        depths = [pooled(F.silu(convolved(self.reduce, x)), 2)]
         for convolution in self.convolutions:
-            depths.append(F.silu(convolution(depths[-1])))
-        return self.expand(torch.cat(depths, 1))
+            depths.append(F.silu(convolved(convolution, depths[-1])))
+        return convolved(self.expand, torch.cat(depths, 1))
 
 
 class Pocket(Network):
@@ -179,6 +187,7 @@ class Pocket(Network):
             names = class_names()
             self.head, self.classes, self.class_count = HEAD, names, len(names)
             self.words = WordHead(stages[-1].channels, len(names))
+            self.tour = TOUR
 
     def without_head(self) -> "Pocket":
         """The same network as it was before it had class scores."""

@@ -40,6 +40,9 @@ class NetworkSettings:
     """Options of networks that have any: a table for each, by the network's name."""
     walk: tuple[str, ...] = ()
     """Selectors instead of `layers`: each frame dreams the next one, and then the first again."""
+    wander: Annotated[float, Within(0, 3600)] = 0.0
+    """Seconds from one channel to the next in a zoom or a loop, where no layers are asked for; 0:
+    all channels at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,9 @@ class OctaveSettings:
 
     count: Annotated[int, Within(1, 20)] = 4
     """How many sizes; more of them give larger shapes."""
+    smallest: Annotated[int, Within(0, 65536)] = 0
+    """About how many pixels the shorter side of the smallest size has. There are then as many sizes
+    as that takes, so that a small film and a large one show the same things; 0: `count` says."""
     scale: Annotated[float, Within(1.01, 8)] = 1.4
     """How much larger each size is than the one before; more gives larger shapes, fewer between."""
     sizes: Literal["cascaded", "rounded", "truncated"] = "cascaded"
@@ -140,8 +146,8 @@ class MachineSettings:
     """Of the network: bf16 is fastest where the device has it, fp16 on older NVIDIA GPUs. fp64 is
     for comparisons."""
     kernels: Literal["auto", "plain"] = "auto"
-    """On an NVIDIA GPU: auto runs on kernels of our own where they agree with torch's, plain never
-    does."""
+    """auto runs on kernels of our own where this machine can and they agree with torch's; plain
+    runs on torch's own."""
     threads: Annotated[int, Within(0, 1024)] = 0
     """Processor threads; 0 is as many as a picture's size is worth, at most one for each core."""
     tile: Annotated[int, Within(0, 65536)] = 0
@@ -208,6 +214,10 @@ class Settings:
                 del tree["film"][name]
         if isinstance(self.film.size, Size):
             tree["film"]["size"] = str(self.film.size)
+        if not self.network.wander:
+            del tree["network"]["wander"]
+        if not self.octaves.smallest:
+            del tree["octaves"]["smallest"]
         if self.ascent.strength == 1:
             del tree["ascent"]["strength"]
         if self.film.speed == 1:

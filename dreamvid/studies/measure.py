@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from dreamvid import media
 from dreamvid.dream.dreamer import dreamer_for
-from dreamvid.errors import MediaError
+from dreamvid.errors import MediaError, SettingsError
 from dreamvid.film.compositing import luma_of
 from dreamvid.film.flashes import FlashCounter, luminance_of
 from dreamvid.film.footage import film_frames
@@ -199,6 +199,24 @@ def summary(measures: list[Measures]) -> dict[str, float | None]:
         mean = max if name == "flashes" else statistics.fmean
         means[name] = mean(values) if values else None
     return means
+
+
+def joint(measures: list[Measures], place: int) -> str:
+    """How the film goes on at the frame `place`, beside all its other changes, in a line.
+
+    Raises:
+        SettingsError: there is no such frame, or none before it.
+    """
+    errors = {each.frame: each.warping_error for each in measures if each.warping_error is not None}
+    others = [error for frame, error in errors.items() if frame != place]
+    if place not in errors or not others:
+        raise SettingsError(f"--joint: got {place}, expected a frame from 1 to {len(errors)}")
+    usual, most = statistics.median(others), max(others)
+    return (
+        f"frame {place}: warping error {errors[place]:.3g}, "
+        f"{errors[place] / max(usual, 1e-12):.2f} times the film's median {usual:.3g}; "
+        f"its most elsewhere is {most:.3g}"
+    )
 
 
 def write_csv(measures: list[Measures], path: Path) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -15,43 +14,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from dreamvid.errors import DreamvidError, JobLockedError, StorageError
-from dreamvid.studio.films import Films
+from dreamvid.studio import asking, doing, showing
 from dreamvid.studio.guarding import Door, Guard
-from dreamvid.studio.items import Item, Shelf
-from dreamvid.studio.places import Place
-from dreamvid.studio.uploads import RefusedError, Uploads
-from dreamvid.studio.watching import Watch
-from dreamvid.studio.worker import Worker
+from dreamvid.studio.studios import Studio
+from dreamvid.studio.uploads import RefusedError
 
 PAGE = Path(__file__).parent / "page"
 mimetypes.add_type("text/javascript", ".js")
-
-
-@dataclass
-class Studio:
-    """All that the handlers of requests need."""
-
-    place: Place
-    shelf: Shelf
-    films: Films
-    worker: Worker
-    watch: Watch
-    uploads: Uploads
-
-    @classmethod
-    def of(cls, folder: Path) -> "Studio":
-        """The studio of a folder; nothing runs yet."""
-        place = Place(folder.absolute())
-        shelf = Shelf(place)
-        films, worker = Films(place, shelf), Worker(place)
-        return cls(place, shelf, films, worker, Watch(films, shelf), Uploads(place, worker))
-
-    def item(self, request: Request, name: str = "id") -> Item:
-        """The item that an address names; 404 where there is none."""
-        found = self.shelf.items.get(request.path_params[name])
-        if found is None:
-            raise RefusedError(404, "there is no such thing; it may have been deleted")
-        return found
 
 
 Handler = Callable[[Studio, Request], Awaitable[Response]]
@@ -101,8 +70,6 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 def application(studio: Studio, door: Door) -> Guard:
     """The whole application behind its guard."""
-    # These need the `Studio` above.
-    from dreamvid.studio import asking, doing, showing
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

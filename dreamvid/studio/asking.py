@@ -5,18 +5,16 @@ import json
 from collections.abc import Coroutine
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from dreamvid.errors import DreamvidError, SettingsError
 from dreamvid.studio.drafts import Draft
+from dreamvid.studio.studios import Studio
 from dreamvid.studio.uploads import RefusedError, read_json
 from dreamvid.studio.worker import IDLE, PRESSING, SKETCH
-
-if TYPE_CHECKING:
-    from dreamvid.studio.app import Studio
 
 MOST_KEPT = 600
 """Sketches that are kept on the disk."""
@@ -39,20 +37,20 @@ async def _while_asked(request: Request, answer: Coroutine[Any, Any, Any]) -> An
         task.cancel()
 
 
-async def _schema(studio: "Studio", request: Request) -> Response:
+async def _schema(studio: Studio, request: Request) -> Response:
     found = await studio.worker.ask("schema")
     studio.films.usual_lane = found["device"]
     return JSONResponse(found)
 
 
-async def _check(studio: "Studio", request: Request) -> Response:
+async def _check(studio: Studio, request: Request) -> Response:
     draft = Draft.read(await read_json(request))
     found = await _while_asked(request, studio.worker.ask("check", draft=draft.tree()))
     found["error"] = studio.place.private(found["error"])
     return JSONResponse(found)
 
 
-def _key(studio: "Studio", kind: str, draft: Draft, more: str = "") -> str:
+def _key(studio: Studio, kind: str, draft: Draft, more: str = "") -> str:
     """What a sketch is called: another one for everything that it depends on."""
     source = studio.place.folder / draft.source if draft.source else None
     changed = source.stat().st_mtime_ns if source is not None and source.exists() else 0
@@ -69,7 +67,7 @@ def _make_room(cache: Path) -> None:
 
 
 async def _drawn(
-    studio: "Studio", request: Request, key: str, what: str, urgency: int, **given: Any
+    studio: Studio, request: Request, key: str, what: str, urgency: int, **given: Any
 ) -> Response:
     path = studio.place.cache / f"{key}.jpg"
     told = path.with_suffix(".json")
@@ -89,7 +87,7 @@ async def _drawn(
     return JSONResponse({**about, "picture": f"/api/sketches/{key}?{about.get('steps', 0)}"})
 
 
-async def _sketch(studio: "Studio", request: Request) -> Response:
+async def _sketch(studio: Studio, request: Request) -> Response:
     tree = await read_json(request)
     if not isinstance(tree, dict) or tree.get("for", "sketch") not in SIDES:
         raise SettingsError(f"for: expected {' or '.join(SIDES)}")
@@ -102,7 +100,7 @@ async def _sketch(studio: "Studio", request: Request) -> Response:
     return await _drawn(studio, request, key, "sketch", urgency, **given)
 
 
-async def _cell(studio: "Studio", request: Request) -> Response:
+async def _cell(studio: Studio, request: Request) -> Response:
     tree = await read_json(request)
     layer = tree.get("layer") if isinstance(tree, dict) else None
     if not isinstance(layer, str) or len(layer) > 200:
@@ -112,7 +110,7 @@ async def _cell(studio: "Studio", request: Request) -> Response:
     return await _drawn(studio, request, key, "cell", IDLE, draft=draft.tree(), layer=layer)
 
 
-async def _show_sketch(studio: "Studio", request: Request) -> Response:
+async def _show_sketch(studio: Studio, request: Request) -> Response:
     key = request.path_params["key"]
     path = studio.place.cache / f"{key}.jpg"
     if not (key.isalnum() and len(key) == 32 and path.exists()):
@@ -121,14 +119,14 @@ async def _show_sketch(studio: "Studio", request: Request) -> Response:
     return FileResponse(path, media_type="image/jpeg", headers=headers)
 
 
-async def _layers(studio: "Studio", request: Request) -> Response:
+async def _layers(studio: Studio, request: Request) -> Response:
     network = request.query_params.get("network", "pocket")
     if not all(each.isprintable() for each in network) or "/" in network or len(network) > 200:
         raise SettingsError("network: expected a name")
     return JSONResponse(await studio.worker.ask("layers", network=network))
 
 
-async def _channels(studio: "Studio", request: Request) -> Response:
+async def _channels(studio: Studio, request: Request) -> Response:
     tree = await read_json(request)
     draft = Draft.read(tree.get("draft") if isinstance(tree, dict) else None)
     layer = str(tree.get("layer", ""))[:200]
@@ -136,7 +134,7 @@ async def _channels(studio: "Studio", request: Request) -> Response:
     return JSONResponse(found)
 
 
-async def _curves(studio: "Studio", request: Request) -> Response:
+async def _curves(studio: Studio, request: Request) -> Response:
     tree = await read_json(request)
     names = tree.get("names") if isinstance(tree, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -146,13 +144,13 @@ async def _curves(studio: "Studio", request: Request) -> Response:
     return JSONResponse(await _while_asked(request, asked))
 
 
-async def _music(studio: "Studio", request: Request) -> Response:
+async def _music(studio: Studio, request: Request) -> Response:
     draft = Draft.read(await read_json(request))
     asked = studio.worker.ask("music", SKETCH, draft=draft.tree())
     return JSONResponse(await _while_asked(request, asked))
 
 
-async def _load(studio: "Studio", request: Request) -> Response:
+async def _load(studio: Studio, request: Request) -> Response:
     item = studio.item(request)
     if item.record is not None and item.record.draft is not None:
         return JSONResponse({"draft": {**item.record.draft.tree(), "out": None}})

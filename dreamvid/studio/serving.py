@@ -16,8 +16,9 @@ try:
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from dreamvid.studio.app import Studio, application
+    from dreamvid.studio.app import application
     from dreamvid.studio.guarding import Door
+    from dreamvid.studio.studios import Studio
 except ModuleNotFoundError as error:
     if error.name not in ("uvicorn", "starlette", "anyio", "h11", "click"):
         raise

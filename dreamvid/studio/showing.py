@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -10,10 +9,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from dreamvid.errors import DreamvidError
 from dreamvid.studio import pictures
 from dreamvid.studio.items import Item, journal
+from dreamvid.studio.studios import Studio
 from dreamvid.studio.uploads import RefusedError
-
-if TYPE_CHECKING:
-    from dreamvid.studio.app import Studio
 
 TYPES = {
     **dict.fromkeys((".mp4", ".m4v", ".mov"), "video/mp4"),
@@ -27,11 +24,11 @@ TYPES = {
 FOR_EVER = "private, max-age=31536000, immutable"
 
 
-async def _items(studio: "Studio", request: Request) -> Response:
+async def _items(studio: Studio, request: Request) -> Response:
     return JSONResponse({"items": list(studio.watch.known.values())})
 
 
-async def _file(studio: "Studio", request: Request) -> Response:
+async def _file(studio: Studio, request: Request) -> Response:
     item = studio.item(request)
     if not item.path.is_file():
         raise RefusedError(404, f"{item.name}: is not there yet")
@@ -53,7 +50,7 @@ def _jpeg(content: bytes, cache: str = FOR_EVER) -> Response:
     return Response(content, media_type="image/jpeg", headers={"cache-control": cache})
 
 
-async def _frame(studio: "Studio", request: Request) -> Response:
+async def _frame(studio: Studio, request: Request) -> Response:
     """A finished frame of a film, at the width of the pane that shows it."""
     item, text = studio.item(request), request.path_params["index"]
     index = int(text) if text.isdigit() and len(text) < 9 else -1
@@ -71,7 +68,7 @@ async def _read(read, *given) -> bytes:
         raise RefusedError(404, f"no picture can be read ({error})") from None
 
 
-async def _picture(studio: "Studio", request: Request) -> Response:
+async def _picture(studio: Studio, request: Request) -> Response:
     """A still of anything: of a film its newest frame."""
     item = studio.item(request)
     width = pictures.next_width(request.query_params.get("w", ""))
@@ -85,7 +82,7 @@ async def _picture(studio: "Studio", request: Request) -> Response:
         return _jpeg(await _by_worker(studio, item, width), "no-cache")
 
 
-async def _by_worker(studio: "Studio", item: Item, width: int) -> bytes:
+async def _by_worker(studio: Studio, item: Item, width: int) -> bytes:
     """A picture that only dreamvid's own readers can read."""
     if not item.path.is_file() or item.kind == "sound":
         raise RefusedError(404, f"{item.name}: has no picture yet")
@@ -99,7 +96,7 @@ async def _by_worker(studio: "Studio", item: Item, width: int) -> bytes:
     return await asyncio.to_thread(Path.read_bytes, kept)
 
 
-async def _strip(studio: "Studio", request: Request) -> Response:
+async def _strip(studio: Studio, request: Request) -> Response:
     """Pictures from all over a film, side by side, for a thumbnail that moves."""
     item = studio.item(request)
     frames = studio.shelf.frames(item.job) if item.job else 0
@@ -114,7 +111,7 @@ async def _strip(studio: "Studio", request: Request) -> Response:
     return _jpeg(await asyncio.to_thread(kept.read_bytes))
 
 
-async def _journal(studio: "Studio", request: Request) -> Response:
+async def _journal(studio: Studio, request: Request) -> Response:
     item, text = studio.item(request), request.query_params.get("from", "0")
     start = int(text) if text.isdigit() and len(text) < 9 else 0
     found = await asyncio.to_thread(journal, item.job, start) if item.job else []

@@ -20,6 +20,7 @@ from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.registered import Entry, networks
 from dreamvid.networks.torchvision.family import families, family_of
+from dreamvid.networks.torchvision.fusing import fused
 from dreamvid.networks.torchvision.imagenet import imagenet_classes
 from dreamvid.networks.weights import Source
 
@@ -110,7 +111,7 @@ class Classifier(Network):
                 self.exact = part
                 module.register_forward_hook(lambda _, inputs, result: result.to(self.dtype))
                 break
-        self._cuts: dict[tuple[str, ...], nn.Module] = {}
+        self._cuts: dict[tuple[tuple[str, ...], bool, int], nn.Module] = {}
         self.smallest_side, self.layers, self.favourite = self._explored()
         family = family_of(name)
         self.aliases = {**_outputs(self.layers), **family.aliases(model, self.layers)}
@@ -128,20 +129,26 @@ class Classifier(Network):
         if not layers:
             return {}
         wanted = tuple(layer for layer in self.layers if layer in layers)
-        if wanted not in self._cuts:
-            self._cuts[wanted] = self._cut(wanted)
-        return self._cuts[wanted](inputs.to(self.input_dtype))
+        learning = self.training or any(each.requires_grad for each in self.parameters())
+        changes = sum(each._version for each in self.parameters())
+        key = (wanted, learning, changes)
+        if key not in self._cuts:
+            cut = self._cut(wanted)
+            plain = learning or self.device.type == "meta"
+            self._cuts[key] = cut if plain else fused(cut)
+        return self._cuts[key](inputs.to(self.input_dtype))
 
     def _apply(self, *arguments: Any, **options: Any) -> "Classifier":
         # A move to another device may replace tensors that the cuts still hold.
         self._cuts.clear()
         return super()._apply(*arguments, **options)
 
-    def _cut(self, layers: Collection[str]) -> nn.Module:
+    def _cut(self, layers: Collection[str]) -> fx.GraphModule:
         extraction = _models().feature_extraction
         cut = extraction.create_feature_extractor(
             self.model, {layer: layer for layer in layers}, suppress_diff_warning=True
-        ).eval()
+        )
+        cut.eval()
         # An activation handed back must not be overwritten by the operation that follows it.
         for node in cut.graph.nodes:
             _write_elsewhere(node)

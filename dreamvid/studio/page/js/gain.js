@@ -7,7 +7,7 @@ const shown = (/** @type {number} */ value) => Number(value.toPrecision(3)).toLo
 /** @param {string} id */
 export function gainCurve(id) {
   const path = svg("path");
-  const drawing = svg("svg", { class: "gain", viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img" }, path);
+  const drawing = svg("svg", { class: "gain", viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img", "aria-label": "The gain: there is no frame yet" }, path);
   const told = el("p", { class: "quiet small" }, "There is no frame yet.");
   /** @type {number[]} */
   let gains = [];

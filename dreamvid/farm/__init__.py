@@ -1,0 +1,1 @@
+"""Many machines: a plan of units, claimed and dreamed by any number of workers, and joined."""

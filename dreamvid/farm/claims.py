@@ -1,0 +1,312 @@
+"""Who makes which unit: files in a folder that machines share, without a server and without locks.
+
+::
+
+    claims/
+      shot-0003.1           made by the first who took the unit, and by nobody else: O_EXCL
+      shot-0003.1.free      that one has left it
+      shot-0003.2           the second who took it; a higher number counts, an older one has lost
+      shot-0003.2.failed    why it could not be made; as .free otherwise
+      shot-0003.done        it is whole
+
+Nothing is ever removed or renamed, so a machine that sees a file late cannot take what another
+has. An owner touches its file. Whether it is silent is judged by the reader's own clock, from one
+look to the next: what the clocks of machines say is never compared.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import random
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dreamvid.errors import DreamvidError, StorageError
+
+RECENT = 2.0
+"""Seconds for which a worker goes by its last look, as long as it finds a unit that way."""
+BEATS = 12
+"""How often an owner touches its file in the time after which it counts as silent."""
+_NAME = re.compile(r"(?P<unit>[\w-]+)\.(?:(?P<number>\d+)(?P<end>\.free|\.failed)?|done)")
+
+
+class ClaimLost(DreamvidError):
+    """Another worker has taken a unit over from this one, which was silent for too long."""
+
+    exit_status = 75
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A unit in this worker's hands."""
+
+    unit: str
+    number: int
+    path: Path
+
+
+@dataclass
+class State:
+    """What the files say of a unit."""
+
+    number: int = 0
+    """Of the last who took it; 0: nobody yet."""
+    ended: set[int] = field(default_factory=set)
+    """Those who have left it."""
+    failed: set[int] = field(default_factory=set)
+    """Those who could not make it."""
+    done: bool = False
+
+    @property
+    def taken(self) -> bool:
+        """Whether somebody has it."""
+        return self.number > 0 and self.number not in self.ended and not self.done
+
+
+class Ledger:
+    """The claims of a plan, as one worker sees and makes them.
+
+    Args:
+        folder: where they lie; it exists.
+        silence: seconds after which an owner who has not touched its file has lost it.
+        name: that of this worker, the same after it was started again; none: one of its own.
+        clock: seconds that pass, of this machine alone.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        silence: float,
+        name: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder, self.silence, self.clock = folder, silence, clock
+        self.owner = {**this_process(), "name": name}
+        self.held: dict[str, Claim] = {}
+        self._seen: dict[tuple[str, int], tuple[int, float]] = {}
+        self._looked = -silence
+        self._dead: set[tuple[str, int]] = set()
+        self._listed: tuple[float, dict[str, State]] | None = None
+
+    def states(self, age: float = 0.0) -> dict[str, State]:
+        """What is known of every unit that anybody has taken, in one look at the folder.
+
+        A look that is no older than `age` seconds is given again, with what this worker has done
+        since: a folder of thousands of files is slow to list.
+        """
+        if self._listed is not None and self.clock() - self._listed[0] < age:
+            return self._listed[1]
+        found: dict[str, State] = {}
+        self._listed = (self.clock(), found)
+        for entry in os.scandir(self.folder):
+            match = _NAME.fullmatch(entry.name)
+            if match is None:
+                continue
+            state = found.setdefault(match["unit"], State())
+            if match["number"] is None:
+                state.done = True
+                continue
+            number = int(match["number"])
+            state.number = max(state.number, number)
+            if match["end"]:
+                state.ended.add(number)
+            if match["end"] == ".failed":
+                state.failed.add(number)
+        return found
+
+    def take(self, unit: str, number: int) -> Claim | None:
+        """Take a unit as the one of that number; None where somebody else has done so."""
+        path = self.folder / f"{unit}.{number}"
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        except FileExistsError:
+            return None
+        except OSError as error:
+            raise storage(path, error) from error
+        claim = self.held[unit] = Claim(unit, number, path)
+        if self._listed:
+            self._listed[1].setdefault(unit, State()).number = number
+        with os.fdopen(handle, "w") as stream, contextlib.suppress(OSError):
+            # A full disk still takes the name, which is what counts.
+            stream.write(json.dumps(self.owner))
+        return claim
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether nobody has taken the unit over."""
+        return not (self.folder / f"{claim.unit}.{claim.number + 1}").exists()
+
+    def finish(self, claim: Claim, told: Mapping[str, Any]) -> None:
+        """Say that a unit is whole, with what is worth keeping of it."""
+        self._write(self.folder / f"{claim.unit}.done", json.dumps({**self.owner, **told}))
+        self.held.pop(claim.unit, None)
+        if self._listed:
+            self._listed[1].setdefault(claim.unit, State()).done = True
+
+    def release(self, claim: Claim) -> None:
+        """Leave a unit to others; where even that cannot be written, its silence tells."""
+        self.held.pop(claim.unit, None)
+        with contextlib.suppress(StorageError):
+            self._write(claim.path.with_name(f"{claim.path.name}.free"), "")
+
+    def leave(self, unit: str, number: int, name: str) -> None:
+        """Leave to others what a worker has whose name begins so; it has ended."""
+        path = self.folder / f"{unit}.{number}"
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if json.loads(path.read_text("utf-8"))["name"].startswith(name):
+                self.release(Claim(unit, number, path))
+
+    def fail(self, claim: Claim, reason: str) -> None:
+        """Say why a unit cannot be made."""
+        self.held.pop(claim.unit, None)
+        self._write(claim.path.with_name(f"{claim.path.name}.failed"), reason)
+
+    def reason(self, unit: str, number: int) -> str:
+        """Why somebody could not make a unit."""
+        with contextlib.suppress(OSError):
+            return (self.folder / f"{unit}.{number}.failed").read_text("utf-8")
+        return "it does not say why"
+
+    def told(self, unit: str) -> dict[str, Any]:
+        """What was kept of a unit that is whole."""
+        with contextlib.suppress(OSError, ValueError):
+            return dict(json.loads((self.folder / f"{unit}.done").read_text("utf-8")))
+        return {}
+
+    def silent(self, states: Mapping[str, State]) -> list[str]:
+        """The units whose owners have said nothing for too long, or are known to be dead.
+
+        Looks that are soon repeated look at nothing: the same units are given again.
+        """
+        now = self.clock()
+        if now - self._looked >= self.silence / BEATS:
+            self._looked = now
+            taken = {(unit, state.number) for unit, state in states.items() if state.taken}
+            self._dead = {each for each in taken if self._is_silent(*each)}
+            self._seen = {each: seen for each, seen in self._seen.items() if each in taken}
+        return [unit for unit, number in sorted(self._dead) if states[unit].number == number]
+
+    def _is_silent(self, unit: str, number: int) -> bool:
+        path = self.folder / f"{unit}.{number}"
+        if unit in self.held:
+            return False
+        try:
+            touched = path.stat().st_mtime_ns
+        except OSError:
+            return False  # seen too late or too early; the next look tells
+        before, since = self._seen.setdefault((unit, number), (touched, self.clock()))
+        if touched != before:
+            self._seen[unit, number] = (touched, self.clock())
+        elif self.clock() - since > self.silence:
+            return True
+        return self._is_dead(path)
+
+    def _is_dead(self, path: Path) -> bool:
+        """Whether an owner was a process of this machine, or this worker's own, that has ended."""
+        try:
+            owner = json.loads(path.read_text("utf-8"))
+            if owner["name"] and owner["name"] == self.owner["name"]:
+                return owner != self.owner
+            if not owner["machine"] or owner["machine"] != self.owner["machine"]:
+                return False
+            return began(int(owner["pid"])) != owner["began"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    @contextlib.contextmanager
+    def beating(self) -> Iterator[None]:
+        """Touch the files of what is held from time to time, as long as the block lasts."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(self.silence / BEATS):
+                for claim in list(self.held.values()):
+                    # The clock of the folder's own machine, where it has one.
+                    with contextlib.suppress(OSError):
+                        os.utime(claim.path)
+
+        thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write a file whole or not at all; there may be one, which says the same."""
+        part = path.with_name(f".{path.name}.{self.owner['pid']}-{self.owner['host']}.part")
+        try:
+            part.write_text(text, "utf-8")
+            part.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise storage(path, error) from error
+
+
+def taken_from(
+    ledger: Ledger, units: Sequence[str], states: Mapping[str, State], start: int
+) -> Claim | None:
+    """Take the first unit that nobody has, looking from the number `start` on and round.
+
+    Where every one is taken meanwhile, None.
+    """
+    for unit in [*units[start % len(units) :], *units[: start % len(units)]] if units else ():
+        if claim := ledger.take(unit, states.get(unit, State()).number + 1):
+            return claim
+    return None
+
+
+def this_process() -> dict[str, Any]:
+    """Which process this is, for others and for those of the same machine."""
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "began": began(os.getpid()),
+        "machine": _machine(),
+    }
+
+
+def began(pid: int) -> str:
+    """When a process of this machine began, by which it is told from a later one of its number."""
+    with contextlib.suppress(OSError, IndexError):
+        # A name in brackets may hold blanks; the times come after it.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] in "ZX" else fields[19]
+    return ""
+
+
+def _machine() -> str:
+    """This machine, and which numbers its processes are seen by; empty where it does not tell."""
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115
+    return ""
+
+
+def somewhere(count: int) -> int:
+    """A place to begin to look, another for every worker, so that they seldom meet."""
+    return random.SystemRandom().randrange(max(1, count))
+
+
+def storage(path: Path, error: OSError) -> StorageError:
+    """What to say of a folder that takes no file."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "make room there" if full else "see that it is there and may be written to"
+    return StorageError(
+        f"cannot write {path.name} in {path.parent}: {error.strerror or error}; {remedy}, "
+        "then start the worker again"
+    )
+
+
+def names(units: Iterable[str]) -> str:
+    """Some units, for a line of text."""
+    known = list(units)
+    return ", ".join(known[:3]) + (f" and {len(known) - 3} more" if len(known) > 3 else "")

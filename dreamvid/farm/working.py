@@ -1,0 +1,275 @@
+"""A worker: it takes units until the plan is whole, and joins what can be joined."""
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dreamvid.errors import (
+    DreamvidError,
+    MediaError,
+    NetworkError,
+    ResumeError,
+    SettingsError,
+    Stopped,
+    StorageError,
+)
+from dreamvid.farm.claims import (
+    RECENT,
+    Claim,
+    ClaimLost,
+    Ledger,
+    State,
+    names,
+    somewhere,
+    taken_from,
+)
+from dreamvid.farm.making import Maker
+from dreamvid.farm.plans import Plan, PlanError, Unit
+from dreamvid.farm.tally import Tally
+from dreamvid.jobs.disk import clock
+from dreamvid.jobs.image_folders import NAMED
+from dreamvid.jobs.progress import Progress, Silence
+from dreamvid.jobs.stopping import stoppable
+from dreamvid.media import atomic
+
+ATTEMPTS = 3
+"""Workers that may fail at a unit before it is given up."""
+REFUSALS = 3
+"""Units in a row that a worker cannot begin before it gives up itself."""
+WAIT = 1.0
+"""Seconds between two looks where all units are taken."""
+OWN = (NetworkError, PlanError, ResumeError, SettingsError)
+"""What is more likely wrong with a worker than with a unit, where no frame was made."""
+
+
+class FarmError(DreamvidError):
+    """Some units of a plan could not be made."""
+
+    exit_status = 1
+
+
+class Worker:
+    """One that takes units of a plan, makes them and tells of them.
+
+    Args:
+        plan: what is to be made.
+        progress: who is told.
+        name: that of the worker, where it is started again by others under the same.
+        retry: whether units are tried that were given up.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        progress: Progress | None = None,
+        *,
+        name: str = "",
+        retry: bool = False,
+    ) -> None:
+        self.plan, self.retry = plan, retry
+        self.ledger = Ledger(plan.claims, plan.silence, name)
+        self.tally = Tally(progress or Silence(), sum(unit.frames for unit in plan.units))
+        self.tally.ledger = self.ledger
+        self.maker = Maker(plan, self.tally)
+        self.start = somewhere(len(plan.units))
+        self.refused: dict[str, DreamvidError] = {}
+        self.failed: dict[str, str] = {}
+        self.in_a_row = 0
+        # No other worker writes into a file that this one has begun.
+        atomic.mark(f"{self.ledger.owner['pid']}x{somewhere(10**9)}")
+
+    def work(self, only: Sequence[Unit] | None = None) -> None:
+        """Take units until there are none left for anybody; with `only`, just those.
+
+        Raises:
+            FarmError: some units cannot be made; all others are.
+            DreamvidError: this worker cannot make any, or the folder is full.
+        """
+        units = self.plan.units if only is None else only
+        age = 0.0
+        while True:
+            states, recent = self.states(age), bool(age)
+            age = RECENT
+            if claim := self._next(units, states):
+                self._make(claim)
+                continue
+            age = 0.0
+            if recent:
+                continue
+            waited = [unit.name for unit in units if states.get(unit.name, State()).taken]
+            if only is not None and waited:
+                raise ClaimLost(f"{names(waited)}: another worker is at it; wait for it or stop it")
+            if not waited:
+                break
+            time.sleep(min(WAIT, self.plan.silence / 4))
+        self.must_be_whole(units, self.states())
+
+    def attempt(self, name: str) -> str:
+        """Make one unit if nobody has it; why it cannot be made, or nothing.
+
+        Raises:
+            StorageError: the folder is full.
+        """
+        unit = self.plan.unit(name)[0]
+        self.refused.clear()
+        self.failed.clear()
+        if claim := self._next([unit], self.ledger.states()):
+            self.in_a_row = 0
+            self._make(claim)
+        told = {**self.failed, **{key: str(error) for key, error in self.refused.items()}}
+        return told.get(name, "")
+
+    def states(self, age: float = 0.0) -> dict[str, State]:
+        """The claims as they are now, or were so many seconds ago; the bar is moved on."""
+        states = self.ledger.states(age)
+        done = [unit.frames for unit in self.plan.units if _is_done(unit.name, states)]
+        self.tally.units(sum(done))
+        return states
+
+    def _next(self, units: Sequence[Unit], states: Mapping[str, State]) -> Claim | None:
+        """A unit in this worker's hands; None where there is none to take now."""
+        free = [
+            unit.name
+            for unit in units
+            if not _is_done(unit.name, states) and self._may(unit, states)
+        ]
+        open_ = [name for name in free if not states.get(name, State()).taken]
+        if open_:
+            return taken_from(self.ledger, open_, states, self.start)
+        silent = set(self.ledger.silent(states))
+        lost = [name for name in free if name in silent]
+        claim = taken_from(self.ledger, lost, states, self.start)
+        if claim:
+            self.tally.say(f"{claim.unit}: taken over from a worker that is silent")
+        return claim
+
+    def _may(self, unit: Unit, states: Mapping[str, State]) -> bool:
+        if unit.name in self.refused or unit.name in self.failed:
+            return False
+        if len(states.get(unit.name, State()).failed) >= ATTEMPTS and not self.retry:
+            return False
+        return all(_is_done(each, states) for each in unit.needs)
+
+    def _make(self, claim: Claim) -> None:
+        """Make a unit that was taken, and say what became of it."""
+        unit = next(each for each in self.plan.units if each.name == claim.unit)
+        began, ledger = time.monotonic(), self.ledger
+        self.tally.claim, self.tally.before = claim, unit.facts.get("begin", 0)
+        try:
+            told = self.maker.make(unit)
+            if not ledger.holds(claim):
+                raise ClaimLost(f"{unit}: another worker has taken it over")
+            ledger.finish(claim, {**told, "seconds": round(time.monotonic() - began, 3)})
+            self.in_a_row = 0
+        except ClaimLost as error:
+            ledger.held.pop(unit.name, None)
+            self.tally.say(str(error))
+        except StorageError:
+            ledger.release(claim)
+            raise
+        except OWN as error:
+            if self.tally.made:
+                self._fail(claim, str(error))
+                return
+            ledger.release(claim)
+            self.refused[unit.name] = error
+            self.in_a_row += 1
+            if self.in_a_row >= REFUSALS:
+                raise
+        except Exception as error:
+            reason = str(error) if isinstance(error, DreamvidError) else _named(error)
+            self._fail(claim, reason)
+        except BaseException:
+            ledger.release(claim)
+            raise
+        finally:
+            self.tally.claim = None
+
+    def _fail(self, claim: Claim, reason: str) -> None:
+        self.failed[claim.unit] = reason
+        self.tally.say(f"{claim.unit}: failed: {reason}")
+        self.ledger.fail(claim, reason)
+
+    def must_be_whole(self, units: Sequence[Unit], states: Mapping[str, State]) -> None:
+        """Raise an error that names what is not whole, where anything is not."""
+        left = [unit for unit in units if not _is_done(unit.name, states)]
+        if not left:
+            self._must_have_all()
+            return
+        failed = {
+            unit.name: self.failed.get(unit.name)
+            or self.ledger.reason(unit.name, max(states[unit.name].failed))
+            for unit in left
+            if unit.name in self.failed or states.get(unit.name, State()).failed
+        }
+        if not failed and self.refused:
+            raise next(iter(self.refused.values()))
+        if failed:
+            name, reason = next(iter(failed.items()))
+            more = f" ({len(failed)} units: {names(failed)})" if len(failed) > 1 else ""
+            raise FarmError(
+                f"{name}: cannot be made{more}: {reason}; all that does not need it is made; "
+                f"`dreamvid work {self.plan.folder} --retry` tries it again"
+            )
+        needed = [each for each in left[0].needs if not _is_done(each, states)]
+        raise FarmError(f"{left[0]}: waits for {names(needed)}; make them first")
+
+    def _must_have_all(self) -> None:
+        """Raise `MediaError` where pictures were bad and had to be left out."""
+        for unit in self.plan.units:
+            if unit.kind == "gather" and (bad := self.ledger.told(unit.name).get("left_out")):
+                told = "; ".join(bad[:NAMED]) + ("; …" if len(bad) > NAMED else "")
+                raise MediaError(f"{len(bad)} pictures were left out: {told}")
+
+
+def work(
+    folder: Path,
+    again: str,
+    *,
+    unit: str | None = None,
+    retry: bool = False,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Work on the plan in a folder until it is whole, and return its results.
+
+    Args:
+        folder: the plan's.
+        again: the command that goes on.
+        unit: the only unit to make, or a range of them; then nothing is waited for.
+        retry: whether units are tried that were given up.
+        progress: who is told.
+
+    Raises:
+        PlanError: the folder is no plan of this version.
+        FarmError: some units cannot be made; all others are.
+        Stopped: by a signal; the same command goes on.
+    """
+    plan = Plan.open(folder)
+    worker = Worker(plan, progress, retry=retry)
+    began = time.monotonic()
+    try:
+        with stoppable(folder, again), worker.ledger.beating():
+            worker.work(None if unit is None else plan.unit(unit))
+    except Stopped as stopped:
+        raise Stopped(stopped.signal, stopped.folder, again) from None
+    if progress is not None:
+        progress.say(f"worked for {clock(time.monotonic() - began)}")
+    return results(plan)
+
+
+def results(plan: Plan) -> list[Path]:
+    """What a plan has made so far."""
+    found = [plan.results / unit.facts["result"] for unit in plan.units if "result" in unit.facts]
+    found += [plan.results for unit in plan.units if unit.kind == "gather"]
+    return [path for path in found if path.exists()]
+
+
+def _is_done(name: str, states: Mapping[str, State]) -> bool:
+    return name in states and states[name].done
+
+
+def _named(error: Exception) -> str:
+    with contextlib.suppress(Exception):
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return type(error).__name__

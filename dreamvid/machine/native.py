@@ -1,0 +1,90 @@
+"""C compiled on the machine that runs it, for what torch does slowly on a processor.
+
+A source is compiled once with the machine's own GNU compiler and kept in the user's cache. It uses
+all that this processor has, and shares torch's own threads. Nothing needs it: without a compiler,
+on Windows and on macOS `compiled` says why there is none, and torch's own way is taken.
+"""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+FLAGS = (
+    *("-std=c11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
+    *("-fopenmp", "-fPIC"),
+)
+COMPILERS = ("gcc", "cc")
+SECONDS = 60
+"""How long a compiler may take; it needs one or two."""
+
+
+class NoLibrary(Exception):
+    """Why there is no compiled code here, in a few words."""
+
+
+@cache
+def compiled(source: Path, *definitions: str) -> ctypes.CDLL:
+    """The library compiled from a C file with OpenMP, for instance ``compiled(file, "-DHALF")``.
+
+    Raises:
+        NoLibrary: this machine cannot compile or load it.
+    """
+    if not sys.platform.startswith("linux"):
+        raise NoLibrary("compiled on Linux only")
+    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    if compiler is None:
+        raise NoLibrary("no C compiler; install gcc")
+    flags = (*FLAGS, *definitions)
+    try:
+        library = _folder() / f"{source.stem}-{_key(source, compiler, flags)}.so"
+        _share_threads()
+        if not library.exists():
+            _compile(source, compiler, flags, library)
+        return ctypes.CDLL(str(library))
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = " ".join(str(getattr(error, "stderr", None) or error).split())
+        raise NoLibrary(f"{compiler}: {reason[:200]}") from None
+
+
+def _folder() -> Path:
+    """Where compiled code is kept: the user's own cache, which no one else can write to."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(home) / "dreamvid" / "native"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _key(source: Path, compiler: str, flags: tuple[str, ...]) -> str:
+    """Stands for all that compiled code depends on."""
+    known = Path(compiler).resolve()
+    told = Path("/proc/cpuinfo").read_text().splitlines()
+    processor = next((line for line in told if line.startswith(("flags", "Features"))), "")
+    parts = (str(known), str(known.stat().st_mtime_ns), *flags, processor)
+    return hashlib.sha256(source.read_bytes() + "\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _share_threads() -> None:
+    """Let what is compiled find torch's own OpenMP: two of them would fight for the cores."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if "libgomp" in line:
+            ctypes.CDLL(line.split()[-1], ctypes.RTLD_GLOBAL)
+            return
+    raise OSError("torch has no GNU OpenMP here")
+
+
+def _compile(source: Path, compiler: str, flags: tuple[str, ...], library: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        part, whole = Path(folder, "part.o"), Path(folder, "whole.so")
+        # Linked without OpenMP, its calls are bound to the library that is there already.
+        for command in (
+            (compiler, *flags, "-c", source, "-o", part),
+            (compiler, "-shared", part, "-o", whole, "-lm"),
+        ):
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
+        whole.replace(library)

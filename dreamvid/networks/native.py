@@ -1,0 +1,212 @@
+"""Pools and responses in C (native.c), where this machine can compile it.
+
+Each takes and gives pictures (N, C, h, w) of float32 or bfloat16 on a processor. Their memory is
+as `channels_last` has it.
+"""
+
+import ctypes
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamvid.machine.native import NoLibrary, compiled
+
+SOURCE = Path(__file__).with_name("native.c")
+TYPES = {torch.float32: (), torch.bfloat16: ("-DBFLOAT16",)}
+MOST_CHANNELS, MOST_REACH = 4096, 8
+"""As in native.c."""
+
+
+_used = True
+
+
+def use(wanted: bool) -> None:
+    """Whether `serves` may be true from now on."""
+    global _used
+    _used = wanted
+
+
+def serves(x: Tensor) -> bool:
+    """Whether pictures can be given to the functions here."""
+    return (
+        _used
+        and x.device.type == "cpu"
+        and x.dtype in TYPES
+        and x.ndim == 4
+        and x.shape[1] <= MOST_CHANNELS
+        and x.numel() > 0
+        and absence(x.dtype) is None
+    )
+
+
+def absence(dtype: torch.dtype = torch.float32) -> str | None:
+    """Why there is nothing compiled for numbers of a type; None where there is."""
+    try:
+        _library(dtype)
+    except NoLibrary as error:
+        return str(error)
+    return None
+
+
+def pooled(x: Tensor, stride: int) -> Tensor:
+    """Max pooling by 3x3: stride 1 keeps the size; stride 2 halves it, rounding up, unpadded."""
+    return _Pooled.apply(x, stride)  # pyright: ignore[reportReturnType]
+
+
+def responded(
+    x: Tensor, reach: int, bias: float, alpha: float, beta: float, plain: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """X / (bias + alpha · Σ x²)^beta, the sum over the channels up to `reach` away.
+
+    Args:
+        x: the pictures.
+        reach: at most `MOST_REACH`.
+        bias: above 0.
+        alpha: 0 or more.
+        beta: 0.5 or 0.75.
+        plain: the same in torch's own operations, for second derivatives.
+    """
+    numbers = (reach, bias, alpha, beta)
+    return _Responded.apply(x, numbers, plain)  # pyright: ignore[reportReturnType]
+
+
+class _Pooled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, stride: int) -> Tensor:
+        out, places = pool(x, stride)
+        ctx.save_for_backward(places)
+        ctx.shape, ctx.stride = x.shape, stride
+        return out
+
+    @staticmethod
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx, grad: Tensor
+    ) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        found = _PoolGradient.apply(grad, places, ctx.shape, ctx.stride)
+        return found, None  # pyright: ignore[reportReturnType]
+
+
+class _PoolGradient(torch.autograd.Function):
+    """Linear in what comes from above, so that its own gradient picks at the same places."""
+
+    @staticmethod
+    def forward(ctx, above: Tensor, places: Tensor, shape: torch.Size, stride: int) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.stride = stride
+        return pool_gradient(above, places, shape, stride)
+
+    @staticmethod
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx, grad: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        (places,) = ctx.saved_tensors
+        stride = ctx.stride
+        tops, lefts = (torch.arange(side) * stride - (2 - stride) for side in places.shape[2:])
+        taps = places.long()
+        chosen = (taps // 3 + tops[:, None]) * grad.shape[3] + taps % 3 + lefts
+        picked = grad.flatten(2).gather(2, chosen.flatten(2)).view(places.shape)
+        return picked, None, None, None
+
+
+class _Responded(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx, x: Tensor, numbers: tuple[int, float, float, float], plain: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.numbers, ctx.plain = numbers, plain
+        return response(x, *numbers)
+
+    @staticmethod
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx, grad: Tensor
+    ) -> tuple[Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            (found,) = torch.autograd.grad(ctx.plain(x), x, grad, create_graph=True)
+            return found, None, None
+        return response_gradient(x, grad, *ctx.numbers), None, None
+
+
+def pool(x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    """The largest of each 3x3 window, and which of its nine taps that was, uint8.
+
+    Stride 1 keeps the size; stride 2 halves it without padding, rounding up.
+    """
+    x = _packed(x)
+    size = [_pooled_side(side, stride) for side in x.shape[2:]]
+    out = _empty(x, size)
+    places = _empty(x, size, torch.uint8)
+    _call("pool", x.dtype, (x, out, places), (*_shape(x), *size, stride, 2 - stride))
+    return out, places
+
+
+def pool_gradient(above: Tensor, places: Tensor, shape: Sequence[int], stride: int) -> Tensor:
+    """The gradient of `pool` at pictures of a shape (N, C, h, w), from that of its result."""
+    above = _packed(above)
+    out = _empty(above, shape[2:])
+    sizes = (*_shape(out), *above.shape[2:], stride, 2 - stride)
+    _call("pool_gradient", above.dtype, (above, places, out), sizes)
+    return out
+
+
+def response(x: Tensor, reach: int, bias: float, alpha: float, beta: float) -> Tensor:
+    """X / (bias + alpha · Σ x²)^beta, the sum over the channels up to `reach` away.
+
+    `beta` is 0.5 or 0.75.
+    """
+    x = _packed(x)
+    out = torch.empty_like(x)
+    _call("response", x.dtype, (x, out), *_response(x, reach, bias, alpha, beta))
+    return out
+
+
+def response_gradient(
+    x: Tensor, above: Tensor, reach: int, bias: float, alpha: float, beta: float
+) -> Tensor:
+    """The gradient of `response` at x, from that of its result."""
+    x, above = _packed(x), _packed(above)
+    out = torch.empty_like(x)
+    _call("response_gradient", x.dtype, (x, above, out), *_response(x, reach, bias, alpha, beta))
+    return out
+
+
+def _response(x: Tensor, reach: int, bias: float, alpha: float, beta: float) -> tuple[Any, ...]:
+    rows = ctypes.c_int64(x.numel() // x.shape[1])
+    numbers = (ctypes.c_float(bias), ctypes.c_float(alpha))
+    return (rows, x.shape[1], reach), (*numbers, int(beta == 0.75))
+
+
+def _call(name: str, dtype: torch.dtype, tensors: Sequence[Tensor], *numbers: Any) -> None:
+    places = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
+    flat = [number for group in numbers for number in group]
+    getattr(_library(dtype), name)(*places, *flat, torch.get_num_threads())
+
+
+def _library(dtype: torch.dtype) -> ctypes.CDLL:
+    return compiled(SOURCE, *TYPES[dtype])
+
+
+def _packed(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _empty(like: Tensor, size: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
+    return torch.empty(
+        (*like.shape[:2], *size),
+        dtype=dtype or like.dtype,
+        memory_format=torch.channels_last,
+    )
+
+
+def _shape(x: Tensor) -> tuple[int, ...]:
+    """How the C code is told (N, C, h, w)."""
+    return tuple(x.shape)
+
+
+def _pooled_side(side: int, stride: int) -> int:
+    return side if stride == 1 else max(0, -(-(side - 3) // 2)) + 1
