@@ -55,7 +55,10 @@ def convolutions_run(net, layer, inputs):
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             hooks.append(module.register_forward_hook(lambda *_: run.append(1)))
+    # A network that learns runs its own modules, not ones put together from them.
+    net.requires_grad_(True)
     net(inputs, [layer])
+    net.requires_grad_(False)
     for hook in hooks:
         hook.remove()
     return len(run)

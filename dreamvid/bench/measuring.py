@@ -229,6 +229,8 @@ def _compared(
 
 def _film(settings: Settings, size: Size) -> Figures:
     """A short zoom from a PNG to an MP4, and the share of its time that is not the dream."""
+    # A film that wanders makes a dreamer of its own, which is not timed.
+    settings = settings.changed("network", wander=0.0)
     plain_dreamer = dreamer_for(settings)
     count = FILM_FRAMES[plain_dreamer.network.device.type]
     settings = settings.changed("film", frames=count, size=size)

@@ -19,15 +19,16 @@ MOST = 64
 def wandering(dreamer: Dreamer, picture: Frame, *, closes: bool = False) -> Dreamer:
     """`dreamer`, for which `network.wander` has become walks where nothing else is asked for.
 
-    Layers, channels and objectives that were chosen stay as they are. `picture` is where the film
-    begins. With `closes`, its last channel leads into its first.
+    Layers, channels, objectives and a turbo network that were chosen stay as they are. `picture`
+    is where the film begins. With `closes`, its last channel leads into its first.
     """
     settings, network = dreamer.settings, dreamer.settings.network
     stay = network.wander
     if not stay:
         return dreamer
     settings = settings.changed("network", wander=0.0)
-    chosen = network.layers or network.walk or settings.octaves.layers
+    # A turbo network knows whole layers only.
+    chosen = network.layers or network.walk or settings.octaves.layers or dreamer.turbo
     if not chosen and settings.objective["name"] == "energy":
         count = 0
         if closes:
