@@ -172,6 +172,14 @@ def test_a_packed_convolution_is_the_plain_one(kernel, padding, relu):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_what_is_no_number_stays_none():
+    """By it a picture that is not finite is known, and what a layer sees."""
+    made = convolution(8, 12, 3, 1)
+    x = torch.randn(1, 8, 20, 31)
+    x[..., 10, 15] = torch.nan
+    assert int(convolved(made, x, relu=True).isnan().any(1).sum()) == 9
+
+
 @needs_onednn
 def test_a_packed_convolution_follows_its_weights():
     made, x = convolution(8, 12, 3, 1), torch.randn(1, 8, 20, 31)

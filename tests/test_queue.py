@@ -144,7 +144,7 @@ def test_everything_is_checked_before_anything_begins(place):
     good = f'[[job]]\ncommand = "zoom"\nseed = "seed.png"\n{TINY}'
     bad = [
         ('command = "zom"', "did you mean 'zoom'"),
-        ('command = "image"', "wanted zoom, video, loop"),
+        ('command = "image"', "wanted zoom, loop, video"),
         ('command = "zoom"', 'zoom: needs seed = "FILE"'),
         ('command = "zoom"\nseed = 5', "for randomness write --seed = 5"),
         ('command = "zoom"\nseed = "no.png"', "no.png: no such file"),

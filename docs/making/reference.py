@@ -25,6 +25,7 @@ TITLES = {
     "flows": "Optical flows",
     "encoders": "Formats",
     "networks": "Networks",
+    "spaces": "Spaces",
 }
 ABOUT = {
     "motions": "How the picture moves from one frame to the next; see [motions](../motions.md). "
@@ -36,6 +37,7 @@ ABOUT = {
     "flows": "How the motion of a film is found: `--flow NAME`.",
     "encoders": "The suffix of the result chooses one; its options: `--set encode.OPTION=VALUE`.",
     "networks": "What can dream: `--network NAME`; see [networks](../networks.md).",
+    "spaces": "What a dream climbs in: `--space NAME`; see [spaces](../spaces.md).",
 }
 VALUES: Mapping[str, Sequence[str]] = {
     "octaves.count": ("1", "2", "4"),
