@@ -126,7 +126,7 @@ def test_a_film_stands_for_its_job(place):
 
 def test_studies_take_fewer_octaves_of_small_pictures(place):
     said = call_cli("sheet", "seed.png", "--size", 64, "--layer", "conv1,conv2", "--iterations", 1,
-                    cwd=place)  # fmt: skip
+                    "--set", "octaves.count=4", cwd=place)  # fmt: skip
     assert said.returncode == 0, said.stderr
     assert said.stderr.count("room for 1 of 4 octaves") == 1
     # Where their number is what differs, they are taken at their word.
@@ -134,7 +134,8 @@ def test_studies_take_fewer_octaves_of_small_pictures(place):
                     "--iterations", 1, "-o", "b.png", cwd=place)  # fmt: skip
     assert said.returncode == 2
     assert "octave 1 of 4 of 64x42" in said.stderr
-    said = call_cli("explain", "seed.png", "--size", 64, "--iterations", 1, cwd=place)
+    said = call_cli("explain", "seed.png", "--size", 64, "--iterations", 1, "--octaves", 4,
+                    cwd=place)  # fmt: skip
     assert said.returncode == 0, said.stderr
     assert "room for 1 of 4 octaves" in said.stderr
 
@@ -149,7 +150,7 @@ def test_sizes_too_small_for_anything_are_one_line(place, command):
 def test_bench_takes_fewer_octaves(monkeypatch):
     monkeypatch.setattr("dreamvid.bench.measuring.MATRIX_SIDE", {"cpu": 8})
     said = call_cli("bench", "--size", "64x48", "--iterations", 1, "--repeats", 1, "--compare", "",
-                    "--precision", "fp32")  # fmt: skip
+                    "--precision", "fp32", "--octaves", 4)  # fmt: skip
     assert said.returncode == 0, said.stderr
     assert "64x48 has room for 2 of 4 octaves" in said.stderr
     said = call_cli("bench", "--size", "24x20")

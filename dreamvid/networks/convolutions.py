@@ -81,10 +81,16 @@ def use(wanted: bool) -> None:
     _used = wanted
 
 
+def traced() -> bool:
+    """Whether what is called is being written down for another program, which knows torch alone."""
+    return torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
+
+
 def _served(convolution: nn.Conv2d, x: Tensor) -> bool:
     weight = convolution.weight
     return (
         _used
+        and not traced()
         and x.device.type == weight.device.type == "cpu"
         and x.dtype == weight.dtype
         and x.dtype in TYPES

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.machine.native import NoLibrary, compiled
+from dreamvid.networks import convolutions
 
 SOURCE = Path(__file__).with_name("native.c")
 TYPES = {torch.float32: (), torch.bfloat16: ("-DBFLOAT16",)}
@@ -33,6 +34,7 @@ def serves(x: Tensor) -> bool:
     """Whether pictures can be given to the functions here."""
     return (
         _used
+        and not convolutions.traced()
         and x.device.type == "cpu"
         and x.dtype in TYPES
         and x.ndim == 4
