@@ -18,7 +18,6 @@ from dreamvid.cli import (
     weights,
 )
 from dreamvid.cli.app import app, fail
-from dreamvid.cli.hints import told
 from dreamvid.errors import DreamvidError, Stopped, StorageError
 
 __all__ = [
@@ -63,7 +62,7 @@ def main() -> None:
             raise
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "dreamvid"
-        said = told(error)
+        said = hints.told(error)
         if "unexpected extra argument" in said and path.endswith((" video", " zoom", " image")):
             said += "; a pattern of names is given in quotes, as in 'shot_*.png'"
         status = fail(f"{said} (see `{path} --help`)", 2)

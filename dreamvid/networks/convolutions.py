@@ -32,7 +32,8 @@ def convolved_beside(
     convolutions: Sequence[nn.Conv2d], x: Tensor, *, relu: bool = False
 ) -> tuple[Tensor, ...]:
     """What several 1x1 convolutions make of the same input, done as one."""
-    if any(part.weight.requires_grad for part in convolutions):
+    plain = any(type(part) is not nn.Conv2d for part in convolutions)
+    if plain or any(part.weight.requires_grad for part in convolutions):
         made = tuple(part(x) for part in convolutions)
         return tuple(map(F.relu_, made)) if relu else made
     made = convolved(_whole(convolutions), x, relu=relu)
@@ -87,6 +88,8 @@ def traced() -> bool:
 
 
 def _served(convolution: nn.Conv2d, x: Tensor) -> bool:
+    if type(convolution) is not nn.Conv2d:
+        return False
     weight = convolution.weight
     return (
         _used
