@@ -9,6 +9,7 @@ from dreamvid.cli import (
     everyday,
     farm,
     films,
+    hints,
     jobs,
     live,
     queue,
