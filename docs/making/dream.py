@@ -52,6 +52,7 @@ class Dream(SphinxDirective):
 def write_reference(app) -> None:
     """Write the pages of the reference anew, where they have changed."""
     folder = running.ROOT / "docs" / "reference"
+    folder.mkdir(exist_ok=True)
     pages = reference.pages()
     for name, text in pages.items():
         path = folder / f"{name}.md"
