@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from dreamvid import cli
+from dreamvid.registry import Registry
+from dreamvid.settings import plugin_loading, preset_folders
 
 
 def pytest_configure(config):
@@ -82,3 +84,14 @@ def call_cli(*arguments: object, cwd: Path | str = ".") -> "subprocess.Completed
         torch.set_num_threads(1)
     told = [stream.buffer.getvalue().decode("utf-8", "replace") for stream in (out, err)]  # pyright: ignore
     return subprocess.CompletedProcess(command, int(status or 0), *told)
+
+
+@pytest.fixture
+def no_plugin_stays():
+    """Plugins are the process's own; each test begins without any."""
+    before = {each: (dict(each.functions), dict(each.facts)) for each in Registry.all}
+    yield
+    for registry, (functions, facts) in before.items():
+        registry.functions, registry.facts = functions, facts
+    preset_folders.added.clear()
+    plugin_loading._loaded.clear()

@@ -12,11 +12,11 @@ from conftest import call_cli
 from dreamvid import media
 from dreamvid.frames import Size, noise, photographic
 from dreamvid.media.film_writing import encode_film
-from dreamvid.registry import Registry
-from dreamvid.settings import plugin_loading
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SMALL = ("--size", "64x48", "--octaves", 1, "--iterations", 1)
+
+pytestmark = pytest.mark.usefixtures("no_plugin_stays")
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +27,6 @@ def place(tmp_path_factory):
     still = (noise(Size(48, 64), (5,)).roll(index, 2) for index in range(3))
     encode_film(still, folder / "clip.mp4", 8, options={"preset": "ultrafast"})
     return folder
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays():
-    """Plugins are the process's own; each test begins without any."""
-    before = {each: (dict(each.functions), dict(each.facts)) for each in Registry.all}
-    yield
-    for registry, (functions, facts) in before.items():
-        registry.functions, registry.facts = functions, facts
-    plugin_loading._loaded.clear()
 
 
 @pytest.mark.parametrize(

@@ -125,9 +125,11 @@ def test_what_the_c_code_does_not_know_goes_torchs_way():
 @pytest.fixture
 def nothing_compiled(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    compiled.cache_clear()
+    for known in (compiled, native.absence):
+        known.cache_clear()
     yield tmp_path
-    compiled.cache_clear()
+    for known in (compiled, native.absence):
+        known.cache_clear()
 
 
 @pytest.mark.skipif(not machine_native.sys.platform.startswith("linux"), reason="Linux alone")
@@ -148,6 +150,9 @@ def test_a_compiler_that_fails_is_told(nothing_compiled, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: str(broken))
     with pytest.raises(NoLibrary, match="out of coffee"):
         compiled(native.SOURCE)
+    assert "out of coffee" in native.absence()
+    broken.unlink()  # it is not asked again at every step
+    assert "out of coffee" in native.absence()
     assert not list((nothing_compiled / "cache").rglob("*.so"))
 
 

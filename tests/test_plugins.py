@@ -22,7 +22,9 @@ from dreamvid.motion.motions import motions
 from dreamvid.networks import network, networks, sketch
 from dreamvid.objectives import objectives
 from dreamvid.registry import Registry
-from dreamvid.settings import plugin_loading, preset_folders, presets
+from dreamvid.settings import plugin_loading, presets
+
+pytestmark = pytest.mark.usefixtures("no_plugin_stays")
 
 PACKAGE = Path(dreamvid.__file__).parent
 WHOLE = '''
@@ -120,17 +122,6 @@ def wobble(points, clock, size, *, rate: float = RATE):
     "Wobble."
     return points
 """
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays():
-    """Plugins are the process's own; each test begins without any."""
-    before = {each: (dict(each.functions), dict(each.facts)) for each in Registry.all}
-    yield
-    for registry, (functions, facts) in before.items():
-        registry.functions, registry.facts = functions, facts
-    preset_folders.added.clear()
-    plugin_loading._loaded.clear()
 
 
 @pytest.fixture

@@ -66,10 +66,7 @@ def disk() -> Iterator[Finding]:
             )
             continue
         found = f"{what}, {folder}: {told(free)} free"
-        if free < ROOM:
-            yield Finding("note", found, "make room; dreamvid stops before a disk is full")
-        else:
-            yield Finding("ok", found)
+        yield _enough(free >= ROOM, found, "make room; dreamvid stops before a disk is full")
 
 
 @checks.register
@@ -81,10 +78,11 @@ def memory() -> Iterator[Finding]:
     device = device_for("auto")
     free = free_memory(device)
     found = f"{told(free)} free on {device.type}"
-    if free < MEMORY:
-        yield Finding("note", found, "make films smaller, or close other programs")
-    else:
-        yield Finding("ok", found)
+    yield _enough(free >= MEMORY, found, "make films smaller, or close other programs")
+
+
+def _enough(enough: bool, found: str, remedy: str) -> Finding:
+    return Finding("ok", found) if enough else Finding("note", found, remedy)
 
 
 @checks.register

@@ -14,8 +14,8 @@ from typing import Any
 
 from dreamvid.errors import DreamvidError, Stopped, StorageError
 from dreamvid.farm.claims import State
-from dreamvid.farm.plans import Plan, PlanError, Unit
-from dreamvid.farm.working import ATTEMPTS, WAIT, Worker, results
+from dreamvid.farm.plans import Plan, PlanError
+from dreamvid.farm.working import ATTEMPTS, WAIT, Worker, may_be_made, results
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.machine.threads import cores
@@ -183,7 +183,11 @@ def _drive(ray: Any, driver: Worker, hands: list[Any]) -> None:
     while True:
         states = driver.states()
         _tell(driver, states)
-        open_ = [unit for unit in driver.plan.units if _may(unit, states, failed, driver.retry)]
+        open_ = [
+            unit
+            for unit in driver.plan.units
+            if failed.get(unit.name, 0) < ATTEMPTS and may_be_made(unit, states, driver.retry)
+        ]
         if not open_:
             return
         given = {unit for _, unit in busy.values()}
@@ -208,16 +212,6 @@ def _drive(ray: Any, driver: Worker, hands: list[Any]) -> None:
                 driver.tally.say(f"{unit}: failed: {fault}")
         if done and not waiting:
             time.sleep(WAIT / 5)
-
-
-def _may(unit: Unit, states: Mapping[str, State], failed: Mapping[str, int], retry: bool) -> bool:
-    """Whether a unit is lacking and may be tried."""
-    state = states.get(unit.name, State())
-    if state.done or failed.get(unit.name, 0) >= ATTEMPTS:
-        return False
-    if len(state.failed) >= ATTEMPTS and not retry:
-        return False
-    return all(each in states and states[each].done for each in unit.needs)
 
 
 def _tell(driver: Worker, states: Mapping[str, State]) -> None:

@@ -129,11 +129,7 @@ class Worker:
 
     def _next(self, units: Sequence[Unit], states: Mapping[str, State]) -> Claim | None:
         """A unit in this worker's hands; None where there is none to take now."""
-        free = [
-            unit.name
-            for unit in units
-            if not _is_done(unit.name, states) and self._may(unit, states)
-        ]
+        free = [unit.name for unit in units if self._may(unit, states)]
         open_ = [name for name in free if not states.get(name, State()).taken]
         if open_:
             return taken_from(self.ledger, open_, states, self.start)
@@ -147,9 +143,7 @@ class Worker:
     def _may(self, unit: Unit, states: Mapping[str, State]) -> bool:
         if unit.name in self.refused or unit.name in self.failed:
             return False
-        if len(states.get(unit.name, State()).failed) >= ATTEMPTS and not self.retry:
-            return False
-        return all(_is_done(each, states) for each in unit.needs)
+        return may_be_made(unit, states, self.retry)
 
     def _make(self, claim: Claim) -> None:
         """Make a unit that was taken, and say what became of it."""
@@ -263,6 +257,14 @@ def results(plan: Plan) -> list[Path]:
     found = [plan.results / unit.facts["result"] for unit in plan.units if "result" in unit.facts]
     found += [plan.results for unit in plan.units if unit.kind == "gather"]
     return [path for path in found if path.exists()]
+
+
+def may_be_made(unit: Unit, states: Mapping[str, State], retry: bool) -> bool:
+    """Whether a unit is lacking, has not been given up, or is tried again, and needs no other."""
+    state = states.get(unit.name, State())
+    if state.done or (len(state.failed) >= ATTEMPTS and not retry):
+        return False
+    return all(_is_done(each, states) for each in unit.needs)
 
 
 def _is_done(name: str, states: Mapping[str, State]) -> bool:

@@ -77,14 +77,18 @@ _used = True
 
 
 def use(wanted: bool) -> None:
-    """Whether convolutions are packed from now on."""
+    """Whether convolutions are packed, and compiled code is called, from now on."""
     global _used
     _used = wanted
 
 
-def traced() -> bool:
-    """Whether what is called is being written down for another program, which knows torch alone."""
-    return torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
+def usable() -> bool:
+    """Whether ways of our own may be taken: they are not forbidden, and nothing is traced.
+
+    What is traced is for another program, which knows torch's operations alone.
+    """
+    traced = torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
+    return _used and not traced
 
 
 def _served(convolution: nn.Conv2d, x: Tensor) -> bool:
@@ -92,8 +96,7 @@ def _served(convolution: nn.Conv2d, x: Tensor) -> bool:
         return False
     weight = convolution.weight
     return (
-        _used
-        and not traced()
+        usable()
         and x.device.type == weight.device.type == "cpu"
         and x.dtype == weight.dtype
         and x.dtype in TYPES

@@ -24,7 +24,6 @@ def choose(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> str:
     taken. What a processor has, `absences` tells.
     """
     operations.fuse(None)
-    native.use(kernels != "plain")
     convolutions.use(kernels != "plain")
     if kernels == "plain" or device.type != "cuda" or dtype == torch.float64:
         return "plain"

@@ -6,6 +6,7 @@ as `channels_last` has it.
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,10 @@ MOST_CHANNELS, MOST_REACH = 4096, 8
 """As in native.c."""
 
 
-_used = True
-
-
-def use(wanted: bool) -> None:
-    """Whether `serves` may be true from now on."""
-    global _used
-    _used = wanted
-
-
 def serves(x: Tensor) -> bool:
     """Whether pictures can be given to the functions here."""
     return (
-        _used
-        and not convolutions.traced()
+        convolutions.usable()
         and x.device.type == "cpu"
         and x.dtype in TYPES
         and x.ndim == 4
@@ -44,8 +35,10 @@ def serves(x: Tensor) -> bool:
     )
 
 
+@cache
 def absence(dtype: torch.dtype = torch.float32) -> str | None:
     """Why there is nothing compiled for numbers of a type; None where there is."""
+    # Tried once: a compiler that fails would be asked again at every step.
     try:
         _library(dtype)
     except NoLibrary as error:
@@ -143,7 +136,7 @@ def pool(x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     size = [_pooled_side(side, stride) for side in x.shape[2:]]
     out = _empty(x, size)
     places = _empty(x, size, torch.uint8)
-    _call("pool", x.dtype, (x, out, places), (*_shape(x), *size, stride, 2 - stride))
+    _call("pool", x.dtype, (x, out, places), (*x.shape, *size, stride, 2 - stride))
     return out, places
 
 
@@ -151,7 +144,7 @@ def pool_gradient(above: Tensor, places: Tensor, shape: Sequence[int], stride: i
     """The gradient of `pool` at pictures of a shape (N, C, h, w), from that of its result."""
     above = _packed(above)
     out = _empty(above, shape[2:])
-    sizes = (*_shape(out), *above.shape[2:], stride, 2 - stride)
+    sizes = (*out.shape, *above.shape[2:], stride, 2 - stride)
     _call("pool_gradient", above.dtype, (above, places, out), sizes)
     return out
 
@@ -203,11 +196,6 @@ def _empty(like: Tensor, size: Sequence[int], dtype: torch.dtype | None = None) 
         dtype=dtype or like.dtype,
         memory_format=torch.channels_last,
     )
-
-
-def _shape(x: Tensor) -> tuple[int, ...]:
-    """How the C code is told (N, C, h, w)."""
-    return tuple(x.shape)
 
 
 def _pooled_side(side: int, stride: int) -> int:

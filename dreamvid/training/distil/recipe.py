@@ -1,6 +1,5 @@
 """The numbers of a distillation, and how they are read from options and texts."""
 
-import typing
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -8,8 +7,9 @@ import torch
 
 from dreamvid import networks
 from dreamvid.errors import SettingsError
-from dreamvid.registry import Fraction01, Positive, Within, checked_value, did_you_mean
+from dreamvid.registry import Fraction01, Positive, Within, checked_value
 from dreamvid.settings import assigned
+from dreamvid.training.recipes import filled
 
 
 class Recipe(NamedTuple):
@@ -34,16 +34,7 @@ class Recipe(NamedTuple):
 
 def recipe_of(options: Mapping[str, Any]) -> Recipe:
     """The default recipe with `options` in it; `SettingsError` names the first bad one."""
-    fields = typing.get_type_hints(Recipe, include_extras=True)
-    checked = {}
-    for name, value in options.items():
-        if name not in fields:
-            raise SettingsError(
-                f"recipe.{name}: no such setting{did_you_mean(name, fields)} "
-                f"(recipe has {', '.join(fields)})"
-            )
-        checked[name] = checked_value(value, fields[name], f"recipe.{name}")
-    recipe = Recipe(**checked)
+    recipe = filled(Recipe, options)
     if not recipe.fresh <= recipe.batch <= recipe.pool:
         raise SettingsError(
             f"recipe: got fresh {recipe.fresh}, batch {recipe.batch} and pool {recipe.pool}, "

@@ -1,12 +1,12 @@
 """The numbers of a turbo network's training."""
 
-import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 from dreamvid.dream.turbo.net import STRIDE
 from dreamvid.errors import SettingsError
-from dreamvid.registry import Fraction01, Positive, Within, checked_value, did_you_mean
+from dreamvid.registry import Fraction01, Positive, Within
+from dreamvid.training.recipes import filled
 
 
 class Recipe(NamedTuple):
@@ -37,16 +37,7 @@ class Recipe(NamedTuple):
 
 def recipe_of(options: Mapping[str, Any]) -> Recipe:
     """The default recipe with `options` in it; `SettingsError` names the first bad one."""
-    fields = typing.get_type_hints(Recipe, include_extras=True)
-    checked = {}
-    for name, value in options.items():
-        if name not in fields:
-            raise SettingsError(
-                f"recipe.{name}: no such setting{did_you_mean(name, fields)} "
-                f"(recipe has {', '.join(fields)})"
-            )
-        checked[name] = checked_value(value, fields[name], f"recipe.{name}")
-    recipe = Recipe(**checked)
+    recipe = filled(Recipe, options)
     if recipe.side % STRIDE:
         raise SettingsError(f"recipe.side: got {recipe.side}, expected a multiple of {STRIDE}")
     if recipe.batch > recipe.pool:
