@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dreamvid.machine import remarks
-from dreamvid.networks import kernels, network, operations
+from dreamvid.networks import convolutions, kernels, network, operations
 from dreamvid.networks.googlenet import GoogLeNet
 from dreamvid.settings import settled
 
@@ -104,10 +104,12 @@ def test_weights_that_are_merged_once_follow_their_network():
     x = torch.rand(1, 3, 32, 40)
     layer = "inception_3a/output"
     first = net(x, [layer])[layer]
-    merged = dict(net._merged)
-    assert merged
+    parts = [
+        net.convolutions[f"inception_3a/{name}"] for name in ("1x1", "3x3_reduce", "5x5_reduce")
+    ]
+    merged = convolutions._whole(parts).weight
     assert torch.equal(net(x, [layer])[layer], first)
-    assert net._merged["inception_3a/"][0] is merged["inception_3a/"][0]
+    assert convolutions._whole(parts).weight is merged
     exact = net.double()(x.double(), [layer])[layer]
     assert exact.dtype == torch.float64
     torch.testing.assert_close(exact.float(), first, rtol=1e-4, atol=1e-5)

@@ -73,6 +73,7 @@ def test_a_network_without_a_tour_goes_where_it_sees_most(picture):
         """A dreamer as far as it is asked."""
 
         network = network("pocket")
+        turbo = None
         choices = network.choices()
         settings = settled({"network": {"wander": 1}, "octaves": {"count": 1}})
 

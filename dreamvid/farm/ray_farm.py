@@ -114,8 +114,8 @@ class Hand:
             if plan.identity != identity:
                 raise PlanError(f"{folder}: is another plan")
             self.worker = Worker(plan, name=name, retry=retry)
-            self.beating = self.worker.ledger.beating()
-            self.beating.__enter__()
+            self.at_work = self.worker.at_work()
+            self.at_work.__enter__()
         except DreamvidError as error:
             host = os.uname().nodename
             self.fault = (

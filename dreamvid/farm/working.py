@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dreamvid.errors import (
@@ -76,8 +76,16 @@ class Worker:
         self.refused: dict[str, DreamvidError] = {}
         self.failed: dict[str, str] = {}
         self.in_a_row = 0
-        # No other worker writes into a file that this one has begun.
-        atomic.mark(f"{self.ledger.owner['pid']}x{somewhere(10**9)}")
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Tell others that this worker lives, as long as the block lasts.
+
+        No other worker writes into a file that it has begun.
+        """
+        mark = f"{self.ledger.owner['pid']}x{somewhere(10**9)}"
+        with atomic.marked(mark), self.ledger.beating():
+            yield
 
     def work(self, only: Sequence[Unit] | None = None) -> None:
         """Take units until there are none left for anybody; with `only`, just those.
@@ -243,7 +251,7 @@ def work(
     worker = Worker(plan, progress, retry=retry)
     began = time.monotonic()
     try:
-        with stoppable(folder, again), worker.ledger.beating():
+        with stoppable(folder, again), worker.at_work():
             worker.work(None if unit is None else plan.unit(unit))
     except Stopped as stopped:
         raise Stopped(stopped.signal, stopped.folder, again) from None

@@ -18,13 +18,18 @@ MARK = ""
 """What the temporary names of this process have, so that no other writes into its files."""
 
 
-def mark(text: str) -> None:
+@contextlib.contextmanager
+def marked(text: str) -> Iterator[None]:
     """Give the temporary names of this process a mark of its own: letters and digits.
 
     Machines that share a folder may come to write the same file; each then renames a whole one.
     """
     global MARK
-    MARK = f".{text}"
+    before, MARK = MARK, f".{text}"
+    try:
+        yield
+    finally:
+        MARK = before
 
 
 def temporary_for(path: Path) -> Path:
