@@ -188,7 +188,7 @@ def test_what_is_no_number_stays_none():
 @needs_onednn
 def test_weights_are_ordered_for_each_size(monkeypatch):
     """One order may be four times slower than another at another size."""
-    made, sizes = convolution(16, 8, 1, 0), []
+    made, sizes = convolution(16, 8, 3, 1), []
     ordered = convolutions._reordered
 
     def noted(weight, padding, size):

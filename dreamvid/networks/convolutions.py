@@ -76,7 +76,7 @@ class _Packed:
 
     def serves(self, x: Tensor) -> bool:
         """Whether pictures of that size and type are convolved here."""
-        key = (x.shape, x.dtype, x.device)
+        key = (x.shape, x.dtype, x.device, torch.get_num_threads())
         known = self._served.get(key)
         if known is None:
             known = self._served[key] = self._serves(x)
@@ -171,7 +171,10 @@ def _padding(convolution: nn.Conv2d) -> tuple[int, ...] | None:
 
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, ...]) -> bool:
-    """Whether torch gives that convolution to oneDNN; for small pictures it has a quicker way."""
+    """Whether torch gives that convolution to oneDNN.
+
+    It has a quicker way for small pictures, and for 1x1 kernels on one thread.
+    """
     private: Any = torch._C
     way = private._select_conv_backend(x, weight, bias, (1, 1), padding, (1, 1), False, (0, 0), 1)
     return way == private._ConvBackend.Mkldnn
