@@ -103,7 +103,7 @@ class Ledger:
         A unit that is whole stays so and is never looked at again. Nor is a block at which this
         worker has looked less than `age` seconds ago.
         """
-        open_ = {block_of(unit) for unit in units if self.open(unit)}
+        open_ = {block_of(unit) for unit in units if self._is_open(unit)}
         for block in open_:
             now = self.clock()
             if now - self._looked.get(block, -math.inf) >= age:
@@ -111,8 +111,7 @@ class Ledger:
                 self._look(self.folder / block)
         return self.known
 
-    def open(self, unit: str) -> bool:
-        """Whether a unit is not whole, as far as is known."""
+    def _is_open(self, unit: str) -> bool:
         return unit not in self.known or not self.known[unit].done
 
     def _look(self, block: Path) -> None:
