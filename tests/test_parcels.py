@@ -125,12 +125,15 @@ def test_what_a_killed_worker_has_left_is_removed(place, monkeypatch, tmp_path):
     monkeypatch.setattr(parcels.tempfile, "tempdir", str(tmp_path))
     planned(place, "zoom", "0.png", "--frames", 2, *FAST, "-o", "plan")
     plan = Plan.open(place / "plan")
-    old = tmp_path / "dreamvid-unit-4194304-77-abc"
-    old.mkdir()
+    old = tmp_path / f"{parcels._mark()}-4194304-77-abc"
+    strange = tmp_path / "dreamvid-unit-another0-4194304-77-abc"  # of another container, perhaps
+    for folder in (old, strange):
+        folder.mkdir()
     alive = Scratch(plan, bytes)
     another = Scratch(replace(plan, identity="b"), bytes)
     assert not old.exists()
-    assert alive.folder.name.startswith(f"dreamvid-unit-{os.getpid()}-")
+    assert strange.exists()
+    assert alive.folder.name.startswith(f"{parcels._mark()}-{os.getpid()}-")
     for each in (alive, another):
         each.remove()
-    assert not list(tmp_path.glob("dreamvid-unit-*"))
+    assert list(tmp_path.glob("dreamvid-unit-*")) == [strange]

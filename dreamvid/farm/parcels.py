@@ -18,7 +18,7 @@ from typing import Any
 
 from dreamvid.farm.named import files_named, manifest_of, paths_in, replaced
 from dreamvid.farm.plans import FOLDERS, Plan, Unit
-from dreamvid.farm.processes import began
+from dreamvid.farm.processes import began, this_process
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.image_folders import STATE
 from dreamvid.jobs.journal import Journal
@@ -114,7 +114,7 @@ class Scratch:
     def __init__(self, plan: Plan, get: Callable[[Any], bytes]) -> None:
         self.get = get
         _remove_old()
-        name = f"{MARK}-{os.getpid()}-{began(os.getpid())}-"
+        name = f"{_mark()}-{os.getpid()}-{began(os.getpid())}-"
         self.folder = Path(tempfile.mkdtemp(prefix=name))
         for each in FOLDERS:
             (self.folder / each).mkdir()
@@ -209,10 +209,15 @@ class Fresh:
 
 def _remove_old() -> None:
     """Remove what workers have left on this machine that were killed."""
-    for path in Path(tempfile.gettempdir()).glob(f"{MARK}-*"):
-        match = re.fullmatch(rf"{MARK}-(\d+)-(\d*)-\w+", path.name)
+    for path in Path(tempfile.gettempdir()).glob(f"{_mark()}-*"):
+        match = re.fullmatch(rf"{_mark()}-(\d+)-(\d*)-\w+", path.name)
         if match and began(int(match[1])) != match[2]:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _mark() -> str:
+    """How these folders begin on this machine; containers may share a folder, but no processes."""
+    return f"{MARK}-{_short(this_process()['machine'])[:8]}"
 
 
 def pieces_of(path: Path) -> Iterator[bytes]:
@@ -234,9 +239,9 @@ def _files_of(path: Path, place: Path) -> Iterator[tuple[Path, Path]]:
             yield inside / file.name, file
 
 
-def _short(path: str) -> str:
+def _short(text: str) -> str:
     """A folder's name for a path, the same for every unit."""
-    return hashlib.sha256(path.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _is_whole(path: Path, sha256: str) -> bool:
