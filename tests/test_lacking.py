@@ -7,6 +7,8 @@ from conftest import call_cli
 from test_farm import FAST, planned
 
 from dreamvid import media
+from dreamvid.errors import DreamvidError
+from dreamvid.farm.ray_crew import Crew
 from dreamvid.frames import Size, noise
 from dreamvid.networks import network
 from dreamvid.settings import plugin_loading
@@ -94,3 +96,22 @@ def test_a_folder_that_is_not_shared_is_one_line(place):
     told = call_cli("work", "elsewhere", "-q", cwd=place)
     assert (told.returncode, len(told.stderr.splitlines())) == (2, 1)
     assert "see that this machine shares the folder" in told.stderr
+
+
+def test_an_actor_that_can_begin_nothing_leaves_the_units_to_others():
+    said = []
+    crew = Crew(["well", "lame"], said.append)
+    assert crew.hand_for("0") == "well"  # it is at work meanwhile
+    for unit in ("1", "2", "3"):
+        assert crew.hand_for(unit) == "lame"
+        crew.refuse("lame", unit, "vm: no such plugin")
+        assert not crew.given_up(unit)
+        assert not crew.may_try(unit)
+    assert said == ["a worker leaves: vm: no such plugin"]
+    crew.back("well")
+    for unit in ("1", "2"):
+        assert crew.hand_for(unit) == "well"
+        crew.refuse("well", unit, "vm: a bad unit")
+        assert crew.given_up(unit)
+    with pytest.raises(DreamvidError, match="vm: a bad unit"):
+        crew.refuse("well", "3", "vm: a bad unit")
