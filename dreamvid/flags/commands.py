@@ -268,7 +268,7 @@ COMMANDS: dict[str, str] = {
     "plan loop": f"out result at {_LENGTH} {_MUSIC} motion speed mask keep_color {_DREAM} "
     f"background depth cadence anchor min_free {_PLAN}",
     "plan sweep": f"out {_PLAN}",
-    "farm": "address workers retry quiet",
+    "farm": "address workers no_shared_folder retry quiet",
     "work": "unit retry quiet",
     "live": "to size fps frames record every presets osc port midi learn preset strength dream "
     "layer octaves iterations carry network weights config assign plugins device precision "
