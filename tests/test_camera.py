@@ -33,7 +33,7 @@ def box(size):
 
 
 def scene(surface=box, fps=10, **options):
-    return Scene(surface, lambda index: {**REST, **options}, fps)
+    return Scene(lambda size, index: surface(size), lambda index: {**REST, **options}, fps)
 
 
 def traced(made, index, count, points=None):

@@ -1,12 +1,13 @@
 """A scene: the surface that a depth makes of a seed, seen from a camera that travels.
 
-The surface stays where it is, so no depth is ever guessed from what was dreamed. From each place
-of the camera it is drawn anew, the nearest in front. Where nothing of it is seen, the depth of what
-lies behind is taken.
+The surface stays where it is, so no depth is ever guessed from what was dreamed; of a film, each
+frame has a surface of its own. From each place of the camera it is drawn anew, the nearest in
+front. Where nothing of it is seen, the depth of what lies behind is taken.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from threading import RLock
 from typing import Any, NamedTuple
 
 import cv2
@@ -20,6 +21,8 @@ from dreamvid.motion.drawing import CLIP, TORN, filled, nearest, sampled, splatt
 
 Options = Callable[[int], Mapping[str, Any]]
 """From a frame's index to the camera's options there."""
+Surface = Callable[[Size, int], np.ndarray]
+"""From a size and a frame's index to how far away what is pictured there is, (H, W)."""
 KEPT = 48
 """Drawn views that are kept."""
 REFINED = 4
@@ -48,25 +51,29 @@ class Scene:
 
     def __init__(
         self,
-        surface: Callable[[Size], np.ndarray],
+        surface: Surface,
         options: Options,
         fps: float,
         speed: float = 1.0,
+        moves: bool = False,
     ) -> None:
         """Set out the way.
 
         Args:
-            surface: from a size to the depth of the seed, (H, W).
+            surface: the depth of the seed; or that of each frame of a film, which stands apart
+                from every other.
             options: the camera's, at each frame.
             fps: frames a second.
             speed: a factor of all that it does.
+            moves: whether the surface is another one at each frame.
         """
-        self.surface, self.options = surface, options
+        self.surface, self.options, self.moves = surface, options, moves
         self.step = speed / fps
         self.places: list[np.ndarray] = [np.eye(4)]
         """From the camera's axes at each frame to those at the first, (4, 4)."""
         self._drawn: OrderedDict[tuple[int, Size], View] = OrderedDict()
-        self._surfaces: dict[Size, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._surfaces: dict[tuple[Size, int], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._alone = RLock()  # a film is read by another thread than the one that dreams
 
     def motion(self, points: Tensor, index: int, size: Size) -> Tensor:
         """Where `points` (2, h, w) of the frame `index` were in the frame before."""
@@ -89,6 +96,21 @@ class Scene:
         points = _unprojected(_grid(size), depth, self._focus(index, size), size)
         back = np.linalg.inv(self.place(then)) @ self.place(index)
         return _seen_from(points, back, self._focus(then, size), size)
+
+    def own(self, index: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
+        """Where what the frame `index` shows is in the picture that its surface belongs to.
+
+        Returns places (2, H, W), and what is nowhere in it: bool (H, W).
+        """
+        view = self.view(index, size)
+        points = _unprojected(_grid(size), view.depth, self._focus(index, size), size)
+        there = _seen_from(points, self.place(index), self._focus(0, size), size)[0]
+        return there, ~view.seen
+
+    def rests(self, index: int) -> bool:
+        """Whether the camera is, at a frame, as it began."""
+        same = self.options(index)["fov"] == self.options(0)["fov"]
+        return same and np.array_equal(self.place(index), np.eye(4))
 
     def hidden(self, index: int, then: int, size: Size) -> np.ndarray:
         """What of the frame `index` was, or will be, hidden in the frame `then`: bool (H, W).
@@ -145,31 +167,36 @@ class Scene:
     def view(self, index: int, size: Size) -> View:
         """The scene at a frame."""
         key = (index, size)
-        if key not in self._drawn:
-            self._drawn[key] = self._draw(index, size)
-            while len(self._drawn) > KEPT:
-                self._drawn.popitem(last=False)
-        self._drawn.move_to_end(key)
-        return self._drawn[key]
+        with self._alone:
+            if key not in self._drawn:
+                self._drawn[key] = self._draw(index, size)
+                while len(self._drawn) > KEPT:
+                    self._drawn.popitem(last=False)
+            self._drawn.move_to_end(key)
+            return self._drawn[key]
 
     def place(self, index: int) -> np.ndarray:
         """From the camera's axes at a frame to those at the first, (4, 4)."""
-        while len(self.places) <= index:
-            now = len(self.places)
-            step = _pose(self.options(now), self.options(now - 1), self.step)
-            self.places.append(self.places[-1] @ step)
+        with self._alone:
+            while len(self.places) <= index:
+                now = len(self.places)
+                step = _pose(self.options(now), self.options(now - 1), self.step)
+                self.places.append(self.places[-1] @ step)
         return self.places[max(index, 0)]
 
     def _focus(self, index: int, size: Size) -> float:
         return focal_length(self.options(index)["fov"], size)
 
-    def _surface(self, size: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The seed's depth, where it is torn, and its points (3, H, W)."""
-        if size not in self._surfaces:
-            depth = self.surface(size).astype(np.float32)
+    def _surface(self, size: Size, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The depth, where it is torn, and its points (3, H, W)."""
+        key = (size, index if self.moves else 0)
+        if key not in self._surfaces:
+            if self.moves:
+                self._surfaces.clear()
+            depth = self.surface(size, index).astype(np.float32)
             points = _unprojected(_grid(size), depth, self._focus(0, size), size)
-            self._surfaces[size] = depth, torn(depth), points
-        return self._surfaces[size]
+            self._surfaces[key] = depth, torn(depth), points
+        return self._surfaces[key]
 
     def _depth_at(self, places: np.ndarray, index: int, size: Size) -> np.ndarray:
         """How far ahead what is at `places` (2, h, w) of a frame is."""
@@ -177,21 +204,21 @@ class Scene:
         return sampled(depth, torn(depth), places)
 
     def _draw(self, index: int, size: Size) -> View:
-        surface, edges, points = self._surface(size)
+        surface, edges, points = self._surface(size, index)
+        if self.rests(index):
+            return View(surface, np.ones(size, bool))
         place = self.place(index)
         focus, first = self._focus(index, size), self._focus(0, size)
-        if np.array_equal(place, np.eye(4)) and focus == first:
-            return View(surface, np.ones(size, bool))
         there, ahead = _seen_from(points, np.linalg.inv(place), focus, size)
         drawn = splatted(there, ahead, focus / first * surface / ahead.clip(CLIP), edges, size)
         seen = np.isfinite(drawn)
         depth = filled(drawn, seen)
-        exact, agrees = self._refined(depth, place, focus, size)
+        exact, agrees = self._refined(depth, index, size)
         # What only a square of something in front covered may be what lies behind it.
         again = seen & ~agrees
         if again.any():
             behind = filled(np.where(again, np.inf, drawn), seen & ~again)
-            other, good = self._refined(behind, place, focus, size)
+            other, good = self._refined(behind, index, size)
             take = again & good
             exact[take], agrees[take] = other[take], True
             depth[again] = behind[again]
@@ -199,12 +226,11 @@ class Scene:
         depth = np.where(known, exact, depth)
         return View(filled(np.where(known, depth, np.inf), known).astype(np.float32), known)
 
-    def _refined(
-        self, depth: np.ndarray, place: np.ndarray, focus: float, size: Size
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _refined(self, depth: np.ndarray, index: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
         """Drawn distances made exact, and where they agree with the surface."""
-        surface, edges, _ = self._surface(size)
-        first, pixels = self._focus(0, size), _grid(size)
+        surface, edges, _ = self._surface(size, index)
+        place, pixels = self.place(index), _grid(size)
+        focus, first = self._focus(index, size), self._focus(0, size)
         there, ahead, miss = pixels, depth, np.zeros(size)
         for _ in range(REFINED):
             points = _unprojected(pixels, depth, focus, size)
