@@ -225,7 +225,14 @@ ASKED = ("--motion", "camera", "--set", "motion.camera.truck=1.5", "--size", "92
          "1", "--iterations", "2", "--fps", "10")  # fmt: skip
 
 
-@pytest.mark.parametrize("more", [(), ("--cadence", "2", "--mask", "seed.png")])
+MORE = [
+    (),
+    ("--cadence", "2", "--mask", "seed.png"),
+    ("--layer", "conv1", "--set", "machine.tile=48", "--space", "fourier"),
+]
+
+
+@pytest.mark.parametrize("more", MORE)
 def test_a_film_through_a_scene_resumes_to_the_same_bytes(travelled, more):
     name = f"film{len(more)}.mp4"
     asked = ("--set", "motion.camera.depth=depth.png", *ASKED, "-o", name, "--frames", "5", *more)
