@@ -143,6 +143,14 @@ def test_holes_are_beside_what_is_in_front_on_the_side_it_leaves():
     assert made.view(4, SIZE).depth[30, int(left) + 4] == pytest.approx(4, rel=0.02)
 
 
+def test_what_enters_is_as_deep_as_what_it_mirrors():
+    """A ground whose rows are each as far away throughout, seen from farther right."""
+    made = scene(layers, truck=0.5)
+    depth = made.view(6, SIZE).depth
+    assert made.own(6, SIZE)[0][0, :, -1].min() > SIZE.width
+    assert np.abs(depth[:, -2] - depth[:, 40]).max() < 0.06
+
+
 def test_what_is_put_into_holes_lies_behind_and_is_not_drawn_out():
     made = scene(truck=0.5)
     came, fresh = Travelling(made, 4, "everywhere").filled(traced(made, 4, 4), 4)

@@ -18,6 +18,8 @@ NEW = 0.4
 """How much a new one counts beside those before it, where both tell as much."""
 KNOWN = 0.5
 """What is trusted by less is not compared."""
+SOFT = 3.0
+"""Standard deviation in pixels by which trust is evened out."""
 ROUNDS = 3
 TINY = 1e-6
 
@@ -62,7 +64,9 @@ def steadied(
             for ours, own in zip(fitted, (factor, summand), strict=True)
         )
     new = (factor * values + summand).clip(0, 1)
-    share = trust * (1 - NEW * sure)
+    # Where little tells of a place, what was there stays, even if it is not quite trusted.
+    even = cv2.GaussianBlur(trust, (0, 0), SOFT)
+    share = np.maximum(even * (1 - NEW * sure), 1 - sure)
     return new + share * (came - new)
 
 
