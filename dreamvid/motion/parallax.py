@@ -11,11 +11,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-LOOKED_AT = 1500
+LOOKED_AT = 700
 """Points by which the camera's motion is found."""
-DIRECTIONS = 240
+DIRECTIONS = 120
 """Ways of the camera that are tried at first, all over half a sphere."""
-CLOSER = ((0.2, 48), (0.06, 48), (0.02, 48), (0.006, 48))
+CLOSER = ((0.2, 16), (0.07, 16), (0.025, 16), (0.008, 16))
 """Then, around the best one: how far from it, and how many."""
 NOISE = 0.15
 """Of a flow, in pixels."""
