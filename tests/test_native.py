@@ -293,7 +293,8 @@ def test_torchvisions_networks_are_folded_within_rounding():
     net.load_state_dict(state, assign=True)
     net.eval()
     layers = ["layer2.0.conv1", "layer3.1.relu_1"]  # the first is wanted before its normalisation
-    picture = torch.randn(1, 3, 48, 70)
+    torch.manual_seed(0)  # of one in many, a value is so near 0 that rounding turns its ReLU over
+    picture = torch.randn(1, 3, 152, 216)
 
     def dreamed(dtype=torch.float32):
         x = picture.to(dtype, copy=True).requires_grad_()
