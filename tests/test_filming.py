@@ -199,14 +199,15 @@ def test_the_depth_of_a_picture_and_of_a_film_by_a_network(shots):
         (["clip", "--model", "light.txt"], "expected one of .onnx"),
         (["clip", "--model", "broken.pt"], "cannot be read as a network"),
         (["clip", "--fov", "170"], "--fov: got 170"),
+        (["clip", "-o", "clip"], "is the input itself"),
     ],
 )
 def test_bad_depth_networks_are_one_line(words, said, shots):
     media.write_picture(torch.rand(3, 60, 92), shots / "ramp.png")
     for name in ("light.txt", "broken.pt"):
         (shots / name).write_text("no network, only words")
-    done = call_cli("depth", *words, "-o", shots / "bad.png" if "ramp" in words[0] else "bad",
-                    cwd=shots)  # fmt: skip
+    out = () if "-o" in words else ("-o", "bad.png" if "ramp" in words[0] else "bad")
+    done = call_cli("depth", *words, *out, cwd=shots)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert done.stderr.strip().count("\n") == 0

@@ -20,6 +20,7 @@ from dreamvid.frames import Frame, Size, from_pixels, photographic, size_of
 from dreamvid.jobs.naming import called
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.seeds import probe_film, read_seed
+from dreamvid.jobs.settling import must_differ
 from dreamvid.jobs.stopping import stoppable
 from dreamvid.media import encoders
 from dreamvid.motion.camera import focal_length
@@ -78,6 +79,7 @@ def depth_pictures(
     if not media.is_sequence(source) and media.is_still(source):
         return _of_picture(source, out, estimate, overwrite)
     film = probe_film(source)
+    must_differ(source, out)
     encoders.check_place(out, True, folder=True)
     if overwrite:
         for each in _pictures(out):
@@ -92,7 +94,9 @@ def depth_pictures(
             _must_travel(source, film, size, apart, tell)
         with media.storage_checked(out):
             out.mkdir(exist_ok=True)
-        progress.begin(len(_pictures(out)), film.frames)
+        if made := len(_pictures(out)):
+            progress.say(f"{out}: {made} depths are there and stay; --overwrite makes them anew")
+        progress.begin(made, film.frames)
         _follow(map(from_pixels, frames), out, tell, apart, estimate is not None, progress)
     return out
 

@@ -29,7 +29,6 @@ DONE = "part.json"
 """What a part that is whole has; it tells what it was made of."""
 TOLD = 160
 """The most of a program's own words that is told."""
-LISTED = 3
 
 
 class Passed(NamedTuple):

@@ -107,12 +107,15 @@ def _chosen(trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _lines(rays: np.ndarray, way: np.ndarray) -> np.ndarray:
-    """How what is 1 ahead moves, (…, 2, n), when the camera's axes move by `way` (…, 3)."""
+    """How what is 1 ahead moves, (2, …), when the camera's axes move by `way` (3,).
+
+    Of several ways (k, 3), and `rays` (2, n), it is (k, 2, n).
+    """
     x, y = rays
-    across, down, ahead = (each[..., None] for each in np.moveaxis(way, -1, 0))
     if way.ndim == 1:
-        across, down, ahead = way
-    return np.stack([across - x * ahead, down - y * ahead], 0 if way.ndim == 1 else -2)
+        return np.stack([way[0] - x * way[2], way[1] - y * way[2]])
+    across, down, ahead = (each[:, None] for each in way.T)
+    return np.stack([across - x * ahead, down - y * ahead], 1)
 
 
 def _turning(rays: np.ndarray) -> np.ndarray:
