@@ -13,6 +13,7 @@ from dreamvid.film.filming import filmed, nearer, seen_by
 from dreamvid.film.sources import Moment
 from dreamvid.frames import Size, from_pixels, noise, photographic, to_pixels
 from dreamvid.motion.camera import focal_length
+from dreamvid.motion.depth_networks import depth_network
 from dreamvid.motion.depths import film_surface
 from dreamvid.motion.parallax import parallax
 from dreamvid.motion.scenes import Scene
@@ -173,6 +174,24 @@ def network(path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.trace(Brightness(), torch.rand(1, 3, 28, 42)), str(path))
+
+
+def test_a_network_in_onnx_sees_a_picture_at_its_own_size(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    make = onnx.helper
+    node = make.make_node("ReduceMean", ["picture"], ["depth"], axes=[1], keepdims=0)
+    taken, given = (
+        make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("picture", [1, 3, 28, 42]), ("depth", [1, 28, 42]))
+    )
+    graph = make.make_graph([node], "light", [taken], [given])
+    opset = [make.make_operatorsetid("", 13)]
+    onnx.save(make.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "light.onnx")
+    picture = torch.linspace(0, 1, 92).expand(3, 60, 92).contiguous()
+    seen = depth_network(tmp_path / "light.onnx")(picture)
+    assert seen.shape == (60, 92)
+    assert (np.diff(seen[30, 2:-2]) > 0).all()
 
 
 def test_the_depth_of_a_picture_and_of_a_film_by_a_network(shots):
