@@ -32,8 +32,8 @@ export function card(item, more, before) {
   const done = item.total ? Math.min(100, 100 * item.frames / item.total) : 0;
   const bar = live || item.state === "waiting" ? el("div", { class: "bar" }, el("i")) : null;
   bar?.firstElementChild.style.setProperty("width", `${done}%`);
-  return el("li", { class: live ? "card live" : "card" }, link, told ? el("p", { class: "more" }, told) : null, bar,
-    more ? el("div", { class: "row" }, more) : null);
+  return el("li", { class: live ? "card live" : "card", "data-id": item.id, "data-waits": item.state === "waiting" }, link,
+    told ? el("p", { class: "more" }, told) : null, bar, more);
 }
 
 /** @param {any} item */
