@@ -4,7 +4,7 @@ import { LIVE, picture } from "./items.js";
 import { draft } from "./draft.js";
 
 const BADGES = { done: "good", failed: "wrong", killed: "wrong", stopped: "", waiting: "" };
-const WORDS = { done: "whole", killed: "ended from outside", starting: "begins" };
+const WORDS = { done: "finished", killed: "ended from outside", starting: "begins" };
 
 /** How an item is, in a word. @param {any} item */
 export function badge(item) {

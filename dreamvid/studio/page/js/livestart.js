@@ -7,8 +7,8 @@ import { those } from "./items.js";
 const KEY = "dreamvid.live";
 const USUAL = { source: "0", presets: ["default", "gentle", "deep"], size: "480", fps: "15", carry: "", osc: "" };
 const CAMERAS = 3;
-const SIZES = { 320: "320: quick", 480: "480", 640: "640", 960: "960: for a GPU" };
-const CARRIES = { "": "Everything dreams, and moves with the picture", stillness: "What stands still dreams, what moves does not" };
+const SIZES = { 320: "320", 480: "480", 640: "640", 960: "960" };
+const CARRIES = { "": "Everything, and it moves along", stillness: "Only what stands still" };
 
 export function asking() {
   /** @type {any} */
@@ -24,7 +24,7 @@ export function asking() {
   const wrong = el("p", { class: "bad small", role: "alert" });
   const go = el("button", { class: "main", id: "live-start" }, "Start");
   const node = el("form", { class: "panel live-form", onsubmit: begin },
-    field("Source", source), field("Size", size), field("Frames a second", fps), field("OSC port", osc), field("What dreams", carry),
+    field("Source", source, "wide"), field("Size", size), field("Rate (fps)", fps), field("OSC port", osc), field("What dreams", carry, "wide"),
     el("div", { class: "wide" }, el("h2", {}, "Presets"), el("p", { class: "quiet small" }, "It begins with the first; Next preset goes on in the order of the numbers."), presets.node),
     wrong, go);
   let names = "";
@@ -70,7 +70,7 @@ function choice(id, texts, chosen, set) {
   return select;
 }
 
-/** @param {string} text @param {HTMLElement} input */
-function field(text, input) {
-  return el("label", { for: input.id }, text, input);
+/** @param {string} text @param {HTMLElement} input @param {string} [how] */
+function field(text, input, how) {
+  return el("label", { for: input.id, class: how }, text, input);
 }
