@@ -272,6 +272,8 @@ def test_every_answer_forbids_what_the_page_does_not_need(server):
         assert told["content-security-policy"].startswith("default-src 'self'"), path
         assert told["x-content-type-options"] == "nosniff"
     page = Path(uploads.__file__).parent / "page"
+    index = (page / "index.html").read_text("utf-8")
+    assert all(f'"/js/{path.name}"' in index for path in page.glob("js/*.js"))
     for path in page.rglob("*.*"):
         text = path.read_text("utf-8")
         foreign = [word for word in text.split() if "//" in word and "http" in word]

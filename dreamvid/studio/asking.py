@@ -20,7 +20,7 @@ MOST_KEPT = 600
 """Sketches that are kept on the disk."""
 SIDES = {"sketch": None, "card": 232}
 """The longer sides of what is drawn; None: the usual one of a sketch."""
-SOON, CARD, WHOLE = 1.4, 4.0, 12.0
+SOON, CARD, WHOLE = 1.2, 4.0, 12.0
 """Seconds for a sketch as it is asked for, for a card, and for a sketch that is finished."""
 _LOOK = 0.05
 

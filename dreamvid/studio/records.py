@@ -7,6 +7,8 @@
       status.json    how far it is; written by the film's own process
       log.txt        what that process said
       lock           held by it as long as it lives
+
+The live dream has such a folder too, ``.studio/live``, with ``asked.json`` in place of the record.
 """
 
 import contextlib

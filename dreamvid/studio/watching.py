@@ -12,7 +12,7 @@ from dreamvid.studio.films import Films
 from dreamvid.studio.items import LIVE, Shelf
 from dreamvid.studio.live import Live
 
-TICK = 0.4
+TICK = 0.7
 """Seconds between two looks while something happens."""
 REST = 2.0
 """Seconds between two looks at what may only be changed from outside."""

@@ -1,6 +1,6 @@
 /** A thing of the folder as a card with a thumbnail that moves. */
 import { clock, el } from "./dom.js";
-import { LIVE, picture } from "./items.js";
+import { called, LIVE, picture } from "./items.js";
 import { draft } from "./draft.js";
 
 const BADGES = { done: "good", failed: "wrong", killed: "wrong", stopped: "", waiting: "" };
@@ -51,6 +51,8 @@ function face(item, before) {
   const soon = LIVE.includes(item.state) && known && Number(known.dataset.frames) > item.frames - 10;
   if (known && (known.dataset.stamp === stamp || soon)) return known;
   const empty = item.kind === "film" && !item.frames && !item.playable;
+  const seed = empty && called(item.seed);
+  if (seed) return el("img", { class: "dim", alt: "", loading: "lazy", src: picture(seed, 280) });
   if (empty) return el("div", { class: "sound", "aria-hidden": "true" }, "…");
   return el("img", {
     class: strip ? "strip" : "", alt: "", loading: "lazy", decoding: "async", "data-stamp": stamp, "data-frames": String(item.frames ?? 0),

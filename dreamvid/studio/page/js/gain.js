@@ -1,6 +1,9 @@
 /** The gain of each frame as a curve: more is more dream. */
 import { get } from "./api.js";
 import { el, svg } from "./dom.js";
+import { LIVE } from "./items.js";
+
+const OFTEN = 3000;
 
 const shown = (/** @type {number} */ value) => Number(value.toPrecision(3)).toLocaleString("en", { maximumSignificantDigits: 3 });
 
@@ -13,11 +16,14 @@ export function gainCurve(id) {
   let gains = [];
   let busy = false;
   let known = 0;
+  let asked = 0;
   /** @param {any} item */
   async function show(item) {
     if (item.frames < known) { gains = []; known = 0; }
-    if (busy || item.frames === known) return;
+    // While it dreams, a curve every few seconds is enough.
+    if (busy || item.frames === known || (LIVE.includes(item.state) && performance.now() - asked < OFTEN)) return;
     busy = true;
+    asked = performance.now();
     try {
       const { frames } = await get(`/api/items/${id}/journal?from=${known}`);
       known += frames.length;

@@ -6,6 +6,9 @@ import { mover } from "./order.js";
 import { dropZone } from "./upload.js";
 import { draft } from "./draft.js";
 
+/** The cards that come first; the rest is there a moment later. */
+const FIRST = 40;
+
 /** @param {HTMLElement} content */
 export function gallery(content) {
   const arrived = (/** @type {any} */ item) => {
@@ -23,6 +26,7 @@ export function gallery(content) {
   /** @type {Map<string, {node: HTMLElement, key: string}>} */
   const cards = new Map();
   let held = false;
+  let most = FIRST;
 
   function show() {
     // A card that is dragged stays where it is.
@@ -44,7 +48,8 @@ export function gallery(content) {
   function fill(place, found) {
     place.section.hidden = !found.length;
     const line = found.filter((item) => item.state === "waiting");
-    const nodes = found.map((item) => {
+    if (found.length > most) setTimeout(() => { most = Infinity; show(); });
+    const nodes = found.slice(0, most).map((item) => {
       const waits = item.state === "waiting" && line.length > 1;
       const key = JSON.stringify([item, waits && line.map((each) => each.id)]);
       const known = cards.get(item.id);

@@ -2,9 +2,9 @@
 import { button, el } from "./dom.js";
 import { LIVE } from "./items.js";
 
-const OFTEN = 240;
+const OFTEN = 700;
 /** Milliseconds between two live pictures, at least: each costs the machine that dreams. */
-const SHARE = 20;
+const SHARE = 40;
 /** A picture is asked for again after so many times as long as it took to come. */
 
 export class Screen {
