@@ -270,7 +270,8 @@ def _settings(
     from dreamvid.settings import FILMS, flagged, must_take_effect
 
     chosen = flagged(flags, command)
-    must_take_effect(command, above or {})
+    for tree in (chosen, above or {}):
+        must_take_effect(command, tree)
     from dreamvid.jobs import films
 
     return films.settings_for(preset, _path(config), chosen, above, sized=command in FILMS)

@@ -147,6 +147,8 @@ def video(
     flashes: bool | None = None,
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
+    motion: str | Sequence[str] | None = None,
+    speed: float | None = None,
     carry: str | None = None,
     flow: str | None = None,
     bars: Literal["keep", "dream"] | None = None,
@@ -202,6 +204,9 @@ def video(
         flashes: Allow more than three flashes a second; they can cause seizures.
         fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
+        motion: camera: it travels through the film; see motion.camera.depth. Default: the film's
+            own.
+        speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
         flow: How the motion of a film is found; see `dreamvid list flows`. Default: dis.
         bars: Black bars around the film's picture: keep them, or dream over them. Default: keep.
@@ -452,6 +457,8 @@ def frames(
     flashes: bool | None = None,
     fade_in: str | int | None = None,
     fade_out: str | int | None = None,
+    motion: str | Sequence[str] | None = None,
+    speed: float | None = None,
     carry: str | None = None,
     flow: str | None = None,
     bars: Literal["keep", "dream"] | None = None,
@@ -475,8 +482,6 @@ def frames(
     background: str | None = None,
     depth: Literal[8, 16] | None = None,
     min_free: int | str | None = None,
-    motion: str | Sequence[str] | None = None,
-    speed: float | None = None,
     cadence: int | None = None,
     anchor: float | None = None,
 ) -> Iterator[Any]:
@@ -509,6 +514,9 @@ def frames(
         flashes: Allow more than three flashes a second; they can cause seizures.
         fade_in: Begin as the input, which melts into the dream: 3s, or frames. Default: 0.
         fade_out: End with the dream melting back into the input: 3s, or frames. Default: 0.
+        motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
+            zoom,spin.
+        speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         carry: How a dream goes on to the next frame; see `dreamvid list carries`. Default: flow.
         flow: How the motion of a film is found; see `dreamvid list flows`. Default: dis.
         bars: Black bars around the film's picture: keep them, or dream over them. Default: keep.
@@ -541,9 +549,6 @@ def frames(
         depth: Bits per channel of frames on disk: 8 or 16. Default: 8.
         min_free: Stop before the disk has less free than this; the job can be resumed. Default:
             200MB.
-        motion: Motions in the order they are applied; see `dreamvid list motions`. Default:
-            zoom,spin.
-        speed: How fast the film moves, in any preset: 0.5 half as fast, 2 twice. Default: 1.0.
         cadence: Dream every K-th frame; move and blend the others. Default: 1.
         anchor: Share of the drift in brightness, contrast and colour that is undone each second.
             Default: 0.3.

@@ -158,12 +158,26 @@ class Browser:
         )
         return self.run(script % json.dumps(selector))
 
+    def click_twice(self, selector, across, down):
+        """Double-click a place of an element, given as parts of its sides."""
+        script = (
+            "(() => { const b = document.querySelector(%s).getBoundingClientRect();"
+            "return [b.x + b.width * %f, b.y + b.height * %f] })()"
+        )
+        self.middle(selector)
+        x, y = self.run(script % (json.dumps(selector), across, down))
+        for count in (1, 2):
+            self._mouse("mousePressed", x, y, clickCount=count, button="left")
+            self._mouse("mouseReleased", x, y, clickCount=count, button="left")
+
     def drag(self, selector, right, down):
         """Drag an element by so many pixels."""
         x, y = self.middle(selector)
         self._mouse("mousePressed", x, y, clickCount=1, button="left")
         for part in (0.25, 0.5, 0.75, 1):
-            self._mouse("mouseMoved", x + right * part, y + down * part, buttons=1)
+            # Without its button a move ends the capture of the pointer.
+            place = (x + right * part, y + down * part)
+            self._mouse("mouseMoved", *place, button="left", buttons=1)
         self._mouse("mouseReleased", x + right, y + down, clickCount=1, button="left")
 
     def _mouse(self, kind, x, y, **more):
@@ -171,7 +185,8 @@ class Browser:
 
     def press(self, key, code=None):
         """Press a key that has a name, such as Tab or ArrowRight."""
-        codes = {"Tab": 9, "ArrowRight": 39, "ArrowUp": 38, "Enter": 13}
+        codes = {"Tab": 9, "ArrowRight": 39, "ArrowUp": 38, "ArrowLeft": 37, "Enter": 13}
+        codes["Delete"] = 46
         for kind in ("rawKeyDown", "keyUp"):
             self._ask("Input.dispatchKeyEvent", type=kind, key=key, code=code or key,
                       windowsVirtualKeyCode=codes.get(key, 0))  # fmt: skip

@@ -12,6 +12,9 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+import cv2
+import numpy as np
+
 SMALL = {"film.size": "96x64", "octaves.count": "1", "ascent.iterations": "1", "ascent.later": "1"}
 """Settings of a film that is made quickly."""
 
@@ -89,9 +92,31 @@ class Server:
             time.sleep(0.05)
         raise AssertionError(f"{name}: not within {seconds} s; it is {item}")
 
+    def until_live(self, test, seconds=60.0):
+        """Wait until the live dream is as it should be; what is told of it."""
+        until = time.monotonic() + seconds
+        told = None
+        while time.monotonic() < until:
+            told = self.ask("GET", "/api/live")
+            if test(told):
+                return told
+            time.sleep(0.05)
+        raise AssertionError(f"live: not within {seconds} s; it is {told}")
+
     def begin(self, source, frames=12, **settings):
         """Ask for a small zoom; what it is called in addresses."""
         named = {name.replace("__", "."): value for name, value in settings.items()}
         settings = {**SMALL, "film.frames": str(frames), **named}
         draft = {"command": "zoom", "source": source, "settings": settings}
         return self.ask("POST", "/api/films", draft)["id"]
+
+
+def camera(path):
+    """A film of moving stripes, long enough to stand for a camera."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (96, 64))
+    for number in range(3000):
+        picture = np.zeros((64, 96, 3), np.uint8)
+        picture[:, :, 2] = 60 + 120 * ((np.arange(96) + 2 * number) // 12 % 2)
+        picture[:24, :, 1] = 90
+        writer.write(picture)
+    writer.release()

@@ -5,7 +5,7 @@ import torch
 from conftest import run_cli
 
 from dreamvid.bench import benchmark, plain
-from dreamvid.bench.measuring import counted
+from dreamvid.bench.roofs import Work, seconds_at_best, work_of_a_step
 from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Size
@@ -23,6 +23,7 @@ def test_bench_tells_its_figures_as_json():
     assert ours["gflop_per_second"] == pytest.approx(figures["step_gflop"] / ours["step_seconds"])
     assert ours["times_plain"] == figures["plain"]["frame_seconds"] / ours["frame_seconds"]
     assert 0 < ours["film"]["around_the_dream"] < 1
+    assert 0 < ours["of_matrix_rate"] <= ours["of_both_roofs"]
 
 
 def test_bench_tells_its_figures_as_a_table():
@@ -39,10 +40,20 @@ def test_an_unknown_comparison():
 
 
 def test_work_is_counted_by_hand():
-    """pocket's stem: 7x7x3 to 32 channels at half size, 1x1 to 64; forward and gradient."""
+    """pocket's stem: 7x7x3 to 32 channels at half size, 1x1 to 64, pooled; and the gradient."""
     tree = {"network": {"layers": ["conv1"]}, "machine": {"precision": "fp32"}}
-    work = counted(dreamer_for(settled(tree)), Size(64, 96))
-    assert work == 2 * 2 * 32 * 48 * (7 * 7 * 3 * 32 + 32 * 64)
+    places, pooled = 32 * 48, 16 * 24
+    basis = Work(2 * places * 7 * 7 * 3 * 32, 3 * 64 * 96 + 32 * places + 7 * 7 * 3 * 32)
+    mix = Work(2 * places * 32 * 64, (32 + 64) * places + 32 * 64)
+    pool = Work(0, 64 * (places + pooled))
+    works = work_of_a_step(dreamer_for(settled(tree)), Size(64, 96))
+    assert sorted(works) == sorted(2 * [basis, mix, pool])
+
+
+def test_an_operation_is_under_the_nearer_of_two_roofs():
+    works = [Work(100, 1), Work(0, 30)]
+    assert seconds_at_best(works, matrix_rate=10, copy_rate=5) == 10 + 6
+    assert seconds_at_best(works, matrix_rate=1e9, copy_rate=1) == 1 + 30
 
 
 def test_the_plain_googlenet_is_ours():

@@ -33,7 +33,7 @@ def box(size):
 
 
 def scene(surface=box, fps=10, **options):
-    return Scene(surface, lambda index: {**REST, **options}, fps)
+    return Scene(lambda size, index: surface(size), lambda index: {**REST, **options}, fps)
 
 
 def traced(made, index, count, points=None):
@@ -143,6 +143,14 @@ def test_holes_are_beside_what_is_in_front_on_the_side_it_leaves():
     assert made.view(4, SIZE).depth[30, int(left) + 4] == pytest.approx(4, rel=0.02)
 
 
+def test_what_enters_is_as_deep_as_what_it_mirrors():
+    """A ground whose rows are each as far away throughout, seen from farther right."""
+    made = scene(layers, truck=0.5)
+    depth = made.view(6, SIZE).depth
+    assert made.own(6, SIZE)[0][0, :, -1].min() > SIZE.width
+    assert np.abs(depth[:, -2] - depth[:, 40]).max() < 0.06
+
+
 def test_what_is_put_into_holes_lies_behind_and_is_not_drawn_out():
     made = scene(truck=0.5)
     came, fresh = Travelling(made, 4, "everywhere").filled(traced(made, 4, 4), 4)
@@ -225,7 +233,14 @@ ASKED = ("--motion", "camera", "--set", "motion.camera.truck=1.5", "--size", "92
          "1", "--iterations", "2", "--fps", "10")  # fmt: skip
 
 
-@pytest.mark.parametrize("more", [(), ("--cadence", "2", "--mask", "seed.png")])
+MORE = [
+    (),
+    ("--cadence", "2", "--mask", "seed.png"),
+    ("--layer", "conv1", "--set", "machine.tile=48", "--space", "fourier"),
+]
+
+
+@pytest.mark.parametrize("more", MORE)
 def test_a_film_through_a_scene_resumes_to_the_same_bytes(travelled, more):
     name = f"film{len(more)}.mp4"
     asked = ("--set", "motion.camera.depth=depth.png", *ASKED, "-o", name, "--frames", "5", *more)

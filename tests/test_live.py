@@ -1,5 +1,7 @@
 """Dreaming in real time: a film as camera, a dummy sink, loopback OSC, a page read by a client."""
 
+import os
+import signal
 import socket
 import time
 import urllib.error
@@ -146,6 +148,15 @@ def test_a_smaller_dream_keeps_the_picture_sharp(size):
     made = dream(picture)
     assert made.shape == picture.shape
     assert 0.2 / 255 < (made - picture).abs().mean() < 0.05
+
+
+def test_no_level_is_too_small_for_its_network():
+    dream = LiveDream(Settings().changed("octaves", count=2), SIZE, 10)
+    picture = torch.rand(3, *SIZE)
+    assert len(dream.budget.levels) > 1
+    for place in range(len(dream.budget.levels)):
+        dream.budget.place = place
+        assert dream(picture).shape == picture.shape
 
 
 def test_the_ladder_goes_down_step_by_step():
@@ -332,6 +343,38 @@ def test_a_page_shows_the_newest_picture():
             urllib.request.urlopen(elsewhere, timeout=5)
         with pytest.raises(SettingsError, match="choose another"):
             Page(page.port)
+
+
+def test_a_page_with_a_key_shows_and_hears_those_who_have_it():
+    post = Post()
+    with Page(0, key="secret", post=post) as page:
+        page.show(drawn(1))
+        where = f"http://127.0.0.1:{page.port}"
+
+        def say(key, body):
+            asked = urllib.request.Request(f"{where}/say?key={key}", body, method="POST")
+            return urllib.request.urlopen(asked, timeout=5).status
+
+        assert urllib.request.urlopen(f"{where}/latest.jpg?key=secret", timeout=5).read()
+        assert say("secret", b'["strength", 0.5]') == 200
+        assert post.take() == {"strength": 0.5}
+        for path in ("/latest.jpg", "/stream?key=other"):
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(where + path, timeout=5)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            say("other", b'["strength", 0.5]')
+        for body in (b"", b"{", b'["strength"]', b"[" * 2000):
+            with pytest.raises(urllib.error.HTTPError, match="400"):
+                say("secret", body)
+    assert not post.take()
+
+
+def test_a_signal_ends_a_live_dream_as_it_should(film):
+    def stop(show, captured):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    told = running.live(asked(film), [Nowhere()], [], Post(), watch=stop)
+    assert (told.frames, told.why) == (1, "stopped")
 
 
 def test_a_window_needs_a_screen(monkeypatch):

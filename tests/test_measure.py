@@ -109,3 +109,11 @@ def test_what_is_no_film(tmp_path):
     told = run_cli("measure", "a.mp4", "a.mp4", cwd=tmp_path)
     assert told.returncode == 2
     assert len(told.stderr.splitlines()) == 1
+
+
+def test_an_objective_without_a_gain_in_the_input_has_no_strength():
+    """Such as a style alone, whose gain is below 0 until it is reached."""
+    frames = [texture(0, 0), texture(2, -1)]
+    made = list(measures_of(frames, frames, DIS, lambda frame: -1.0))
+    assert [each.strength for each in made] == [None, None]
+    assert summary(made)["strength"] is None

@@ -50,6 +50,8 @@ def commands(page):
 def shorter(words):
     """A command that does the same on less."""
     words = [word.replace(".caffemodel", ".safetensors") for word in words]
+    if words[0] == "depth":
+        words = [word.replace("clip.mp4", "short.mp4") for word in words]
     more = list(SMALLER.get(words[1] if words[0] == "plan" else words[0], ()))
     if "--seconds" in words:
         words[words.index("--seconds") + 1] = "1"
@@ -101,8 +103,9 @@ def place(tmp_path_factory):
     (folder / "shots").mkdir()
     for number in range(1001, 1005):
         media.write_picture(seed, folder / "shots" / f"shot.{number}.png")
-    frames = (noise(Size(64, 96), (5,)).roll(index, 2) for index in range(150))
-    encode_film(frames, folder / "clip.mp4", Fraction(2), options={"preset": "ultrafast"})
+    for name, length in (("clip.mp4", 150), ("short.mp4", 6)):
+        frames = (noise(Size(64, 96), (5,)).roll(index, 2) for index in range(length))
+        encode_film(frames, folder / name, Fraction(2), options={"preset": "ultrafast"})
     text = (ROOT / "docs" / "jobs.md").read_text("utf-8")
     (jobs,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     jobs = jobs.replace("[[job]]", '[[job]]\nsize = "96x64"\noctaves = 1\niterations = 1')

@@ -14,7 +14,8 @@ from conftest import call_cli
 from test_farm import EACH, FAST, must_equal, planned, shots
 
 from dreamvid.errors import DreamvidError
-from dreamvid.farm import ray_farm
+from dreamvid.farm import ray_farm, ray_host
+from dreamvid.farm.ray_hands import GONE, Hand
 from dreamvid.media.film_writing import encode_film
 
 # Ray leaves sockets and processes to the collector, and warns of what it will change.
@@ -45,7 +46,7 @@ def cluster():
 
 def owner(plan, unit):
     """Who has a unit now."""
-    path = max((plan / "claims").glob(f"{unit}.[0-9]*"))
+    path = max((plan / "claims").glob(f"*/{unit}.[0-9]*"))
     return json.loads(path.read_text())
 
 
@@ -62,6 +63,34 @@ def test_three_actors_make_what_one_process_makes(place, cluster):
     assert "-farm-" not in done.stderr
 
 
+def test_units_travel_by_content_where_no_folder_is_shared(place, cluster, monkeypatch):
+    """The frames and the film are the same, though an actor dies and the clip is not seen there."""
+    planned(place, "video", "clip.mp4", "-o", "apart", "--per-unit", 1, *FAST)
+    plan, run, keep = place / "apart", ray_host.Host.run, ray_host.Host._keep_frame
+    pids, killed = {}, []
+
+    def running(self):
+        pids.update({hand: self.ray.get(hand.process.remote()) for hand in self.crew.hands})
+        run(self)
+
+    def keeping(self, errand, *rest):
+        keep(self, errand, *rest)
+        if not killed:
+            killed.append(errand.claim.unit)
+            os.kill(pids[errand.hand], signal.SIGKILL)
+
+    monkeypatch.setattr(ray_host.Host, "run", running)
+    monkeypatch.setattr(ray_host.Host, "_keep_frame", keeping)
+    words = ("--address", cluster.address, "--workers", 2, "--no-shared-folder")
+    done = call_cli("farm", "apart", *words, cwd=place)
+    assert done.returncode == 0, done.stderr
+    must_equal(place, plan)
+    assert len(list((plan / "claims").glob(f"*/{killed[0]}.2"))) == 1
+    for journal in plan.glob("units/shot-*/journal.jsonl"):
+        lines = [json.loads(line)["index"] for line in journal.read_text().splitlines()]
+        assert len(lines) == len(set(lines)) == EACH
+
+
 def test_a_worker_and_its_node_may_die(place, cluster):
     planned(place, "video", "clip.mp4", "-o", "dying", "--per-unit", 1, *FAST)
     plan, made = place / "dying", []
@@ -72,7 +101,7 @@ def test_a_worker_and_its_node_may_die(place, cluster):
     thread = threading.Thread(target=farm)
     thread.start()
     deadline = time.monotonic() + 120
-    while not (taken := sorted((plan / "claims").glob("shot-*.1"))):
+    while not (taken := sorted((plan / "claims").glob("*/shot-*.1"))):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     for _ in range(100):  # the name comes before what is in it
@@ -90,10 +119,10 @@ def test_a_worker_and_its_node_may_die(place, cluster):
 
 def test_a_folder_that_is_not_shared_is_one_line(place, cluster, tmp_path):
     planned(place, "video", "clip.mp4", "-o", "unshared", "--per-unit", 12, *FAST)
-    hand = ray_farm.Hand(str(tmp_path), "another", "hand-1", False, 1)
+    hand = Hand(str(tmp_path), "another", "hand-1", False, 1)
     assert "share the folder with every node" in hand.ready()
-    assert hand.make("shot-0001") == (hand.ready(), True)
-    hand = ray_farm.Hand(str(place / "unshared"), "another", "hand-1", False, 1)
+    assert hand.make("shot-0001") == (GONE, hand.ready())
+    hand = Hand(str(place / "unshared"), "another", "hand-1", False, 1)
     assert "is another plan" in hand.ready()
 
 

@@ -8,12 +8,13 @@ from conftest import call_cli
 from tiny import Tiny
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.spaces import spaces
 from dreamvid.dream.spaces.views import Views, viewed
 from dreamvid.frames import Size, noise, size_of
 from dreamvid.jobs.films import settings_for
 from dreamvid.networks.layers import Choice
+from dreamvid.settings import settled
 
 SIZES = [Size(24, 37), Size(31, 20), Size(17, 17)]
 SMALL = ("--size", "92x60", "--octaves", "1", "--iterations", "2")
@@ -88,8 +89,22 @@ def test_only_a_first_frame_begins_with_noise(picture):
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
+def test_what_is_periodic_has_no_jump_and_nothing_else_changes(size):
+    from dreamvid.dream.spaces.phase import periodic
+
+    ramp = torch.linspace(0, 1, size.width, dtype=torch.float64).expand(1, 3, *size).contiguous()
+    assert periodic(ramp).std() < 0.3 * ramp.std()
+    torch.testing.assert_close(periodic(ramp).mean(), ramp.mean())
+    wave = (2 * torch.pi * torch.arange(size.height).double() / size.height).sin()
+    wave = wave[:, None].expand(1, 1, *size).contiguous()
+    # Its own jump from the last row to the first is that of any neighbours.
+    assert (periodic(wave) - wave).abs().max() < 0.35
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_phase_holds_every_magnitude(size):
     from dreamvid.dream.spaces.colours import spread
+    from dreamvid.dream.spaces.phase import periodic
 
     pictures = noise(size, (3,), contrast=0.2)[None].double()
     for key in (None, (1, 2)):
@@ -97,7 +112,9 @@ def test_a_phase_holds_every_magnitude(size):
         turned = torch.randn(space.parameters.shape, generator=torch.Generator().manual_seed(7))
         # Without the clamp to what a picture can hold, which comes after.
         shown = spread(space.pictures(0.1 * turned.double()))
-        got, wanted = (torch.fft.rfft2(each).abs() for each in (shown, spread(pictures)))
+        # What begins with noise has no jump from edge to edge.
+        light = periodic(spread(pictures)) if key else spread(pictures)
+        got, wanted = (torch.fft.rfft2(each).abs() for each in (shown, light))
         close = (got - wanted).abs() <= 0.02 * wanted + 0.02 * wanted.mean()
         assert close.double().mean() > 0.98
 
@@ -158,12 +175,24 @@ def test_alpha_is_where_the_dream_asked_for_something(picture, tmp_path):
         assert "transparency" in done.stderr
 
 
-def test_a_film_in_a_space_resumes_to_the_same_bytes(picture, tmp_path):
+STYLE = """
+[objective]
+name = "energy"
+[objective.also.strokes]
+name = "style"
+picture = "seed.png"
+layers = ["conv2"]
+"""
+
+
+@pytest.mark.parametrize("asked", ["--space fourier", "--space phase", "--config style.toml"])
+def test_a_film_in_a_space_or_a_style_resumes_to_the_same_bytes(asked, picture, tmp_path):
     seed, job = tmp_path / "seed.png", tmp_path / "film.mp4.dream"
     media.write_picture(picture, seed)
-    asked = ("--space", "fourier", *SMALL, "-o", tmp_path / "film.mp4")
-    masked = ("--mask", seed, "--cadence", "2")
-    done = call_cli("zoom", seed, *asked, *masked, "--frames", "3")
+    (tmp_path / "style.toml").write_text(STYLE)
+    asked = (*asked.split(), *SMALL, "-o", tmp_path / "film.mp4", "--frames", "3")
+    masked = ("--mask", "seed.png", "--cadence", "2", "--set", "machine.tile=48")
+    done = call_cli("zoom", "seed.png", *asked, *masked, "--layer", "conv1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     whole = [path.read_bytes() for path in sorted((job / "frames").iterdir())]
     (job / "frames" / "000002.png").unlink()
@@ -171,6 +200,20 @@ def test_a_film_in_a_space_resumes_to_the_same_bytes(picture, tmp_path):
     done = call_cli("resume", job)
     assert done.returncode == 0, done.stderr
     assert whole == [path.read_bytes() for path in sorted((job / "frames").iterdir())]
+
+
+@pytest.mark.parametrize("name", spaces.names())
+def test_tiles_change_nothing_in_any_space(name):
+    picture = noise(Size(72, 110), (5,), contrast=0.2)
+    machine = {"precision": "fp64", "threads": 1, "device": "cpu"}
+    tree = {"space": {"name": name}, "network": {"layers": ["conv1"]}, "octaves": {"count": 1},
+            "ascent": {"iterations": 2}}  # fmt: skip
+    whole, tiled = (
+        dreamer_for(settled({**tree, "machine": {**machine, "tile": tile}})).still(picture)
+        for tile in (0, 48)
+    )
+    assert (whole - picture).abs().max() > 0.01
+    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(

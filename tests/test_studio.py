@@ -1,9 +1,12 @@
 """The studio without a browser: drafts, settings, films as processes of their own."""
 
+import http.client
 import json
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,12 +21,15 @@ from hypothesis import strategies as st
 pytest.importorskip("uvicorn", reason="needs dreamvid[studio]")
 pytest.importorskip("starlette", reason="needs dreamvid[studio]")
 
-from studio_server import SMALL, Server
+from starlette.requests import Request
+from studio_server import SMALL, Server, camera
 
 from dreamvid.cli.listing import REGISTRIES, setting_names
 from dreamvid.errors import DreamvidError, SettingsError
 from dreamvid.jobs import films
+from dreamvid.live.osc import message
 from dreamvid.settings import assigned, laid_over, settled
+from dreamvid.studio import directing
 from dreamvid.studio.drafts import Draft, flat
 from dreamvid.studio.places import Place, clean_stem, ident, is_plain
 from dreamvid.studio.schema import LEFT_OUT, NAMED, schema
@@ -312,6 +318,78 @@ def test_a_film_outlives_its_server(tmp_path):
         assert shown["id"] == name
         whole = again.until("seed-zoom.mp4", lambda item: item["state"] == "done")
         assert whole["frames"] == 60 > before
+
+
+def test_a_live_dream_outlives_its_server_and_its_end_is_told(tmp_path):
+    camera(tmp_path / "camera.avi")
+    asked = {"source": "camera.avi", "presets": ["default"], "settings": SMALL, "osc": 0}
+    running = Server(tmp_path)
+    running.ask("POST", "/api/live", asked)
+    told = running.until_live(lambda told: told["state"] == "running")
+    assert told["osc"] > 0
+    assert running.request("POST", "/api/live", asked)[0] == 400
+    running.end(signal.SIGKILL)
+    with Server(tmp_path) as again:
+        now = again.until_live(lambda told: told["state"] == "running", 10)
+        assert now["frames"] >= told["frames"]
+        status, headers, parts = first_parts(again, 3)
+        assert status == 200
+        assert headers["content-type"].startswith("multipart/x-mixed-replace")
+        assert len(set(parts)) == 3
+        with socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(message("/dreamvid/strength", 3.0), ("127.0.0.1", now["osc"]))
+        again.until_live(lambda told: told["strength"] == 3)
+        status = json.loads((tmp_path / ".studio" / "live" / "status.json").read_text())
+        os.kill(status["pid"], signal.SIGKILL)
+        assert (
+            "start it again" in again.until_live(lambda told: told["state"] == "killed", 2)["error"]
+        )
+        again.ask("POST", "/api/live", asked)
+        again.until_live(lambda told: told["state"] == "running")
+        again.ask("DELETE", "/api/live")
+        off = again.until_live(lambda told: told["state"] == "off")
+        assert "stopped" in off["said"][-1]
+        gone = again.request("POST", "/api/live", {**asked, "source": "none.avi"})
+        assert (gone[0], b"no longer" in gone[2]) == (400, True)
+
+
+def first_parts(server, count):
+    """The first pictures of the live stream."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection.request("GET", "/api/live/stream", headers={"Host": server.host})
+    answer, parts = connection.getresponse(), []
+    while len(parts) < count:
+        while not (line := answer.readline()).startswith(b"Content-Length"):
+            assert line
+        answer.readline()
+        parts.append(answer.read(int(line.split()[1])))
+    connection.close()
+    return answer.status, {name.lower(): text for name, text in answer.getheaders()}, parts
+
+
+def test_a_camera_is_begun_on_its_own_machine_only():
+    for host, here in (("127.0.0.1", True), ("::1", True), ("10.0.0.7", False), ("", False)):
+        assert directing.is_here(Request({"type": "http", "client": (host, 1)})) is here
+    assert not directing.is_here(Request({"type": "http", "client": None}))
+
+
+def test_what_is_pressing_interrupts_what_is_drawn_for_long(server):
+    long = {**SMALL, "film.size": "320x200", "ascent.iterations": "4000"}
+    asked = {"draft": {"source": "seed.jpg", "settings": long}, "whole": True}
+    small = {"source": "seed.jpg", "settings": {**SMALL, "film.seed": "77"}}
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    headers = {"Host": server.host, "Origin": f"http://{server.host}"}
+    headers["Content-Type"] = "application/json"
+    connection.request("POST", "/api/sketch", json.dumps(asked), headers)
+    time.sleep(0.5)
+    assert server.ask("POST", "/api/sketch", {"draft": small})["picture"]
+    assert select.select([connection.sock], [], [], 0)[0] == []
+    # What nobody waits for any more is given up for what is no more pressing.
+    connection.close()
+    card = {"draft": {**small, "preset": "gentle"}, "for": "card"}
+    began = time.monotonic()
+    assert server.ask("POST", "/api/sketch", card)["picture"]
+    assert time.monotonic() - began < 10
 
 
 def test_a_loaded_draft_makes_the_same_film(server, tmp_path):

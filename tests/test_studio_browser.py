@@ -12,7 +12,7 @@ pytest.importorskip("uvicorn", reason="needs dreamvid[studio]")
 pytest.importorskip("starlette", reason="needs dreamvid[studio]")
 
 import browser as browsers
-from studio_server import SMALL, Server
+from studio_server import SMALL, Server, camera
 
 ROOT = Path(__file__).parents[1]
 SEED = ROOT / "samples" / "seed.jpg"
@@ -144,6 +144,121 @@ def click_button(page, text):
     page.run("document.querySelector('#wanted')?.removeAttribute('id')")
 
 
+RATE = "JSON.parse(localStorage['dreamvid.draft']).settings['motion.zoom.rate']"
+TWO = rf"{RATE}.match(/^0s: \(([\d.]+)\) smooth, ([\d.]+)s: \(([\d.]+)\)$/)?.slice(1).map(Number)"
+
+
+def test_keys_are_dragged_added_eased_and_removed(page, server):
+    design(page, server)
+    page.until("document.querySelector('.timeline select option[value=\"motion.zoom.rate\"]')", 40)
+    page.run(
+        "(() => { const e = document.querySelector('.timeline select');"
+        "e.value = 'motion.zoom.rate'; e.onchange(); })()"
+    )
+    page.until("document.querySelectorAll('.track .key').length === 2")
+    line = "document.querySelector('.told pre').textContent"
+    page.until(f"{line}.includes('motion.zoom.rate=0s')")
+    first, last, value = page.run(TWO)
+    page.drag(".track .key:last-of-type", -120, -40)
+    page.until(f"{TWO}[2] !== {value}")
+    began, moved, higher = page.run(TWO)
+    assert (began, moved < last - 0.5, higher > value) == (first, True, True)
+    page.until(f"{line}.includes('({higher:g})')")
+    assert page.run("document.querySelector('.edit .long').value") == f"{higher:g}"
+    # The same from the keyboard.
+    page.run("document.querySelector('.track .key').focus()")
+    page.press("ArrowUp")
+    page.until(f"{TWO}[0] > {first}")
+    page.run("document.querySelector('.track .key:last-of-type').focus()")
+    page.press("ArrowLeft")
+    page.until(f"{TWO}[1] < {moved}")
+    page.run(
+        "(() => { const e = document.querySelector('.edit select');"
+        "e.value = 'ease-out'; e.dispatchEvent(new Event('change')); })()"
+    )
+    page.until(f"{RATE}.endsWith('ease-out')")
+    page.click_twice(".plot", 0.25, 0.5)
+    page.until("document.querySelectorAll('.track .key').length === 3")
+    page.until(f"{RATE}.split('), ').length === 3 || {RATE}.split(':').length === 4")
+    page.press("Delete")
+    page.until("document.querySelectorAll('.track .key').length === 2")
+    page.until(f"{RATE}.split(':').length === 3")
+    assert page.run("document.activeElement.className") == "key"
+
+
+def test_waiting_films_are_put_in_order(page, server):
+    shutil.copy(SEED, server.folder / "line.jpg")
+    names = [server.begin("line.jpg", 5000, film__seed=str(number)) for number in range(4)]
+    waits = "[...document.querySelectorAll('[data-waits]')].map(e => e.dataset.id)"
+    same = f"JSON.stringify({waits}) === JSON.stringify(%s)"
+    first, second, third = names[1:]
+    try:
+        page.run("location.hash = '#/'")
+        page.until(same % json.dumps([first, second, third]))
+        grip = f"[data-id='{third}'] .grip"
+        width = page.run(
+            f"document.querySelector('[data-id=\"{third}\"]').getBoundingClientRect().x -"
+            f"document.querySelector('[data-id=\"{first}\"]').getBoundingClientRect().x"
+        )
+        page.drag(grip, -width, 0)
+        page.until(same % json.dumps([third, first, second]))
+        page.run(f"document.querySelector({json.dumps(grip)}).focus()")
+        page.press("ArrowRight")
+        page.until(same % json.dumps([first, third, second]))
+        assert page.run("document.activeElement.className") == "plain grip"
+        page.click(f"[data-id='{second}'] [data-act='earlier']")
+        page.until(same % json.dumps([first, second, third]))
+    finally:
+        for name in reversed(names):
+            server.ask("POST", f"/api/items/{name}/stop", {})
+
+
+def test_a_live_dream_is_begun_controlled_and_ended(page, server):
+    camera(server.folder / "camera.avi")
+    kept = {"source": "camera.avi", "presets": ["gentle", "default"], "size": "96x64", "fps": "10"}
+    page.run(f"localStorage.setItem('dreamvid.live', {json.dumps(json.dumps(kept))})")
+    page.run("location.hash = '#/live'")
+    page.until("document.querySelector('[data-name=gentle][aria-pressed=true]')", 60)
+    page.until("document.querySelector('#live-source').value === 'camera.avi'")
+    page.click("#live-start")
+    page.until("document.querySelector('.badge').textContent === 'live'", 60)
+    page.until("document.querySelector('.live-screen img').naturalWidth === 96")
+    seen = set()
+    until = time.monotonic() + 30
+    while len(seen) < 3 and time.monotonic() < until:
+        seen.add(page.run(SHOWN))
+    assert len(seen) >= 3
+    pressed = "document.querySelector('[data-word=%s]').ariaPressed === '%s'"
+    page.click("[data-word=freeze]")
+    page.until(pressed % ("freeze", "true"))
+    held = page.run(SHOWN)
+    page.until("document.querySelector('.facts').textContent.includes('frames a second')")
+    assert page.run(SHOWN) == held
+    page.run("document.activeElement.blur()")
+    page.press(" ", "Space")
+    page.until(pressed % ("freeze", "false"))
+    page.run(
+        "(() => { const e = document.querySelector('#live-strength'); e.value = '2.5';"
+        "e.dispatchEvent(new Event('input')); })()"
+    )
+    page.click("[data-word=next]")
+    page.until("document.querySelector('[data-preset=default]').ariaPressed === 'true'")
+    told = server.ask("GET", "/api/live")
+    assert (told["strength"], told["preset"], told["state"]) == (2.5, "default", "running")
+    page.run("location.reload()")
+    page.until("document.querySelector('.live-screen img')?.naturalWidth === 96")
+    click_button(page, "Stop")
+    page.until("document.querySelector('.badge').textContent === 'off'")
+    page.until("!document.querySelector('#live-start').closest('form').hidden")
+
+
+SHOWN = """
+(() => { const e = document.querySelector('.live-screen img'), c = document.createElement('canvas');
+  c.width = 32; c.height = 20; const d = c.getContext('2d'); d.drawImage(e, 0, 0, 32, 20);
+  return c.toDataURL(); })()
+"""
+
+
 def test_the_centre_is_set_by_clicking(page, server):
     design(page, server)
     click_button(page, "Set the centre")
@@ -208,7 +323,7 @@ axe.run(document, {resultTypes: ['violations']}).then(found => found.violations
 def views(server):
     found = [item["id"] for item in server.items().values() if item["kind"] == "film"]
     film = found[0] if found else "none"
-    return ("#/", "#/new", f"#/film/{film}", "#/compare", "#/trash")
+    return ("#/", "#/new", "#/live", f"#/film/{film}", "#/compare", "#/trash")
 
 
 def settle(page, view):
@@ -234,9 +349,11 @@ def test_the_tab_key_goes_through_the_page_in_order(page, server):
         seen.append(page.run("document.activeElement.textContent.trim().slice(0, 20)"))
         assert page.run("getComputedStyle(document.activeElement).outlineStyle") != "none"
     found = [
-        text for text in seen if text in ("Gallery", "New", "Compare", "Trash", "Zoom", "Loop")
+        text
+        for text in seen
+        if text in ("Gallery", "New", "Live", "Compare", "Trash", "Zoom", "Loop")
     ]
-    assert found == ["Gallery", "New", "Compare", "Trash", "Zoom", "Loop"]
+    assert found == ["Gallery", "New", "Live", "Compare", "Trash", "Zoom", "Loop"]
     assert page.run("[...document.querySelectorAll('[tabindex]')].every(e => e.tabIndex <= 0)")
 
 

@@ -21,6 +21,7 @@ SEED = Path(__file__).parents[1] / "samples" / "seed.jpg"
 SCRIPT = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 EVIL = "http://evil.example"
 DRAFT = {"command": "zoom", "source": "seed.jpg"}
+LIVE = {"source": "0", "presets": ["default"]}
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,16 @@ HOSTILE = [
     ("a range past the end", "GET", "/api/items/ID/file", None, {"Range": "bytes=9999999-"},
      {416}),
     ("a range that is none", "GET", "/api/items/ID/file", None, {"Range": "bytes=x"}, {400, 416}),
+    ("a live film outside", "POST", "/api/live", {**LIVE, "source": "../secret.mp4"}, {}, {400}),
+    ("a live stream of an address", "POST", "/api/live", {**LIVE, "source": "rtsp://evil"}, {},
+     {400}),
+    ("live weights outside", "POST", "/api/live",
+     {**LIVE, "settings": {"network.weights": "/etc/passwd"}}, {}, {400}),
+    ("a live dream from another origin", "POST", "/api/live", LIVE, {"Origin": EVIL}, {403}),
+    ("a word for a dream that is none", "POST", "/api/live/say", {"word": "freeze"}, {}, {409}),
+    ("a word that opens files", "POST", "/api/live/say",
+     {"word": "network/weights", "value": "/etc/passwd"}, {}, {400}),
+    ("a live picture where there is none", "GET", "/api/live/stream", None, {}, {409}),
     ("a wrong method", "DELETE", "/api/items", None, {}, {404, 405}),
 ]  # fmt: skip
 

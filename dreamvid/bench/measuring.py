@@ -1,6 +1,5 @@
 """Every figure of one run: medians, the work counted, the machine's own rate."""
 
-import copy
 import platform
 import subprocess
 import sys
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from dreamvid import __version__, media
 from dreamvid.bench import cascade, plain
+from dreamvid.bench.roofs import copy_rate, matrix_rate, seconds_at_best, work_of_a_step
 from dreamvid.bench.timing import as_torch_is, once, seconds_of
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.dream.octaves import octave_sizes
@@ -30,7 +29,6 @@ from dreamvid.settings import Settings
 
 Figures = dict[str, Any]
 COMPARISONS = ("plain", "pytorch-deepdream", "film", "busy")
-MATRIX_SIDE = {"cpu": 4096, "cuda": 8192, "mps": 4096}
 FILM_FRAMES = {"cpu": 6, "cuda": 120, "mps": 20}
 STEPS = 5
 """Steps that are timed together, so that the time around them counts for little."""
@@ -79,7 +77,6 @@ def benchmark(
         chosen = settings.changed("machine", precision=precision)
         figures["ours"][precision] = ours = _ours(chosen, size, repeats, profile)
         ours["gflop_per_second"] = figures["step_gflop"] / ours["step_seconds"]
-        ours["of_matrix_rate"] = ours["gflop_per_second"] / ours["matrix_gflop_per_second"]
         for name in ("plain", "pytorch-deepdream"):
             if name in figures:
                 ours[f"times_{name}"] = figures[name]["frame_seconds"] / ours["frame_seconds"]
@@ -106,7 +103,7 @@ def _about(reference: Dreamer, settings: Settings, size: Size) -> Figures:
         "layers": reference.layers,
         "threads": torch.get_num_threads(),
         "slower_here": kernels.absences(torch.float32) if device.type == "cpu" else [],
-        "step_gflop": counted(reference, size) / 1e9,
+        "step_gflop": sum(work.operations for work in work_of_a_step(reference, size)) / 1e9,
     }
 
 
@@ -116,32 +113,6 @@ def _precisions(settings: Settings) -> list[str]:
         return [settings.machine.precision]
     device = devices.device_for(settings.machine.device)
     return list(dict.fromkeys(["fp32", quick_precision(device)]))
-
-
-def counted(dreamer: Dreamer, size: Size) -> int:
-    """Floating-point operations of one step: convolutions forward, and their input gradients.
-
-    They are counted on the plain definition where there is one, so that no way of computing the
-    same thing counts for more. Nothing is computed.
-    """
-    twin = copy.deepcopy(dreamer.network).to("meta")
-    x = torch.empty(1, 3, *size, device="meta", requires_grad=True)
-    with FlopCounterMode(display=False) as counter:
-        blobs = plain.forward_of(twin)(x)
-        if not all(layer in blobs for layer in dreamer.layers):
-            blobs = twin(x, dreamer.layers)
-        torch.stack([blobs[layer].sum() for layer in dreamer.layers]).sum().backward()
-    # What lies past the layers has no gradient; an input gradient takes as much as its forward.
-    counts = counter.get_flop_counts()["Global"]
-    return 2 * sum(work for op, work in counts.items() if "convolution_backward" in str(op))
-
-
-def matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int) -> float:
-    """GFLOP/s of a large matrix product."""
-    side = MATRIX_SIDE[device.type]
-    left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    seconds = seconds_of(lambda: left @ right, device, repeats)
-    return 2 * side**3 / seconds / 1e9
 
 
 def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figures:
@@ -169,8 +140,8 @@ def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figure
         "frame_seconds": frame,
         "step_seconds": seconds_of(steps, device, repeats) / STEPS,
         "peak_bytes": peak,
-        "matrix_gflop_per_second": matrix_rate(device, dreamer.network.dtype, repeats),
     }
+    figures |= _beside_the_roofs(dreamer, size, figures["step_seconds"], repeats)
     if device.type == "cuda":
         figures["octave_step_seconds"] = {
             str(each): seconds_of(
@@ -182,6 +153,19 @@ def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figure
     if profile:
         figures["profile"] = profiled(steps, device)
     return figures
+
+
+def _beside_the_roofs(dreamer: Dreamer, size: Size, step_seconds: float, repeats: int) -> Figures:
+    """The machine's two rates, and what share of a step's time they make necessary."""
+    device, dtype = dreamer.network.device, dreamer.network.dtype
+    multiplied, copied = (rate(device, dtype, repeats) for rate in (matrix_rate, copy_rate))
+    works = work_of_a_step(dreamer, size)
+    return {
+        "matrix_gflop_per_second": multiplied / 1e9,
+        "copied_gb_per_second": copied * dtype.itemsize / 1e9,
+        "of_matrix_rate": sum(work.operations for work in works) / multiplied / step_seconds,
+        "of_both_roofs": seconds_at_best(works, multiplied, copied) / step_seconds,
+    }
 
 
 def _plain(dreamer: Dreamer, size: Size, repeats: int) -> Figures:

@@ -6,6 +6,7 @@ import sys
 
 from dreamvid.cli import (
     bench,
+    depth,
     everyday,
     farm,
     films,
@@ -24,6 +25,7 @@ from dreamvid.errors import DreamvidError, Stopped, StorageError
 __all__ = [
     "app",
     "bench",
+    "depth",
     "everyday",
     "farm",
     "films",

@@ -24,6 +24,7 @@ PANELS = {
         "live",
         "resume",
         "encode",
+        "depth",
         "run",
         "jobs",
         "clean",

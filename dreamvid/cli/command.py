@@ -86,8 +86,10 @@ def _asked(command: str, values: dict[str, Any]) -> Asked:
     config, assign = values.pop("config", None), values.pop("assign", None)
     chosen = assigned(assign or [])
     made = command.removeprefix("plan ")
-    must_take_effect(made, chosen)
-    return Asked(preset, config, flagged(values, command), chosen, made)
+    flags = flagged(values, command)
+    for tree in (chosen, flags):
+        must_take_effect(made, tree)
+    return Asked(preset, config, flags, chosen, made)
 
 
 def _option(name: str, flag: Flag) -> inspect.Parameter:

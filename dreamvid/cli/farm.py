@@ -205,7 +205,12 @@ def work(plan: PlanFolder, unit: str | None, retry: bool, quiet: bool) -> None:
 
 @command("dreamvid farm farm --workers 2")
 def farm(
-    plan: PlanFolder, address: str | None, workers: int | None, retry: bool, quiet: bool
+    plan: PlanFolder,
+    address: str | None,
+    workers: int | None,
+    no_shared_folder: bool,
+    retry: bool,
+    quiet: bool,
 ) -> None:
     """Make a plan on a Ray cluster, or on a Ray that is started here."""
     farming = import_module("dreamvid.farm.ray_farm")
@@ -215,6 +220,7 @@ def farm(
             f"`{_again()}`",
             address=address,
             workers=workers,
+            shared=not no_shared_folder,
             retry=retry,
             progress=progress,
         )

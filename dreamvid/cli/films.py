@@ -202,19 +202,20 @@ def encode(
     boomerang: bool,
     fade: str | None,
     audio: Path | None,
+    through: str | None,
+    upscale: int | None,
+    upscaler: Path | None,
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Encode the frames of jobs again: another format, cut, turned round, joined."""
+    """Encode the frames of jobs again: another format, cut, turned round, joined, enlarged."""
     options = asked.assigned
     if foreign := set(options) - {"encode"}:
         raise SettingsError(f"--set {min(foreign)}: only encode.* can change once frames are made")
     editing = import_module("dreamvid.jobs.editing")
-    edit = editing.read_edit(
-        {"fps": fps, "start": start, "end": end, "speed": speed, "fade": fade, "audio": audio},
-        reverse=reverse,
-        boomerang=boomerang,
-    )
+    texts = {"fps": fps, "start": start, "end": end, "speed": speed, "fade": fade, "audio": audio}
+    treatment = {"through": through, "upscale": upscale, "upscaler": upscaler}
+    edit = editing.read_edit({**texts, **treatment}, reverse=reverse, boomerang=boomerang)
     job_folder = import_module("dreamvid.jobs.folder").Job
     opened = [job_folder.open(job) for job in jobs]
     more = {"options": options.get("encode"), "overwrite": overwrite}

@@ -82,11 +82,10 @@ def _says_how(asked: Asked) -> bool:
 
 
 def _dream(asked: Asked) -> str:
-    """What dreams: what was asked for, else the turbo network of the package, if it has one."""
+    """What dreams: what was asked for, or else what usually does."""
     if _says_how(asked):
         return asked.settings().turbo.dream
-    shipped = import_module("dreamvid.dream.turbo.files").SHIPPED
-    return "turbo" if shipped.is_file() else "ascent"
+    return import_module("dreamvid.live.dreaming").usual_dream()
 
 
 def _preset(asked: Asked, name: str, dream: str) -> Any:

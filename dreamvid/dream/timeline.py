@@ -20,7 +20,7 @@ from dreamvid.frames import Clock, Size
 from dreamvid.motion.camera import VIEWS
 from dreamvid.motion.depths import LAYERS, layered, read_depth
 from dreamvid.motion.motions import Motion, composed, motions
-from dreamvid.motion.scenes import Scene
+from dreamvid.motion.scenes import Scene, Surface
 from dreamvid.networks.layers import WEIGHTS, Selector
 from dreamvid.registry import Evaluate, Within, checked_options
 from dreamvid.schedules import Schedule, Span
@@ -68,18 +68,23 @@ class Timeline:
                 f"motion.camera.depth: {options['depth']} is a scene, in which {others[0]} has no "
                 "place; give --motion camera alone, it turns and pans by itself"
             )
-        film = self.settings.film
         depth, white, far = options["depth"], options["white"], options["far"]
 
-        def surface(size: Size) -> np.ndarray:
+        def surface(size: Size, index: int) -> np.ndarray:
             if depth == LAYERS:
                 return layered(size, options["layers"], far)
             return read_depth(Path(depth), size, white, far)
 
+        return self.through(surface)
+
+    def through(self, surface: Surface, moves: bool = False) -> Scene:
+        """The settings' camera on its way through a surface; see `Scene`."""
+        film = self.settings.film
+
         def at(index: int) -> Mapping[str, Any]:
             return {**CAMERA, **self.at(max(index, 0)).motion["camera"]}
 
-        return Scene(surface, at, float(film.rate), film.speed)
+        return Scene(surface, at, float(film.rate), film.speed, moves)
 
     @property
     def changes(self) -> bool:

@@ -2,7 +2,7 @@
 
 ::
 
-    claims/
+    claims/000/             a block: the units of a hundred numbers, which are listed in one look
       shot-0003.1           made by the first who took the unit, and by nobody else: O_EXCL
       shot-0003.1.free      that one has left it
       shot-0003.2           the second who took it; a higher number counts, an older one has lost
@@ -17,21 +17,22 @@ look to the next: what the clocks of machines say is never compared.
 import contextlib
 import errno
 import json
+import math
 import os
-import random
 import re
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dreamvid.errors import DreamvidError, StorageError
+from dreamvid.farm.processes import began, this_process
 
-RECENT = 2.0
-"""Seconds for which a worker goes by its last look, as long as it finds a unit that way."""
+BLOCK = 100
+"""Units whose claims lie in one folder."""
 BEATS = 12
 """How often an owner touches its file in the time after which it counts as silent."""
 _NAME = re.compile(r"(?P<unit>[\w-]+)\.(?:(?P<number>\d+)(?P<end>\.free|\.failed)?|done)")
@@ -90,26 +91,39 @@ class Ledger:
         self.folder, self.silence, self.clock = folder, silence, clock
         self.owner = {**this_process(), "name": name}
         self.held: dict[str, Claim] = {}
+        self.known: dict[str, State] = {}
+        self._looked: dict[str, float] = {}
         self._seen: dict[tuple[str, int], tuple[int, float]] = {}
-        self._looked = -silence
+        self._watched = -silence
         self._dead: set[tuple[str, int]] = set()
-        self._listed: tuple[float, dict[str, State]] | None = None
 
-    def states(self, age: float = 0.0) -> dict[str, State]:
-        """What is known of every unit that anybody has taken, in one look at the folder.
+    def states(self, units: Iterable[str], age: float = 0.0) -> dict[str, State]:
+        """What is known of every unit, those of `units` looked at if they may have changed.
 
-        A look that is no older than `age` seconds is given again, with what this worker has done
-        since: a folder of thousands of files is slow to list.
+        A unit that is whole stays so and is never looked at again. Nor is a block at which this
+        worker has looked less than `age` seconds ago.
         """
-        if self._listed is not None and self.clock() - self._listed[0] < age:
-            return self._listed[1]
-        found: dict[str, State] = {}
-        self._listed = (self.clock(), found)
-        for entry in os.scandir(self.folder):
-            match = _NAME.fullmatch(entry.name)
-            if match is None:
-                continue
-            state = found.setdefault(match["unit"], State())
+        open_ = {block_of(unit) for unit in units if self._is_open(unit)}
+        for block in open_:
+            now = self.clock()
+            if now - self._looked.get(block, -math.inf) >= age:
+                self._looked[block] = now
+                self._look(self.folder / block)
+        return self.known
+
+    def _is_open(self, unit: str) -> bool:
+        return unit not in self.known or not self.known[unit].done
+
+    def _look(self, block: Path) -> None:
+        """Add what the files of a block say to what is known; they may be seen late."""
+        try:
+            names = os.listdir(block)  # noqa: PTH208 - names are all that is needed
+        except FileNotFoundError:
+            return  # nobody has taken anything there
+        except OSError as error:
+            raise storage(block, error) from error
+        for match in filter(None, map(_NAME.fullmatch, names)):
+            state = self._known(match["unit"])
             if match["number"] is None:
                 state.done = True
                 continue
@@ -119,20 +133,24 @@ class Ledger:
                 state.ended.add(number)
             if match["end"] == ".failed":
                 state.failed.add(number)
-        return found
+
+    def _known(self, unit: str) -> State:
+        return self.known.setdefault(unit, State())
+
+    def _path(self, unit: str, end: str | int) -> Path:
+        return self.folder / block_of(unit) / f"{unit}.{end}"
 
     def take(self, unit: str, number: int) -> Claim | None:
         """Take a unit as the one of that number; None where somebody else has done so."""
-        path = self.folder / f"{unit}.{number}"
+        path, state = self._path(unit, number), self._known(unit)
+        state.number = max(state.number, number)  # whoever has it
         try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+            handle = _created(path)
         except FileExistsError:
             return None
         except OSError as error:
             raise storage(path, error) from error
         claim = self.held[unit] = Claim(unit, number, path)
-        if self._listed:
-            self._listed[1].setdefault(unit, State()).number = number
         with os.fdopen(handle, "w") as stream, contextlib.suppress(OSError):
             # A full disk still takes the name, which is what counts.
             stream.write(json.dumps(self.owner))
@@ -140,24 +158,24 @@ class Ledger:
 
     def holds(self, claim: Claim) -> bool:
         """Whether nobody has taken the unit over."""
-        return not (self.folder / f"{claim.unit}.{claim.number + 1}").exists()
+        return not self._path(claim.unit, claim.number + 1).exists()
 
     def finish(self, claim: Claim, told: Mapping[str, Any]) -> None:
         """Say that a unit is whole, with what is worth keeping of it."""
-        self._write(self.folder / f"{claim.unit}.done", json.dumps({**self.owner, **told}))
+        self._write(self._path(claim.unit, "done"), json.dumps({**self.owner, **told}))
         self.held.pop(claim.unit, None)
-        if self._listed:
-            self._listed[1].setdefault(claim.unit, State()).done = True
+        self._known(claim.unit).done = True
 
     def release(self, claim: Claim) -> None:
         """Leave a unit to others; where even that cannot be written, its silence tells."""
         self.held.pop(claim.unit, None)
+        self._known(claim.unit).ended.add(claim.number)
         with contextlib.suppress(StorageError):
             self._write(claim.path.with_name(f"{claim.path.name}.free"), "")
 
     def leave(self, unit: str, number: int, name: str) -> None:
         """Leave to others what a worker has whose name begins so; it has ended."""
-        path = self.folder / f"{unit}.{number}"
+        path = self._path(unit, number)
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             if json.loads(path.read_text("utf-8"))["name"].startswith(name):
                 self.release(Claim(unit, number, path))
@@ -165,18 +183,21 @@ class Ledger:
     def fail(self, claim: Claim, reason: str) -> None:
         """Say why a unit cannot be made."""
         self.held.pop(claim.unit, None)
+        state = self._known(claim.unit)
+        state.ended.add(claim.number)
+        state.failed.add(claim.number)
         self._write(claim.path.with_name(f"{claim.path.name}.failed"), reason)
 
     def reason(self, unit: str, number: int) -> str:
         """Why somebody could not make a unit."""
         with contextlib.suppress(OSError):
-            return (self.folder / f"{unit}.{number}.failed").read_text("utf-8")
+            return self._path(unit, f"{number}.failed").read_text("utf-8")
         return "it does not say why"
 
     def told(self, unit: str) -> dict[str, Any]:
         """What was kept of a unit that is whole."""
         with contextlib.suppress(OSError, ValueError):
-            return dict(json.loads((self.folder / f"{unit}.done").read_text("utf-8")))
+            return dict(json.loads(self._path(unit, "done").read_text("utf-8")))
         return {}
 
     def silent(self, states: Mapping[str, State]) -> list[str]:
@@ -185,15 +206,15 @@ class Ledger:
         Looks that are soon repeated look at nothing: the same units are given again.
         """
         now = self.clock()
-        if now - self._looked >= self.silence / BEATS:
-            self._looked = now
+        if now - self._watched >= self.silence / BEATS:
+            self._watched = now
             taken = {(unit, state.number) for unit, state in states.items() if state.taken}
             self._dead = {each for each in taken if self._is_silent(*each)}
             self._seen = {each: seen for each, seen in self._seen.items() if each in taken}
         return [unit for unit, number in sorted(self._dead) if states[unit].number == number]
 
     def _is_silent(self, unit: str, number: int) -> bool:
-        path = self.folder / f"{unit}.{number}"
+        path = self._path(unit, number)
         if unit in self.held:
             return False
         try:
@@ -251,49 +272,21 @@ class Ledger:
             raise storage(path, error) from error
 
 
-def taken_from(
-    ledger: Ledger, units: Sequence[str], states: Mapping[str, State], start: int
-) -> Claim | None:
-    """Take the first unit that nobody has, looking from the number `start` on and round.
-
-    Where every one is taken meanwhile, None.
-    """
-    for unit in [*units[start % len(units) :], *units[: start % len(units)]] if units else ():
-        if claim := ledger.take(unit, states.get(unit, State()).number + 1):
-            return claim
-    return None
+@cache
+def block_of(unit: str) -> str:
+    """The folder in which the claims of a unit lie, by the number that it is called by."""
+    number = re.search(r"\d+$", unit)
+    return f"{int(number[0]) // BLOCK if number else 0:03d}"
 
 
-def this_process() -> dict[str, Any]:
-    """Which process this is, for others and for those of the same machine."""
-    return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "began": began(os.getpid()),
-        "machine": _machine(),
-    }
-
-
-def began(pid: int) -> str:
-    """When a process of this machine began, by which it is told from a later one of its number."""
-    with contextlib.suppress(OSError, IndexError):
-        # A name in brackets may hold blanks; the times come after it.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if fields[0] in "ZX" else fields[19]
-    return ""
-
-
-def _machine() -> str:
-    """This machine, and which numbers its processes are seen by; empty where it does not tell."""
-    with contextlib.suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115
-    return ""
-
-
-def somewhere(count: int) -> int:
-    """A place to begin to look, another for every worker, so that they seldom meet."""
-    return random.SystemRandom().randrange(max(1, count))
+def _created(path: Path) -> int:
+    """Create a file that is not there, in a block that may not be there yet; its handle."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    try:
+        return os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        path.parent.mkdir(exist_ok=True)
+        return os.open(path, flags, 0o666)
 
 
 def storage(path: Path, error: OSError) -> StorageError:

@@ -57,8 +57,7 @@ class Maker:
         if settings.video.mask:
             settings = settings.changed("video", mask=self.plan.here(settings.video.mask))
         manifest = replace(job.manifest, source=source, settings=settings)
-        job = at_home(Job(job.folder, manifest), self.progress.say)
-        source = job.manifest.source
+        job = at_home(Job(job.folder, manifest), self.progress.say, places=self.plan.places)
         if "result" in unit.facts:
             out = self.plan.results / unit.facts["result"]
             job = Job(job.folder, replace(job.manifest, source=source, out=out))
@@ -77,8 +76,9 @@ class Maker:
     def run(self, unit: Unit) -> Run:
         """A unit's job, ready to be gone on with."""
         job = self.job(unit)
-        settings, machine = job.manifest.settings, job.manifest.machine
-        dreamer = self.dreamer(settings, machine)
+        dreamer = self.dreamer(job.manifest.settings, job.manifest.machine)
+        # What a film says of its settings must not tell where this machine has their files.
+        settings = Job.open(self.folder(unit)).manifest.settings
         return Run(job, job.manifest.out, settings, True, self.progress, dreamer)
 
 
@@ -113,8 +113,9 @@ def _join(maker: Maker, unit: Unit) -> Told:
     joints = [each.facts["keeps"] for each in shots if each.facts["blend"]]
     if joints:
         flags = " ".join(f"--joint {each}" for each in joints)
+        places = "1 place" if len(joints) == 1 else f"{len(joints)} places"
         maker.progress.say(
-            f"chunks meet at {len(joints)} places; `dreamvid measure {job.manifest.source['path']} "
+            f"chunks meet at {places}; `dreamvid measure {job.manifest.source['path']} "
             f"{run.out} {flags}` shows how well"
         )
     return {"frames": done}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from dreamvid.errors import SettingsError
 from dreamvid.film.carries import carries
 from dreamvid.film.cuts import cuts_in
-from dreamvid.jobs.kinds import opened_film
+from dreamvid.jobs.filming import camera_over, opened_film
 from dreamvid.jobs.making import Request
 from dreamvid.motion.optical_flow import check_for, method_for
 
@@ -78,7 +78,8 @@ def parts_of(asked: Request, how: Cutting, say: Callable[[str], None]) -> list[P
 def _shots(asked: Request) -> Iterator[int]:
     """The first frames of the shots."""
     settings = asked.settings
-    frames = opened_film(asked.source, settings, lambda line: None)(0)
+    scene = camera_over(asked.source, settings)
+    frames = opened_film(asked.source, settings, lambda line: None, scene)(0)
     method, check = method_for(settings.flow), check_for(settings.flow)
     length = settings.film.length
     with closing(frames):  # pyright: ignore[reportArgumentType]

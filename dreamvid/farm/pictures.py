@@ -16,6 +16,7 @@ from dreamvid.frames import Frame, Size, size_of
 from dreamvid.jobs.batches import Wanted, batches
 from dreamvid.jobs.image_folders import STATE, Work, names_of, pictures_in, settled_pictures
 from dreamvid.jobs.progress import Progress, Silence
+from dreamvid.jobs.provenance import described
 from dreamvid.settings import Settings, plugin_loading, settled
 from dreamvid.sizes import parsed_size
 
@@ -71,10 +72,14 @@ def picture_unit(
     """The unit that dreams groups of pictures, by the names of their dreams."""
     place = folder / "units" / name
     (place / STATE).mkdir(parents=True)
+    comment = described("image", settings)
+    if settings.video.mask:  # a worker may be started in any folder
+        settings = settings.changed("video", mask=settings.video.mask.absolute())
     Work(place, settings, dreamer, batch, False, Silence()).begin(overwrite=False)
     facts = {
         "folder": f"units/{name}",
         "batch": batch,
+        "comment": comment,
         "threads": torch.get_num_threads(),
         "groups": [
             {dream: str(path.absolute()) for dream, path in group.items()} for group in groups
@@ -92,6 +97,7 @@ def made(maker: Any, unit: Unit) -> dict[str, Any]:
         settings = settings.changed("video", mask=maker.plan.here(mask))
     dreamer = maker.dreamer(settings, unit.facts)
     work = Work(folder, settings, dreamer, unit.facts["batch"], False, maker.progress)
+    work.comment = unit.facts["comment"]
     work.begin(overwrite=False)
     done = 0
     for group in unit.facts["groups"]:
@@ -120,7 +126,7 @@ def _here(plan: Plan, path: Path) -> Path:
     """Where a picture is on this machine."""
     if path.exists():
         return path
-    return plan.here(path if str(path) in plan.inputs else path.parent) / path.name
+    return plan.here(path) if str(path) in plan.inputs else plan.here(path.parent) / path.name
 
 
 def _groups(

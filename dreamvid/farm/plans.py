@@ -23,9 +23,10 @@ import torch
 
 from dreamvid import __version__
 from dreamvid.errors import DreamvidError, SettingsError
+from dreamvid.farm.named import files_named, manifest_of
 from dreamvid.media import atomic_write, storage_checked
 
-FORMAT = 1
+FORMAT = 2
 FILE = "plan.json"
 SILENCE = 300.0
 """Seconds after which a silent worker has lost its unit."""
@@ -63,7 +64,7 @@ class Plan:
     """The command line that made it."""
     units: tuple[Unit, ...]
     inputs: Mapping[str, str] = field(default_factory=dict)
-    """The inputs by their absolute paths, as they are seen from the folder."""
+    """What is read beside the plan, by absolute paths, as it is seen from the folder."""
     silence: float = SILENCE
     threads: int = 1
     """Processor threads that dream: a dream differs in its last bits by their number."""
@@ -118,6 +119,12 @@ class Plan:
                 "with this machine"
             )
         return beside
+
+    @property
+    def places(self) -> list[Path]:
+        """The folders in which the inputs lie, as they are seen from the plan."""
+        paths = {os.path.normpath(self.folder / each) for each in self.inputs.values()}
+        return sorted({Path(each).parent for each in paths})
 
     def save(self) -> None:
         """Write the plan, which makes its folder one."""
@@ -218,7 +225,10 @@ def saved(
     folder: Path, command: str, units: Sequence[Unit], inputs: Sequence[Path], silence: float
 ) -> Plan:
     """Write a plan, whose units lie in their folders already."""
-    relative = {str(each.absolute()): os.path.relpath(each.absolute(), folder) for each in inputs}
+    places = {folder / unit.facts["folder"] for unit in units if "folder" in unit.facts}
+    files = {str(each.absolute()) for each in inputs}
+    files.update(*(files_named(manifest_of(each), folder) for each in places))
+    relative = {each: os.path.relpath(each, folder) for each in sorted(files)}
     threads = torch.get_num_threads()
     plan = Plan(folder, command, tuple(units), relative, silence, threads, uuid.uuid4().hex)
     plan.save()

@@ -3,27 +3,43 @@
 ::
 
     python -m dreamvid.farm.simulation DIR --units 10000 --workers 200 --seconds 0.05
+    python -m dreamvid.farm.simulation DIR --like PLAN --speed 100
 """
 
 import argparse
+import itertools
 import json
 import multiprocessing
+import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dreamvid.farm.claims import RECENT, Ledger, State, somewhere, taken_from
+from dreamvid.farm.claims import Ledger, State
+from dreamvid.farm.searching import Search
+
+OPERATIONS = ("open", "os.listdir", "os.rename", "os.utime", "os.mkdir")
+"""What is counted of what a worker asks of the folder, as Python calls it."""
+Made = tuple[list[str], int]
+"""The units that were made, and the operations that it took."""
 
 
 def simulated(
-    folder: Path, units: Sequence[str], workers: int, seconds: float, processes: int = 2
+    folder: Path, units: Sequence[str], workers: int, times: Sequence[float], processes: int = 2
 ) -> dict[str, float]:
-    """What `workers` threads in some processes do in a new folder with units of so many seconds.
+    """What `workers` threads in some processes do in a new folder.
+
+    Args:
+        folder: that of the claims, which is made.
+        units: their names.
+        workers: how many.
+        times: the seconds of the units; where there are fewer, they begin anew.
+        processes: Python runs one thread of a process at a time.
 
     Returns:
         The units that were made, how often one was made twice, the seconds it took, and the claims
-        a second.
+        and the operations on files that belong to one of them.
     """
     folder.mkdir(parents=True)
     began = time.monotonic()
@@ -31,45 +47,57 @@ def simulated(
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes) as pool:
         made = pool.starmap(
-            _several, [(folder, list(units), count, seconds) for count in counts], chunksize=1
+            _several, [(folder, list(units), count, times) for count in counts], chunksize=1
         )
     took = time.monotonic() - began
-    names = [name for part in made for name in part]
+    names = [name for part, _ in made for name in part]
     return {
         "units": len(set(names)),
         "twice": len(names) - len(set(names)),
         "seconds": round(took, 2),
         "claims_per_second": round(len(names) / took, 1),
+        "operations_per_claim": round(sum(count for _, count in made) / len(names), 2),
     }
 
 
-def _several(folder: Path, units: list[str], workers: int, seconds: float) -> list[str]:
-    """The units that so many threads have made."""
+def _several(folder: Path, units: list[str], workers: int, times: Sequence[float]) -> Made:
+    """What so many threads have made."""
     made: list[str] = []
-    threads = [
-        threading.Thread(target=_one, args=(folder, units, seconds, made)) for _ in range(workers)
-    ]
+    lasts = dict(zip(units, itertools.cycle(times), strict=False))
+    threads = [threading.Thread(target=_one, args=(folder, lasts, made)) for _ in range(workers)]
+    counts = {name: itertools.count() for name in OPERATIONS}
+
+    def counted(event: str, _: object) -> None:
+        if event in counts:
+            next(counts[event])
+
+    sys.addaudithook(counted)
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return made
+    return made, sum(next(count) for count in counts.values())
 
 
-def _one(folder: Path, units: list[str], seconds: float, made: list[str]) -> None:
-    ledger, start, age = Ledger(folder, 300), somewhere(len(units)), 0.0
+def _one(folder: Path, lasts: dict[str, float], made: list[str]) -> None:
+    """One worker, from its start until it sees nothing to take."""
+    ledger = Ledger(folder, 300)
+    search = Search(ledger, list(lasts))
     with ledger.beating():
-        while True:
-            states = ledger.states(age)
-            free = [unit for unit in units if states.get(unit, State()).number == 0]
-            if not free and not age:
-                return
-            claim = taken_from(ledger, free, states, start)
-            age = RECENT if claim else 0.0
-            if claim:
-                time.sleep(seconds)
-                ledger.finish(claim, {})
-                made.append(claim.unit)
+        while claim := search.take(_untaken):
+            time.sleep(lasts[claim.unit])
+            ledger.finish(claim, {})
+            made.append(claim.unit)
+
+
+def _untaken(name: str, state: State) -> bool:
+    return state.number == 0
+
+
+def recorded(plan: Path) -> list[float]:
+    """The seconds that the units of a plan have taken."""
+    lines = [path.read_text("utf-8") for path in sorted((plan / "claims").glob("*/*.done"))]
+    return [float(json.loads(line)["seconds"]) for line in lines]
 
 
 def main() -> None:
@@ -79,10 +107,14 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=0.05)
+    parser.add_argument("--like", type=Path, help="a plan that is whole, whose times are taken")
+    parser.add_argument("--speed", type=float, default=1, help="so much faster than --like")
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
     units = [f"unit-{number:05d}" for number in range(1, asked.units + 1)]
-    told = simulated(asked.folder, units, asked.workers, asked.seconds, asked.processes)
+    like = [each / asked.speed for each in recorded(asked.like)] if asked.like else []
+    times = like or [asked.seconds]
+    told = simulated(asked.folder, units, asked.workers, times, asked.processes)
     print(json.dumps(told))  # noqa: T201
 
 

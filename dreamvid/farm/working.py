@@ -1,9 +1,12 @@
 """A worker: it takes units until the plan is whole, and joins what can be joined."""
 
 import contextlib
+import random
+import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from dreamvid.errors import (
     DreamvidError,
@@ -14,18 +17,10 @@ from dreamvid.errors import (
     Stopped,
     StorageError,
 )
-from dreamvid.farm.claims import (
-    RECENT,
-    Claim,
-    ClaimLost,
-    Ledger,
-    State,
-    names,
-    somewhere,
-    taken_from,
-)
+from dreamvid.farm.claims import Claim, ClaimLost, Ledger, State, block_of, names
 from dreamvid.farm.making import Maker
 from dreamvid.farm.plans import Plan, PlanError, Unit
+from dreamvid.farm.searching import RECENT, UNSEEN, Search
 from dreamvid.farm.tally import Tally
 from dreamvid.jobs.disk import clock
 from dreamvid.jobs.image_folders import NAMED
@@ -38,9 +33,22 @@ ATTEMPTS = 3
 REFUSALS = 3
 """Units in a row that a worker cannot begin before it gives up itself."""
 WAIT = 1.0
-"""Seconds between two looks where all units are taken."""
+"""Seconds between two looks at the least where all units are taken."""
+PACE = 0.5
+"""Seconds between two looks for each block: hundreds of workers must not keep a server listing."""
 OWN = (NetworkError, PlanError, ResumeError, SettingsError)
 """What is more likely wrong with a worker than with a unit, where no frame was made."""
+
+
+REFUSED, FAILED, FULL = "refused", "failed", "full"
+
+
+class Outcome(NamedTuple):
+    """What has become of a unit in the hands of one worker."""
+
+    kind: str = ""
+    """REFUSED: the worker cannot begin it; FAILED; FULL: the folder is; or empty."""
+    reason: str = ""
 
 
 class FarmError(DreamvidError):
@@ -72,7 +80,10 @@ class Worker:
         self.tally = Tally(progress or Silence(), sum(unit.frames for unit in plan.units))
         self.tally.ledger = self.ledger
         self.maker = Maker(plan, self.tally)
-        self.start = somewhere(len(plan.units))
+        self.units = {unit.name: unit for unit in plan.units}
+        self.pace = max(RECENT, PACE * len(set(map(block_of, self.units))))
+        self.may_try: Callable[[str], bool] = lambda unit: True
+        """Whether somebody who works for this one may try a unit."""
         self.refused: dict[str, DreamvidError] = {}
         self.failed: dict[str, str] = {}
         self.in_a_row = 0
@@ -83,7 +94,7 @@ class Worker:
 
         No other worker writes into a file that it has begun.
         """
-        mark = f"{self.ledger.owner['pid']}x{somewhere(10**9)}"
+        mark = f"{self.ledger.owner['pid']}x{secrets.token_hex(4)}"
         with atomic.marked(mark), self.ledger.beating():
             yield
 
@@ -95,67 +106,77 @@ class Worker:
             DreamvidError: this worker cannot make any, or the folder is full.
         """
         units = self.plan.units if only is None else only
-        age = 0.0
+        search = self.search_in(units)
         while True:
-            states, recent = self.states(age), bool(age)
-            age = RECENT
-            if claim := self._next(units, states):
-                self._make(claim)
+            self.states(self.pace)
+            if claim := self.take(units, search):
+                self.make(claim)
                 continue
-            age = 0.0
-            if recent:
-                continue
-            waited = [unit.name for unit in units if states.get(unit.name, State()).taken]
+            states = self.ledger.known
+            waited = [unit.name for unit in units if states.get(unit.name, UNSEEN).taken]
             if only is not None and waited:
                 raise ClaimLost(f"{names(waited)}: another worker is at it; wait for it or stop it")
             if not waited:
                 break
-            time.sleep(min(WAIT, self.plan.silence / 4))
+            pause = max(WAIT, PACE * len(set(map(block_of, waited))))
+            time.sleep(min(pause, self.plan.silence / 4))
         self.must_be_whole(units, self.states())
 
-    def attempt(self, name: str) -> str:
-        """Make one unit if nobody has it; why it cannot be made, or nothing.
-
-        Raises:
-            StorageError: the folder is full.
-        """
-        unit = self.plan.unit(name)[0]
+    def attempt(self, name: str) -> Outcome:
+        """Make one unit if nobody has it."""
+        unit = self.plan.unit(name)
         self.refused.clear()
         self.failed.clear()
-        if claim := self._next([unit], self.ledger.states()):
-            self.in_a_row = 0
-            self._make(claim)
-        told = {**self.failed, **{key: str(error) for key, error in self.refused.items()}}
-        return told.get(name, "")
+        try:
+            if claim := self.take(unit, self.search_in(unit)):
+                self.in_a_row = 0
+                self.make(claim)
+        except StorageError as error:
+            return Outcome(FULL, str(error))
+        if name in self.refused:
+            return Outcome(REFUSED, str(self.refused[name]))
+        return Outcome(FAILED, self.failed[name]) if name in self.failed else Outcome()
 
     def states(self, age: float = 0.0) -> dict[str, State]:
-        """The claims as they are now, or were so many seconds ago; the bar is moved on."""
-        states = self.ledger.states(age)
-        done = [unit.frames for unit in self.plan.units if _is_done(unit.name, states)]
-        self.tally.units(sum(done))
+        """The claims of all units as they are now, or were so many seconds ago; moves the bar."""
+        states = self.ledger.states(self.units, age)
+        self.tally.units(sum(self.units[name].frames for name in states if _is_done(name, states)))
         return states
 
-    def _next(self, units: Sequence[Unit], states: Mapping[str, State]) -> Claim | None:
+    def search_in(self, units: Sequence[Unit]) -> Search:
+        """Where to look for a unit that waits for no other."""
+        return Search(self.ledger, [unit.name for unit in units if not unit.needs])
+
+    def take(self, units: Sequence[Unit], search: Search) -> Claim | None:
         """A unit in this worker's hands; None where there is none to take now."""
+        if claim := search.take(self._wanted):
+            return claim
+        states = self.ledger.states(name for unit in units for name in (unit.name, *unit.needs))
+        if claim := search.take(self._wanted):
+            return claim
         free = [unit.name for unit in units if self._may(unit, states)]
-        open_ = [name for name in free if not states.get(name, State()).taken]
-        if open_:
-            return taken_from(self.ledger, open_, states, self.start)
+        for name in free:
+            state = states.get(name, UNSEEN)
+            if not state.taken and (claim := self.ledger.take(name, state.number + 1)):
+                return claim
         silent = set(self.ledger.silent(states))
-        lost = [name for name in free if name in silent]
-        claim = taken_from(self.ledger, lost, states, self.start)
-        if claim:
-            self.tally.say(f"{claim.unit}: taken over from a worker that is silent")
-        return claim
+        for name in random.sample(lost := [name for name in free if name in silent], len(lost)):
+            if claim := self.ledger.take(name, states[name].number + 1):
+                self.tally.say(f"{claim.unit}: taken over from a worker that is silent")
+                return claim
+        return None
+
+    def _wanted(self, name: str, state: State) -> bool:
+        return self._may(self.units[name], {name: state})
 
     def _may(self, unit: Unit, states: Mapping[str, State]) -> bool:
-        if unit.name in self.refused or unit.name in self.failed:
+        if unit.name in self.refused or unit.name in self.failed or not self.may_try(unit.name):
             return False
         return may_be_made(unit, states, self.retry)
 
-    def _make(self, claim: Claim) -> None:
+    def make(self, claim: Claim) -> None:
         """Make a unit that was taken, and say what became of it."""
-        unit = next(each for each in self.plan.units if each.name == claim.unit)
+        unit = self.units[claim.unit]
         began, ledger = time.monotonic(), self.ledger
         self.tally.claim, self.tally.before = claim, unit.facts.get("begin", 0)
         try:
@@ -172,23 +193,23 @@ class Worker:
             raise
         except OWN as error:
             if self.tally.made:
-                self._fail(claim, str(error))
+                self.fail(claim, str(error))
                 return
             ledger.release(claim)
-            self.refused[unit.name] = error
+            self.refused[unit.name] = type(error)(f"{unit}: {error}")
             self.in_a_row += 1
             if self.in_a_row >= REFUSALS:
-                raise
+                raise self.refused[unit.name] from None
         except Exception as error:
-            reason = str(error) if isinstance(error, DreamvidError) else _named(error)
-            self._fail(claim, reason)
+            self.fail(claim, reason_of(error))
         except BaseException:
             ledger.release(claim)
             raise
         finally:
             self.tally.claim = None
 
-    def _fail(self, claim: Claim, reason: str) -> None:
+    def fail(self, claim: Claim, reason: str) -> None:
+        """Say that a unit cannot be made, and why."""
         self.failed[claim.unit] = reason
         self.tally.say(f"{claim.unit}: failed: {reason}")
         self.ledger.fail(claim, reason)
@@ -279,7 +300,10 @@ def _is_done(name: str, states: Mapping[str, State]) -> bool:
     return name in states and states[name].done
 
 
-def _named(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What to say of an error in one line."""
+    if isinstance(error, DreamvidError):
+        return str(error)
     with contextlib.suppress(Exception):
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
     return type(error).__name__

@@ -62,8 +62,12 @@ class Travelling:
             young = torch.where(hidden, LIFT * (1 - age / YOUNG), young)
         lift = 1 + gaussian_blurred(young[None, None], SOFT)[0, 0]
         if self.dreams != "everywhere":
-            near = self.scene.nearness(index, size)
-            lift = lift * (near if self.dreams == "near" else 1 - near).clamp_min(LEAST)
+            lift = lift * weighted(self.scene.nearness(index, size), self.dreams)
         elif not bool(young.any()):
             return None
         return lift.to(device)
+
+
+def weighted(near: Tensor, dreams: str) -> Tensor:
+    """How large steps are, (H, W), where near or far things dream more; `near` is 1 to 0."""
+    return (near if dreams == "near" else 1 - near).clamp_min(LEAST)

@@ -1,5 +1,6 @@
 """Which flags each command takes, and those that are there only."""
 
+from dreamvid.flags.encode import ENCODE
 from dreamvid.flags.farm import FARM
 from dreamvid.flags.table import FLAGS, Flag
 
@@ -11,6 +12,11 @@ OWN: dict[str, Flag] = {
     "video.fps": FLAGS["fps"]._replace(unset="the film's own"),
     "video.audio": FLAGS["audio"]._replace(unset="the film's own sound"),
     "video.size": FLAGS["size"]._replace(unset="the film's own, at most {FILM_SIDE}"),
+    "video.motion": FLAGS["motion"]._replace(
+        help="camera: it travels through the film; see motion.camera.depth.",
+        metavar="camera",
+        unset="the film's own",
+    ),
     "video.preset": FLAGS["preset"]._replace(default="video"),
     "loop.out": FLAGS["out"]._replace(unset="SEED-loop.mp4, or noise-loop.mp4"),
     "image.out": FLAGS["out"]._replace(unset="SEED-dream.png; of a folder, SEED-dream"),
@@ -36,21 +42,6 @@ OWN: dict[str, Flag] = {
         "FILE",
         kind="file",
         unset="where it was, or beside the job",
-    ),
-    "encode.out": FLAGS["out"]._replace(unset="where the job's film is"),
-    "encode.fps": Flag(
-        "Frames per second; the film plays as fast. Frames are left out, or moved to between two.",
-        "RATE",
-        unset="the first job's",
-    ),
-    "encode.start": FLAGS["start"]._replace(sets="", default="0"),
-    "encode.end": FLAGS["end"]._replace(sets=""),
-    "encode.speed": Flag("Play so many times as fast: 2, 0.5.", "FACTOR", unset="1"),
-    "encode.reverse": Flag("Play the frames backwards.", kind="switch"),
-    "encode.boomerang": Flag("Play them forwards, then backwards.", kind="switch"),
-    "encode.fade": Flag("Fade each job into the next, so long.", "SECONDS", unset="a cut"),
-    "encode.audio": Flag(
-        "Lay the sound of this file under the film.", "FILE", kind="file", unset="the input's"
     ),
     "run.check": Flag("Check all jobs and make none.", kind="switch"),
     "clean.yes": Flag("Ask nothing.", kind="switch", names=("-y", "--yes")),
@@ -187,6 +178,7 @@ OWN: dict[str, Flag] = {
     ),
     "train.seed": Flag("Random seed.", "N", "recipe.seed", "number", "0"),
     "train.resume": Flag("Go on where it stopped, with its settings.", kind="switch"),
+    **ENCODE,
     **FARM,
     "studio.port": Flag(
         "Where on this machine the page is; 0 is any that is free.",
@@ -253,14 +245,15 @@ _PLAN = "silence format quiet"
 COMMANDS: dict[str, str] = {
     "zoom": f"out at {_LENGTH} {_MUSIC} fade_in fade_out motion speed mask keep_color {_DREAM} "
     f"background depth cadence anchor preview {_RUN}",
-    "video": f"out start end {_LENGTH} {_MUSIC} fade_in fade_out carry flow bars mask keep_color "
-    f"strict sound_track {_DREAM} background depth {_RUN}",
+    "video": f"out start end {_LENGTH} {_MUSIC} fade_in fade_out motion speed carry flow bars "
+    f"mask keep_color strict sound_track {_DREAM} background depth {_RUN}",
     "loop": f"out at {_LENGTH} {_MUSIC} motion speed mask keep_color {_DREAM} background depth "
     f"cadence anchor preview {_RUN}",
     "image": f"out at size fit mask keep_color {_DREAM} background keep_alpha depth batch log "
     "overwrite quiet",
-    "plan video": f"out result per_unit chunks start end {_LENGTH} {_MUSIC} fade_in fade_out carry "
-    f"flow bars mask keep_color strict sound_track {_DREAM} background depth min_free {_PLAN}",
+    "plan video": f"out result per_unit chunks start end {_LENGTH} {_MUSIC} fade_in fade_out "
+    f"motion speed carry flow bars mask keep_color strict sound_track {_DREAM} background depth "
+    f"min_free {_PLAN}",
     "plan image": f"out per_unit size fit mask keep_color {_DREAM} background keep_alpha depth "
     f"batch {_PLAN}",
     "plan zoom": f"out result at {_LENGTH} {_MUSIC} fade_in fade_out motion speed mask keep_color "
@@ -268,13 +261,15 @@ COMMANDS: dict[str, str] = {
     "plan loop": f"out result at {_LENGTH} {_MUSIC} motion speed mask keep_color {_DREAM} "
     f"background depth cadence anchor min_free {_PLAN}",
     "plan sweep": f"out {_PLAN}",
-    "farm": "address workers retry quiet",
+    "farm": "address workers no_shared_folder retry quiet",
     "work": "unit retry quiet",
     "live": "to size fps frames record every presets osc port midi learn preset strength dream "
     "layer octaves iterations carry network weights config assign plugins device precision "
     "overwrite quiet",
     "resume": "out frames seconds source min_free overwrite tidy quiet",
-    "encode": "out fps start end speed reverse boomerang fade audio assign overwrite quiet",
+    "encode": "out fps start end speed reverse boomerang fade audio through upscale upscaler "
+    "assign overwrite quiet",
+    "depth": "out model distances fov overwrite quiet",
     "run": "check quiet",
     "jobs": "",
     "clean": "yes",

@@ -32,6 +32,11 @@ FARM: dict[str, Flag] = {
         least=1,
         unset="one for each GPU, or as many as there are processors for",
     ),
+    "farm.no_shared_folder": Flag(
+        "Send each unit to its worker by content and bring its frames back: the nodes of the "
+        "cluster need not see the plan's folder.",
+        kind="switch",
+    ),
     "farm.retry": Flag("Try units again that three workers have failed at.", kind="switch"),
     "work.retry": Flag("Try units again that three workers have failed at.", kind="switch"),
     "measure.joint": Flag(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import floor
 from pathlib import Path
@@ -21,6 +21,7 @@ from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described
 from dreamvid.jobs.shots import must_be_whole
 from dreamvid.jobs.stopping import stoppable
+from dreamvid.jobs.treating import Treat, Treatment, treating
 from dreamvid.media import encoders
 from dreamvid.media.film_writing import encode_film
 from dreamvid.registry import Within, checked_value
@@ -66,6 +67,8 @@ class Edit:
     """Seconds in which each job fades into the next."""
     audio: Path | None = None
     """A file whose sound is laid under the film."""
+    treatment: Treatment = field(default_factory=Treatment)
+    """What its frames go through."""
 
     @property
     def keeps_time(self) -> bool:
@@ -88,7 +91,10 @@ def read_edit(texts: Mapping[str, Any], *, reverse: bool, boomerang: bool) -> Ed
     for name, kind in (("fps", FPS_KIND), ("speed", SPEED_KIND)):
         if name in given:
             given[name] = checked_value(given[name], kind, f"--{name}")
-    return Edit(**given, reverse=reverse, boomerang=boomerang)
+    treatment = {
+        name: given.pop(name) for name in ("through", "upscale", "upscaler") if name in given
+    }
+    return Edit(**given, reverse=reverse, boomerang=boomerang, treatment=Treatment(**treatment))
 
 
 def edited(
@@ -130,11 +136,19 @@ def edited(
         stack.enter_context(stoppable(jobs[0].folder, "the same command again"))
         for folder in dict.fromkeys(job.folder.absolute() for job in jobs):
             stack.enter_context(Job(folder, first).locked())
-        return _encoded(jobs, out, edit, chosen, progress)
+        treat = stack.enter_context(
+            treating(edit.treatment, jobs[0], first.settings.film.depth, progress.say)
+        )
+        return _encoded(jobs, out, edit, chosen, treat, progress)
 
 
 def _encoded(
-    jobs: Sequence[Job], out: Path, edit: Edit, options: Mapping[str, Any], progress: Progress
+    jobs: Sequence[Job],
+    out: Path,
+    edit: Edit,
+    options: Mapping[str, Any],
+    treat: Treat,
+    progress: Progress,
 ) -> Path:
     first = jobs[0].manifest
     rate = first.settings.film.rate
@@ -145,13 +159,16 @@ def _encoded(
     shown = list(_timed(_turned(shots, edit), pace, between=more))
     if more and any(shot.onward for shot in shown):
         progress.say("the frames between are moved there by the film's own motion")
-    settings = first.settings.changed("film", frames=len(shown), fps=edit.fps or rate)
+    fps = edit.fps or rate
+    seconds = Fraction(len(shown)) / fps
+    treated = treat(lambda which: _frames(jobs, shown[which.start : which.stop]), len(shown))
+    settings = first.settings.changed("film", frames=treated.number, fps=fps * treated.times)
     encode_film(
-        _frames(jobs, shown),
+        treated.frames,
         out,
         settings.film.rate,
-        sound=_sound(jobs, edit, begin / rate, Fraction(len(shown)) / settings.film.rate, progress),
-        extras=_extras(jobs, edit, begin / rate, Fraction(len(shown)) / settings.film.rate),
+        sound=_sound(jobs, edit, begin / rate, seconds, progress),
+        extras=_extras(jobs, edit, begin / rate, seconds),
         options=options,
         metadata={"comment": described(first.kind, replace(settings, encode=dict(options)))},
         depth=settings.film.depth,

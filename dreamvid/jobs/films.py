@@ -15,6 +15,7 @@ from dreamvid.film.wandering import wandering
 from dreamvid.frames import Size, quantised, size_of
 from dreamvid.jobs import logs, previews, stills
 from dreamvid.jobs.configs import read_config
+from dreamvid.jobs.filming import settled_camera
 from dreamvid.jobs.kinds import kind_of
 from dreamvid.jobs.making import Request, made
 from dreamvid.jobs.music import closing_on_a_bar, lasting, with_music, with_own_sound
@@ -260,6 +261,7 @@ def video(
         **heard,
     }
     settings, known = settled_mask(settings, known)
+    settings, known = settled_camera(settings, known, film)
     bars = settled_bars(source, film, settings, known, progress)
     carry_for(settings.carry, Timeline(settings))
     method_for(settings.flow)

@@ -132,6 +132,8 @@ class Work:
         self.bad: list[str] = []
         self.entries: dict[str, dict[str, Any]] = {}
         self.journal = Journal(out / STATE / "journal.jsonl", "name", str)
+        self.comment = described("image", settings)
+        """What each dream says of how it was made."""
 
     def begin(self, overwrite: bool) -> None:
         """Read what was done before, or begin anew."""
@@ -220,9 +222,9 @@ class Work:
         self, wanted: Wanted, dream: Frame, steps: list[Noted] | None, alpha: np.ndarray | None
     ) -> None:
         target = self.out / wanted.name
-        words = {"comment": described("image", self.settings)}
         if self.settings.picture.keep_alpha:
             alpha = media.read_alpha(wanted.path, size_of(dream))
+        words = {"comment": self.comment}
         media.write_picture(dream, target, self.settings.film.depth, words, alpha)
         told: dict[str, Any] = {"sha256": input_hash(target), "source": wanted.sha256}
         if steps is not None:

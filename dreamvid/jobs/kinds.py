@@ -1,11 +1,10 @@
 """The kinds of job, and all that differs between them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from dreamvid import media
@@ -24,15 +23,17 @@ from dreamvid.film.carries import (
     traced_back,
 )
 from dreamvid.film.fading import Undreamed
+from dreamvid.film.filming import filmed, nearer
 from dreamvid.film.finishing import check_picture_mask, finish_for, finished_between, in_turn
 from dreamvid.film.flashes import calm_for
-from dreamvid.film.footage import film_frames, is_picture, masks_of
+from dreamvid.film.footage import is_picture, masks_of
 from dreamvid.film.interpolating import Filling
 from dreamvid.film.pipeline import Finish
 from dreamvid.film.seams import CLOSED, Seam, loop_seam
-from dreamvid.film.sources import FilmSource, FrameSource, Opened, StillSource
+from dreamvid.film.sources import FilmSource, FrameSource, StillSource
 from dreamvid.frames import Flow, Frame, size_of
 from dreamvid.jobs.fillings import by_flow, by_own_motion
+from dreamvid.jobs.filming import camera_over, opened_film, part_of
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.inputs import input_extras, input_sound
 from dreamvid.jobs.music import sound_of
@@ -199,29 +200,6 @@ def _last_turn(done: int, period: int) -> tuple[range, int]:
     return range((turns - 1) * period, turns * period) if turns > 1 else range(done), 2 * period
 
 
-def opened_film(source: Mapping[str, str], settings: Settings, say: Say) -> Opened:
-    """The frames of the film that a job dreams over, from any of them on."""
-    path, film = Path(source["path"]), settings.film
-    known = media.probe(path, film.rate)
-    background = media.colour_of(settings.picture.background)
-
-    def opened(start: int) -> Iterator[np.ndarray]:
-        return film_frames(
-            path,
-            known,
-            film.pixels,
-            film.rate,
-            int(source["first"]) + start,
-            fit=film.fit,
-            padding=film.padding,
-            strict=settings.video.strict,
-            background=background,
-            say=say,
-        )
-
-    return opened
-
-
 def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Parts:
     """A film, dreamed over."""
     source = job.manifest.source
@@ -234,9 +212,12 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
     for file, told in ((path, "sha256"), (settings.video.mask, "mask_sha256")):
         if file is not None:
             must_be_what_it_was(file, source[told])
-    first, opened = int(source["first"]), opened_film(source, settings, say)
+    scene, dreams = camera_over(source, settings), settings.motion.get("camera", {}).get("dreams")
+    first, opened = int(source["first"]), opened_film(source, settings, say, scene)
     mask = settings.video.mask
     masks = None if mask is None else masks_of(mask, size, rate, first, settings.film.fit)
+    if mask is not None and masks and scene and not is_picture(mask):
+        masks = filmed(masks, scene, part_of(source, settings))
     follows = mask is not None and settings.video.mask_follows and is_picture(mask)
     needed = carries.needs_flow(settings.carry) or follows
     frames = FilmSource(
@@ -250,14 +231,18 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         memory=round(carries.memory(settings.carry) * rate),
         rate=rate,
     )
+    carry = carry_for(settings.carry, Timeline(settings))
+    everywhere = dreams not in ("near", "far")
+    if scene and not everywhere:
+        carry = nearer(carry, scene, dreams, part_of(source, settings))
     bars = Bars.from_text(source["bars"]) if "bars" in source else None
     calm = calm_for(settings, job.read)
     return Parts(
         frames,
-        carry_for(settings.carry, Timeline(settings)),
+        carry,
         in_turn(in_turn(calm, finish_for(settings)), keeping_bars(bars) if bars else None),
         bars=bars,
-        independent=carries.independent(settings.carry) and calm is None,
+        independent=carries.independent(settings.carry) and calm is None and everywhere,
     )
 
 

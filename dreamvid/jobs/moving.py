@@ -1,6 +1,6 @@
 """A job that has moved: where its film goes now, and its inputs found again by their hashes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,16 +19,17 @@ from dreamvid.settings import plugin_loading
 Say = Callable[[str], None]
 
 
-def at_home(job: Job, say: Say, source: Path | None = None) -> Job:
+def at_home(job: Job, say: Say, source: Path | None = None, places: Iterable[Path] = ()) -> Job:
     """`job` as it is to be gone on with where it lies now, its plugins loaded.
 
     What the job names by a path is taken from there. If the job has moved or nothing is there, a
-    file with the same content is looked for beside the job and beside its film.
+    file with the same content is looked for beside the job, beside its film and in `places`.
 
     Args:
         job: As it was opened; its manifest on disk stays as it is.
         say: Takes a line for each file that is taken from another place.
         source: The input film, where the user says where it is.
+        places: Other folders in which its files may lie.
 
     Raises:
         ResumeError: `source` is another film, or a plugin cannot be found.
@@ -37,7 +38,7 @@ def at_home(job: Job, say: Say, source: Path | None = None) -> Job:
     manifest = job.manifest
     folder = job.folder.absolute()
     out = _out_of(manifest, folder)
-    find = _Finder((folder.parent, out.parent, folder), _has_moved(manifest, folder), say)
+    find = _Finder((folder.parent, out.parent, folder, *places), _has_moved(manifest, folder), say)
     plugins_told = manifest.plugins
     plugins = {_of_plugin(name, told, find): told for name, told in plugins_told.items()}
     chosen = [_of_plugin(name, plugins_told.get(name), find) for name in manifest.settings.plugins]

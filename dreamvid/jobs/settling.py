@@ -115,7 +115,7 @@ def settled_depth(
             f"a picture that is there{did_you_mean(options['depth'], (*VIEWS, LAYERS))}"
         )
     if seed is not None:
-        check_shape(path, seed)
+        check_shape(path, seed, "seed")
     camera = {**options, "depth": str(path)}
     settings = replace(settings, motion={"camera": camera})
     scene = Timeline(settings).scene

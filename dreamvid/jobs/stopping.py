@@ -10,21 +10,17 @@ from dreamvid.errors import Stopped
 
 
 @contextmanager
-def stoppable(
-    folder: Path, remedy: str | None = None, so_far: Callable[[], str] = lambda: ""
-) -> Iterator[None]:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into `Stopped`; a second one leaves at once.
+def on_stop(act: Callable[[int], object]) -> Iterator[None]:
+    """Call `act` with the number of the first SIGINT, SIGTERM or SIGHUP; a second leaves at once.
 
-    A SIGHUP that is ignored, as `nohup` has it, stays ignored. `remedy` is the command that goes
-    on; `so_far` gives, when it is stopped, what can be made of what is finished.
-
-    Outside the main thread, where Python allows no signal handlers, nothing changes.
+    A SIGHUP that is ignored, as `nohup` has it, stays ignored. Outside the main thread, where
+    Python allows no signal handlers, nothing changes.
     """
 
     def stop(number: int, _: object) -> None:
         for each in handled:
             signal.signal(each, signal.SIG_DFL)
-        raise Stopped(number, folder, remedy, so_far())
+        act(number)
 
     handled = [signal.SIGINT, signal.SIGTERM]
     # Windows has no SIGHUP.
@@ -42,3 +38,20 @@ def stoppable(
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+@contextmanager
+def stoppable(
+    folder: Path, remedy: str | None = None, so_far: Callable[[], str] = lambda: ""
+) -> Iterator[None]:
+    """Turn the first signal that asks to stop into `Stopped`; see `on_stop`.
+
+    `remedy` is the command that goes on; `so_far` gives, when it is stopped, what can be made of
+    what is finished.
+    """
+
+    def stop(number: int) -> None:
+        raise Stopped(number, folder, remedy, so_far())
+
+    with on_stop(stop):
+        yield

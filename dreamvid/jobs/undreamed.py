@@ -1,15 +1,12 @@
 """What a film would show at each frame if nothing were dreamed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
-from dreamvid import media
 from dreamvid.dream.timeline import Timeline
 from dreamvid.film.fading import Undreamed, falling
-from dreamvid.film.footage import film_frames
-from dreamvid.frames import Frame, from_pixels
+from dreamvid.frames import from_pixels
+from dreamvid.jobs.filming import camera_over, opened_film
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.unchanged import must_be_what_it_was
 from dreamvid.settings import Settings
@@ -22,13 +19,7 @@ def still_undreamed(job: Job, settings: Settings, say: Callable[[str], None]) ->
 
 def film_undreamed(job: Job, settings: Settings, say: Callable[[str], None]) -> Undreamed:
     """The frames of the film that the job dreams over."""
-    source, film = job.manifest.source, settings.film
-    path, first = Path(source["path"]), int(source["first"])
-    must_be_what_it_was(path, source["sha256"])
-    known = media.probe(path, film.rate)
-
-    def undreamed(start: int, ending: bool) -> Iterator[Frame]:
-        frames = film_frames(path, known, film.pixels, film.rate, first + start, say=say)
-        return (from_pixels(pixels, torch.device("cpu")) for pixels in frames)
-
-    return undreamed
+    source = job.manifest.source
+    must_be_what_it_was(Path(source["path"]), source["sha256"])
+    opened = opened_film(source, settings, say, camera_over(source, settings))
+    return lambda start, ending: map(from_pixels, opened(start))

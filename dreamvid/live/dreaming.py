@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, network_for
 from dreamvid.dream.octaves import largest_octaves, octave_sizes
 from dreamvid.dream.turbo.adding import ASCENT
+from dreamvid.dream.turbo.files import NAME, SHIPPED
 from dreamvid.errors import SettingsError
 from dreamvid.film.carries import Situation, carries, carry_for
 from dreamvid.film.sources import Moment
@@ -20,6 +21,11 @@ from dreamvid.settings import Settings
 FLOW_SIDE = 240
 """The longer side at which the flow of live pictures is found."""
 QUICK = {"name": "dis", "preset": "fast"}
+
+
+def usual_dream() -> str:
+    """What dreams where nothing says: the turbo network of the package, if there is one."""
+    return NAME if SHIPPED.is_file() else ASCENT
 
 
 class LiveDream:
@@ -57,9 +63,20 @@ class LiveDream:
         steps = first.plan.at(0, later=True).octaves[-1].steps
         one_pass = first.turbo is not None
         self.settings, self.network, self.carry = settings, network, carry_for(settings.carry)
-        self.budget = Budget(ladder(1 if one_pass else steps, len(fitting)), self.fps)
+        levels = ladder(1 if one_pass else steps, len(fitting))
+        self.budget = Budget([each for each in levels if self._fits(each)], self.fps)
         self._dreamers: dict[tuple[int, int], Dreamer] = {}
         self._dreamers[self.budget.level[:2]] = first
+
+    def _fits(self, level: Level) -> bool:
+        """Whether the network sees enough of every octave of a level."""
+        octaves = largest_octaves(self.settings, level.octaves).octaves
+        sides = [min(each) for each in octave_sizes(self._part(level), octaves)]
+        return min(sides) >= self.network.smallest_side
+
+    def _part(self, level: Level) -> Size:
+        """The size at which a level is dreamed."""
+        return Size(*(max(16, round(side * level.size)) for side in self.size))
 
     def change(self, settings: Settings, fading: bool = True) -> None:
         """Go over to other settings; the old dream fades as the new one grows.
@@ -106,8 +123,7 @@ class LiveDream:
         dreamer = self._dreamer(level)
         small = frame
         if level.size < 1:
-            size = Size(*(max(16, round(side * level.size)) for side in self.size))
-            small = F.interpolate(frame[None], tuple(size), mode="area")[0]
+            small = F.interpolate(frame[None], tuple(self._part(level)), mode="area")[0]
         key = (self.settings.film.seed, 0)
         dream = dreamer.batch(small[None], key, later, index=self.index, lift=lift)[0]
         if small is frame:

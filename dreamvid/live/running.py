@@ -1,11 +1,11 @@
 """The live loop: the newest picture, its dream, the outputs; and what is asked in between."""
 
 import contextlib
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from dreamvid.errors import DreamvidError, SettingsError
 from dreamvid.frames import Size, covered, from_pixels, to_pixels
 from dreamvid.jobs.progress import Progress, Silence
+from dreamvid.jobs.stopping import on_stop
 from dreamvid.live.capture import Ended, Newest, opened
 from dreamvid.live.control import PRESSED, STEP, STRONGEST, Post, Tempo
 from dreamvid.live.dreaming import LiveDream
@@ -76,6 +77,20 @@ class Show:
         self.frozen = self.clean = self.ended = False
         self.shown: np.ndarray | None = None
         self.place = 0
+
+    def state(self) -> dict[str, Any]:
+        """How it dreams now, for those who watch."""
+        steps, octaves, size = self.dream.budget.level
+        return {
+            "strength": self.dream.strength,
+            "frozen": self.frozen,
+            "clean": self.clean,
+            "preset": next(islice(self.asked.presets, self.place, None), ""),
+            "beat": round(self.tempo.seconds, 3),
+            "steps": steps,
+            "octaves": octaves,
+            "part": size,
+        }
 
     def frame(self, pixels: np.ndarray) -> np.ndarray:
         """What to show for a captured picture, both (H, W, 3), RGB, uint8."""
@@ -168,6 +183,7 @@ def live(
     post: Post,
     recording: Recording | None = None,
     progress: Progress | None = None,
+    watch: Callable[[Show, int], object] = lambda show, captured: None,
 ) -> Told:
     """Dream what is captured until the source ends, someone quits, or a signal comes.
 
@@ -178,12 +194,13 @@ def live(
         post: what was said.
         recording: keeps every frame.
         progress: is told when anything changes.
+        watch: is called after each frame with how many pictures were captured.
     """
     progress = progress or Silence()
     source = opened(asked.source)
-    told = Told(why="stopped")
+    told, stopped = Told(why="stopped"), threading.Event()
     with contextlib.ExitStack() as stack:
-        stopped = stack.enter_context(_signals())
+        stack.enter_context(on_stop(lambda number: stopped.set()))
         show = Show(asked, post, progress.say)
         if recording:
             recording.begin(show.dream.network)
@@ -206,30 +223,13 @@ def live(
                     steps, octaves, size = budget.level
                     progress.say(f"steps {steps}, octaves {octaves}, size {size:.0%}")
                 told.frames += 1
+                watch(show, newest.captured)
                 if told.frames == asked.frames:
                     told.why = f"{asked.frames} frames were asked for"
                     break
         except Ended as ended:
             told.why = str(ended)
         told.seconds, told.captured = time.monotonic() - began, newest.captured
-    if told.frames == 0:
+    if told.frames == 0 and not stopped.is_set():
         raise SettingsError(f"live: nothing was captured: {told.why}")
     return told
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """An event that the usual signals set, where this is the main thread; then as before."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-    before = {
-        each: signal.signal(each, lambda *_: stopped.set())
-        for each in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield stopped
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

@@ -99,3 +99,38 @@ def filled(depth: np.ndarray, known: np.ndarray) -> np.ndarray:
         result[missing] = farthest[missing]
         missing = result <= 0
     return result
+
+
+def places_of(size: Size) -> np.ndarray:
+    """The place of every pixel, (2, H, W): x, y."""
+    y, x = np.mgrid[: size.height, : size.width].astype(np.float64)
+    return np.stack([x, y])
+
+
+def unprojected(places: np.ndarray, depth: np.ndarray, focus: float, size: Size) -> np.ndarray:
+    """The points (3, h, w) that lie `depth` ahead at `places` (2, h, w) of a picture."""
+    middle = np.array([(size.width - 1) / 2, (size.height - 1) / 2])[:, None, None]
+    rays = (places - middle) / focus
+    return np.stack([rays[0] * depth, rays[1] * depth, depth])
+
+
+def seen_from(
+    points: np.ndarray, pose: np.ndarray, focus: float, size: Size
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where `points` (3, h, w), moved by `pose`, are seen, (2, h, w), and how far ahead."""
+    moved = (pose[:3, :3] @ points.reshape(3, -1) + pose[:3, 3:]).reshape(points.shape)
+    ahead = moved[2]
+    safe = np.where(np.abs(ahead) < CLIP, CLIP, ahead)
+    middle = np.array([(size.width - 1) / 2, (size.height - 1) / 2])[:, None, None]
+    return focus * moved[:2] / safe + middle, ahead
+
+
+def nearest_of(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The row and the column, (H, W) each, of the nearest of `places` to every pixel."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~places).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    numbers = labels.astype(np.int64)
+    found = np.zeros((int(numbers.max()) + 1, 2), np.int64)
+    found[numbers[places]] = np.argwhere(places)
+    return found[numbers][..., 0], found[numbers][..., 1]

@@ -8,7 +8,7 @@ The numbers are oneDNN's own, bit for bit.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -21,10 +21,10 @@ TYPES = (torch.float32, torch.bfloat16)
 
 def convolved(convolution: Any, x: Tensor, *, relu: bool = False) -> Tensor:
     """``convolution(x)`` of an `nn.Conv2d`, and its ReLU where `relu` is set."""
-    if not _served(convolution, x):
+    packed = _packed(convolution)
+    if packed is None or not packed.serves(x):
         made = convolution(x)
         return F.relu_(made) if relu else made
-    packed = _packed(convolution, x)
     return _Convolved.apply(x, packed, relu)  # pyright: ignore[reportReturnType]
 
 
@@ -42,7 +42,8 @@ def convolved_beside(
 
 def _whole(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
     """Convolutions as one, put together once, and again when their weights have changed."""
-    first, told = convolutions[0], _told(convolutions)
+    first = convolutions[0]
+    told = [(_known(part.weight), _known(part.bias)) for part in convolutions]
     known, whole = _WHOLE.get(first, (None, None))
     if whole is None or known != told:
         # What is made while a preview looks on must serve a gradient later.
@@ -57,16 +58,58 @@ def _whole(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
     return whole
 
 
-class _Packed(NamedTuple):
-    """A convolution in oneDNN's order of memory."""
+class _Packed:
+    """A convolution's weights in oneDNN's order of memory, for each size of input."""
 
-    told: tuple[Any, ...]
-    weight: Tensor
-    bias: Tensor | None
-    forward: Tensor
-    backward: Tensor
-    padding: tuple[int, int]
-    padding_back: tuple[int, int]
+    def __init__(self, convolution: nn.Conv2d, told: Any) -> None:
+        self.told = told
+        self.weight, self.bias = convolution.weight.detach(), convolution.bias
+        self._served: dict[Any, bool] = {}
+        self._ordered: dict[Any, Tensor] = {}
+        self.padding = _padding(convolution)
+        if self.padding is not None:
+            turned = self.weight.flip(2, 3).transpose(0, 1)
+            turned = turned.contiguous(memory_format=torch.channels_last)
+            sides = zip(convolution.kernel_size, self.padding, strict=True)
+            back = tuple(side - 1 - each for side, each in sides)
+            self._ways = ((self.weight, self.padding), (turned, back))
+
+    def serves(self, x: Tensor) -> bool:
+        """Whether pictures of that size and type are convolved here."""
+        key = (x.shape, x.dtype, x.device, torch.get_num_threads())
+        known = self._served.get(key)
+        if known is None:
+            known = self._served[key] = self._serves(x)
+        return known
+
+    def _serves(self, x: Tensor) -> bool:
+        alike = x.device == self.weight.device and x.dtype == self.weight.dtype
+        if self.padding is None or not alike or x.ndim != 4 or not x.numel():
+            return False
+        if absence(x.dtype) is not None:
+            return False
+        return x.dtype != torch.float32 or _by_onednn(x, self.weight, self.bias, self.padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The convolution of pictures, with its bias."""
+        return self._multiplied(x, 0, self.bias)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """The gradient at the pictures, from that of the result."""
+        return self._multiplied(grad, 1, None)
+
+    def _multiplied(self, x: Tensor, way: int, bias: Tensor | None) -> Tensor:
+        weight, padding = self._ways[way]
+        known = self._ordered.get((way, x.shape))
+        if known is None:
+            # What is ordered while a preview looks on must serve a gradient later.
+            with torch.inference_mode(False), torch.no_grad():
+                made = _reordered(weight, padding, tuple(x.shape))
+            # An order that is best for one size may be four times slower for another.
+            # Many sizes share one.
+            known = self._ordered.setdefault((way, _order(made)), made)
+            self._ordered[way, x.shape] = known
+        return _multiplied(x, known, bias, padding)
 
 
 _PACKED: WeakKeyDictionary[nn.Conv2d, _Packed] = WeakKeyDictionary()
@@ -91,81 +134,64 @@ def usable() -> bool:
     return _used and not traced
 
 
-def _served(convolution: nn.Conv2d, x: Tensor) -> bool:
-    if type(convolution) is not nn.Conv2d:
-        return False
-    weight = convolution.weight
-    return (
-        usable()
-        and x.device.type == weight.device.type == "cpu"
-        and x.dtype == weight.dtype
-        and x.dtype in TYPES
+def _packed(convolution: Any) -> _Packed | None:
+    """What is kept of a convolution; None for one that has to be called itself."""
+    if type(convolution) is not nn.Conv2d or convolution._forward_hooks or not usable():
+        return None
+    told = (_known(convolution.weight), _known(convolution.bias))
+    packed = _PACKED.get(convolution)
+    if packed is None or packed.told != told:
+        with torch.inference_mode(False), torch.no_grad():
+            packed = _PACKED[convolution] = _Packed(convolution, told)
+    return packed
+
+
+def _known(weight: Tensor | None) -> Any:
+    """Another one whenever weights were changed, moved, rounded or are to be learned."""
+    if weight is None:
+        return None
+    return weight.data_ptr(), weight._version, weight.dtype, weight.requires_grad
+
+
+def _padding(convolution: nn.Conv2d) -> tuple[int, ...] | None:
+    """The padding of a convolution of a usual kind on a processor that has nothing to learn."""
+    weight, padding = convolution.weight, convolution.padding
+    usual = (
+        weight.device.type == "cpu"
+        and weight.dtype in TYPES
         and not weight.requires_grad
-        and not convolution._forward_hooks  # which want to see it called
-        and x.ndim == 4
-        and x.numel() > 0
-        and convolution.stride == (1, 1)
-        and convolution.dilation == (1, 1)
+        and convolution.stride == convolution.dilation == (1, 1)
         and convolution.groups == 1
         and convolution.padding_mode == "zeros"
-        and not isinstance(convolution.padding, str)
-        and all(
-            each < side
-            for each, side in zip(convolution.padding, convolution.kernel_size, strict=True)
-        )
-        and absence(x.dtype) is None
     )
+    if not usual or isinstance(padding, str):
+        return None
+    inside = all(each < side for each, side in zip(padding, convolution.kernel_size, strict=True))
+    return padding if inside else None
 
 
-def _told(convolutions: Sequence[nn.Conv2d]) -> tuple[Any, ...]:
-    """Another one whenever weights were changed, moved or rounded."""
-    return tuple(
-        (each.data_ptr(), each._version, each.dtype, each.device)
-        for part in convolutions
-        for each in part.parameters()
-    )
+def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, ...]) -> bool:
+    """Whether torch gives that convolution to oneDNN.
+
+    It has a quicker way for small pictures, and for 1x1 kernels on one thread.
+    """
+    private: Any = torch._C
+    way = private._select_conv_backend(x, weight, bias, (1, 1), padding, (1, 1), False, (0, 0), 1)
+    return way == private._ConvBackend.Mkldnn
 
 
-def _packed(convolution: nn.Conv2d, x: Tensor) -> _Packed:
-    told = _told([convolution])
-    known = _PACKED.get(convolution)
-    if known is None or known.told != told:
-        known = _PACKED[convolution] = _pack(convolution, x, told)
-    return known
-
-
-def _pack(convolution: nn.Conv2d, x: Tensor, told: tuple[Any, ...]) -> _Packed:
-    # What is packed while a preview looks on must serve a gradient later.
-    with torch.inference_mode(False), torch.no_grad():
-        weight, bias = convolution.weight.detach(), convolution.bias
-        down, right = convolution.padding
-        assert not isinstance(down, str)
-        assert not isinstance(right, str)
-        turned = weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        back = (weight.shape[2] - 1 - down, weight.shape[3] - 1 - right)
-        size, count = x.shape[2:], x.shape[0]
-        made = (
-            size[0] + 2 * down - weight.shape[2] + 1,
-            size[1] + 2 * right - weight.shape[3] + 1,
-        )
-        return _Packed(
-            told,
-            weight,
-            bias if bias is None else bias.detach(),
-            _reordered(weight, (down, right), (count, weight.shape[1], *size)),
-            _reordered(turned, back, (count, weight.shape[0], *made)),
-            (down, right),
-            back,
-        )
-
-
-def _reordered(weight: Tensor, padding: tuple[int, int], size: tuple[int, ...]) -> Tensor:
-    """Weights in the order that is best for inputs of a size; right for any other."""
+def _reordered(weight: Tensor, padding: tuple[int, ...], size: tuple[int, ...]) -> Tensor:
+    """Weights in the order that is best for inputs of a size, and right for any other."""
     reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight  # pyright: ignore[reportAttributeAccessIssue]
     return reorder(weight.to_mkldnn(), list(padding), [1, 1], [1, 1], 1, list(size))
 
 
-def _multiplied(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]) -> Tensor:
+def _order(weight: Tensor) -> bytes:
+    """OneDNN's own description of an order of memory."""
+    return bytes(torch.ops.mkldnn._get_mkldnn_serialized_md(weight).tolist())
+
+
+def _multiplied(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, ...]) -> Tensor:
     call = torch.ops.mkldnn._convolution_pointwise
     return call(x, weight, bias, list(padding), [1, 1], [1, 1], 1, "none", [], "")
 
@@ -176,7 +202,7 @@ class _Convolved(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, packed: _Packed, relu: bool) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        out = _multiplied(x, packed.forward, packed.bias, packed.padding)
+        out = packed.forward(x)
         if relu:
             out.relu_()  # oneDNN's own, done with the convolution, makes 0 of what is no number
         ctx.packed, ctx.shape = packed, x.shape
@@ -195,7 +221,7 @@ class _Convolved(torch.autograd.Function):
             weight = packed.weight
             return conv2d_input(ctx.shape, weight, grad, padding=packed.padding), None, None
         grad = grad.contiguous(memory_format=torch.channels_last)
-        return _multiplied(grad, packed.backward, None, packed.padding_back), None, None
+        return packed.backward(grad), None, None
 
 
 @cache
@@ -210,12 +236,10 @@ def absence(dtype: torch.dtype) -> str | None:
     x = torch.randn(1, 8, 9, 12, generator=generator).to(dtype)
     weight = torch.randn(16, 8, 3, 3, generator=generator).to(dtype)
     try:
-        found = _multiplied(
-            x.contiguous(memory_format=torch.channels_last),
-            _reordered(weight, (1, 1), tuple(x.shape)),
-            None,
-            (1, 1),
-        )
+        ordered = _reordered(weight, (1, 1), tuple(x.shape))
+        _order(ordered)
+        x = x.contiguous(memory_format=torch.channels_last)
+        found = _multiplied(x, ordered, None, (1, 1))
     except (RuntimeError, AttributeError, TypeError) as error:
         return " ".join(str(error).split())[:160]
     expected = F.conv2d(x.float(), weight.float(), padding=1)

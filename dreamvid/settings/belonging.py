@@ -10,8 +10,9 @@ DREAMS = (*FILMS, "image", "sheet", "explain")
 """The commands that are asked."""
 BELONGING: dict[str, tuple[str, ...]] = {
     "motion": ("zoom", "loop"),
+    "motion.camera": FILMS,
     "film.anchor": ("zoom", "loop"),
-    "film.speed": ("zoom", "loop"),
+    "film.speed": FILMS,
     "film.cadence": FILMS,
     "film.fade_in": ("zoom", "video"),
     "film.fade_out": ("zoom", "video"),
@@ -46,5 +47,7 @@ def _names(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
             yield from _names(value, f"{prefix}{key}.")
+        elif f"{prefix}{key}" == "motion":
+            yield from (f"motion.{each}" for each in value)  # as a flag gives them
         else:
             yield f"{prefix}{key}"

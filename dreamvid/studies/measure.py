@@ -60,8 +60,9 @@ class Measures:
     """The same for the input. A dream that follows the input has at least this."""
     flicker: float | None
     """Mean absolute change, along the flow, in what the dream adds to the input, in levels."""
-    strength: float
-    """The objective's gain, as a ratio to the input's."""
+    strength: float | None
+    """The objective's gain, as a ratio to the input's; None where the input's is not above 0, as of
+    objectives that tell how far something is away."""
     brightness: float
     """Mean luma minus the input's, in levels."""
     contrast: float
@@ -182,7 +183,7 @@ def measures_of(
             warping_error=error,
             own_error=own,
             flicker=flicker,
-            strength=gain(dream) / max(gain(picture), 1e-12),
+            strength=gain(dream) / own_gain if (own_gain := gain(picture)) > 0 else None,
             brightness=LEVELS * float(luma_of(dream).mean() - luma_of(picture).mean()),
             contrast=float(luma_of(dream).std() / luma_of(picture).std().clamp_min(1e-6)),
             saturation=LEVELS * float(_saturation(dream) - _saturation(picture)),

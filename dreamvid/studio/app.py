@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from dreamvid.errors import DreamvidError, JobLockedError, StorageError
-from dreamvid.studio import asking, doing, showing
+from dreamvid.studio import asking, directing, doing, showing
 from dreamvid.studio.guarding import Door, Guard
 from dreamvid.studio.studios import Studio
 from dreamvid.studio.uploads import RefusedError
@@ -80,8 +80,8 @@ def application(studio: Studio, door: Door) -> Guard:
         await studio.worker.stop()
 
     routes: list[BaseRoute] = [Route("/", _page)]
-    tables = ({("GET", "/api/events"): _events}, asking.ROUTES, doing.ROUTES, showing.ROUTES)
-    for table in tables:
+    pages = {("GET", "/api/events"): _events}
+    for table in (pages, asking.ROUTES, doing.ROUTES, directing.ROUTES, showing.ROUTES):
         routes += [
             Route(path, handled(studio, handler), methods=[method])
             for (method, path), handler in table.items()

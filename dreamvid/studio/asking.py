@@ -20,7 +20,9 @@ MOST_KEPT = 600
 """Sketches that are kept on the disk."""
 SIDES = {"sketch": None, "card": 232}
 """The longer sides of what is drawn; None: the usual one of a sketch."""
-_LOOK = 0.25
+SOON, CARD, WHOLE = 1.4, 4.0, 12.0
+"""Seconds for a sketch as it is asked for, for a card, and for a sketch that is finished."""
+_LOOK = 0.05
 
 
 async def _while_asked(request: Request, answer: Coroutine[Any, Any, Any]) -> Any:
@@ -72,7 +74,7 @@ async def _drawn(
     path = studio.place.cache / f"{key}.jpg"
     told = path.with_suffix(".json")
     about = json.loads(told.read_text()) if path.exists() and told.exists() else None
-    if about is None or (about.get("cut") and given.get("seconds", 0) > 4):
+    if about is None or (about.get("cut") and given.get("seconds") == WHOLE):
         question = studio.worker.ask(what, urgency, to=str(path), **given)
         try:
             about = await _while_asked(request, question)
@@ -93,11 +95,12 @@ async def _sketch(studio: Studio, request: Request) -> Response:
         raise SettingsError(f"for: expected {' or '.join(SIDES)}")
     side, draft = SIDES[tree.get("for", "sketch")], Draft.read(tree.get("draft"))
     given: dict[str, Any] = {"draft": draft.tree(), **({"side": side} if side else {})}
-    if tree.get("whole") is True or side:
-        given["seconds"] = 12.0 if tree.get("whole") is True else 4.0
-    urgency = IDLE if side or "seconds" in given else SKETCH
+    whole = tree.get("whole") is True
     key = _key(studio, f"sketch {side}", draft)
-    return await _drawn(studio, request, key, "sketch", urgency, **given)
+    if not (side or whole):
+        return await _drawn(studio, request, key, "sketch", SKETCH, within=SOON, **given)
+    seconds = WHOLE if whole else CARD
+    return await _drawn(studio, request, key, "sketch", IDLE, seconds=seconds, **given)
 
 
 async def _cell(studio: Studio, request: Request) -> Response:
@@ -106,8 +109,9 @@ async def _cell(studio: Studio, request: Request) -> Response:
     if not isinstance(layer, str) or len(layer) > 200:
         raise SettingsError("layer: expected a text")
     draft = Draft.read(tree.get("draft"))
+    given = {"draft": draft.tree()}
     key = _key(studio, "cell", draft, layer)
-    return await _drawn(studio, request, key, "cell", IDLE, draft=draft.tree(), layer=layer)
+    return await _drawn(studio, request, key, "cell", IDLE, layer=layer, seconds=CARD, **given)
 
 
 async def _show_sketch(studio: Studio, request: Request) -> Response:

@@ -57,13 +57,13 @@ class Draft:
             if texts[name] is not None and not is_plain(texts[name] or ""):
                 raise SettingsError(f"{name}: expected the name of a file in the folder")
         motion = tree.get("motion")
-        if motion is not None and not _are_texts(motion):
+        if motion is not None and not are_texts(motion):
             raise SettingsError("motion: expected a list of motions")
         return cls(
             command=command,
-            preset=_known_preset(tree.get("preset") or "default"),
+            preset=known_preset(tree.get("preset") or "default"),
             motion=None if motion is None else tuple(motion),
-            settings=_read_settings(tree.get("settings") or {}),
+            settings=read_settings(tree.get("settings") or {}),
             **texts,
         )
 
@@ -127,19 +127,22 @@ def _text_or_none(tree: Mapping[str, Any], name: str) -> str | None:
     return value or None
 
 
-def _are_texts(value: Any) -> bool:
+def are_texts(value: Any) -> bool:
+    """Whether a value is a list of texts."""
     return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
 
 
-def _known_preset(name: Any) -> str:
+def known_preset(name: Any) -> str:
+    """The name of a preset that is listed, or a `SettingsError`."""
     # A path would be read, and a preset may name code.
     if name not in presets.names():
         raise SettingsError(f"preset: no preset {str(name)[:80]!r}; choose one that is listed")
     return name
 
 
-def _read_settings(given: Any) -> dict[str, str]:
-    if not isinstance(given, Mapping) or not _are_texts(list(given.values())):
+def read_settings(given: Any) -> dict[str, str]:
+    """Settings as texts by their names; `SettingsError` for one that leads out of the folder."""
+    if not isinstance(given, Mapping) or not are_texts(list(given.values())):
         raise SettingsError("settings: expected texts by the names of settings")
     if len(given) > MOST or any(len(text) > LONGEST for text in given.values()):
         raise SettingsError(f"settings: expected {MOST} at most, each of {LONGEST} characters")
@@ -191,7 +194,7 @@ def _listed(text: str) -> list[str]:
         value = tomllib.loads(f"value = {text}")["value"]
     except ValueError:
         return []
-    return value if isinstance(value, list) and _are_texts(value) else []
+    return value if isinstance(value, list) and are_texts(value) else []
 
 
 def _toml(tree: Tree, where: str = "") -> Iterator[str]:

@@ -1,10 +1,7 @@
 """The films at work: begun in their turn, stopped, lengthened, thrown away."""
 
-import os
 import shutil
-import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -12,14 +9,12 @@ from typing import Any
 
 from dreamvid.errors import ResumeError, SettingsError
 from dreamvid.sizes import Duration
-from dreamvid.studio import records
+from dreamvid.studio import processes, records
 from dreamvid.studio.drafts import Draft
 from dreamvid.studio.items import JOB, RECENT, Item, Shelf, told
 from dreamvid.studio.places import Place, free_name, ident
-from dreamvid.studio.records import ENCODE, MAKE, RESTING, RUNNING, WAITING, Record
+from dreamvid.studio.records import ENCODE, ENDED, MAKE, RESTING, RUNNING, WAITING, Record
 
-ENDED = ("done", "failed", "stopped")
-"""The last words of a film's process."""
 SUFFIXES = {"image": ".png"}
 """Of what a command makes, where it is no film."""
 
@@ -71,17 +66,8 @@ class Films:
         return self.usual_lane if lane == "auto" else lane
 
     def _spawn(self, record: Record) -> None:
-        folder = record.folder(self.place)
-        (folder / "status.json").unlink(missing_ok=True)
-        with (folder / "log.txt").open("ab") as log:
-            self._running[record.ident] = subprocess.Popen(
-                [sys.executable, "-m", "dreamvid.studio.filming", self.place.folder, record.ident],
-                cwd=self.place.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        at = record.folder(self.place)
+        self._running[record.ident] = processes.begun("filming", self.place, at, record.ident)
 
     def begin(self, draft: Draft) -> str:
         """Ask for a film; what it is called in addresses. It is made in its turn."""
@@ -110,16 +96,8 @@ class Films:
             alive = self.is_alive(item)
             record.changed(self.place, wanted=RESTING)
             if alive:
-                self._signal(item)
-
-    def _signal(self, item: Item) -> None:
-        known = self._running.get(item.ident)
-        pid = known.pid if known else self.shelf.status(item).get("pid")
-        if isinstance(pid, int) and pid > 1:
-            try:
-                os.kill(pid, signal.SIGINT)
-            except ProcessLookupError:
-                return
+                known = self._running.get(item.ident)
+                processes.ask_to_stop(known.pid if known else self.shelf.status(item).get("pid"))
 
     def go_on(self, item: Item, frames: str | None = None) -> None:
         """Have a film made further in its turn, to another length if one is given."""

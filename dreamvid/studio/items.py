@@ -102,9 +102,10 @@ class Shelf:
         except OSError:
             return None
         key = (status.st_mtime_ns, status.st_size)
-        if self._read.get(path, ((0, 0), None))[0] != key:
-            self._read[path] = (key, read(path))
-        return self._read[path][1]
+        known = self._read.get(path, ((0, 0), None))
+        if known[0] != key:
+            known = self._read[path] = (key, read(path))
+        return known[1]
 
     def manifest(self, job: Path) -> Mapping[str, Any]:
         """The manifest of a job as it is written."""
@@ -120,10 +121,6 @@ class Shelf:
             return {}
         path = item.record.folder(self.place) / "status.json"
         return self.cached(path, records.read) or {}
-
-
-def _record_at(path: Path) -> Record | None:
-    return records.read_record(path.parent)
 
 
 def _whole_lines(path: Path) -> int:

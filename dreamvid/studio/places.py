@@ -32,6 +32,11 @@ class Place:
         return self.hidden / "films"
 
     @property
+    def live(self) -> Path:
+        """What is known of the live dream."""
+        return self.hidden / "live"
+
+    @property
     def cache(self) -> Path:
         """Pictures that can be made again."""
         return self.hidden / "cache"
@@ -49,8 +54,10 @@ class Place:
     def prepare(self) -> None:
         """Make the hidden folder; remove what uploads that were cut off have left."""
         shutil.rmtree(self.arriving, ignore_errors=True)
-        for folder in (self.records, self.cache, self.trash, self.arriving):
+        for folder in (self.records, self.live, self.cache, self.trash, self.arriving):
             folder.mkdir(parents=True, exist_ok=True)
+        # The key to the live picture is in it.
+        self.live.chmod(0o700)
 
     def within(self, name: str) -> Path:
         """The path of a name in the folder; `SettingsError` for anything that is no plain name."""

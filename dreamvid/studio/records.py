@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from dreamvid.studio.places import Place, ident
 
 WAITING, RUNNING, RESTING = "waiting", "running", "resting"
 """What is wanted of a film: to be made in its turn, to be made now, or nothing."""
+ENDED = ("done", "failed", "stopped")
+"""The last words of a process."""
 MAKE, ENCODE = "make", "encode"
 """What its process does."""
 
@@ -104,11 +107,20 @@ def is_held(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def holding(folder: Path, otherwise: str) -> Iterator[None]:
-    """Hold the lock of a folder while the block lasts; `JobLockedError` where another one does."""
+def holding(folder: Path, otherwise: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock of a folder while the block lasts.
+
+    Raises:
+        JobLockedError: another process holds it, and after `patience` seconds still does.
+    """
+    until = time.monotonic() + patience
     with (folder / "lock").open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JobLockedError(otherwise) from None
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise JobLockedError(otherwise) from None
+                time.sleep(0.02)
         yield

@@ -110,3 +110,5 @@ def serve(
         if browser:
             threading.Timer(0.6, webbrowser.open, (door.address,)).start()
         asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+        if studio.live.is_alive():
+            say("the live dream goes on; open the studio again to stop it")

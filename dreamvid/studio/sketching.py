@@ -6,6 +6,7 @@ shapes are the film's. A dream that takes longer is shown as far as it is.
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,6 @@ from dreamvid.studio.hearing import Ears
 
 SIDE = 300
 """The longer side of a sketch, in pixels."""
-SECONDS = 1.5
-"""What the steps of a sketch may take; the rest of the two seconds is for all else."""
 
 
 class _Enough(Exception):
@@ -42,8 +41,9 @@ class _Enough(Exception):
 class Sketcher:
     """What stays warm between two sketches: the network and the picture."""
 
-    def __init__(self, ears: Ears) -> None:
-        self.ears = ears
+    def __init__(self, ears: Ears, enough: Callable[[], bool] = lambda: False) -> None:
+        """`enough` says, asked after each step, whether the sketch is given up."""
+        self.ears, self.enough = ears, enough
         self._network: tuple[Any, Network] | None = None
         self._seeds: dict[Any, Frame] = {}
 
@@ -71,9 +71,9 @@ class Sketcher:
         return self._seeds[key]
 
     def sketch(
-        self, draft: Draft, side: int = SIDE, seconds: float = SECONDS
+        self, draft: Draft, seconds: float, side: int = SIDE
     ) -> tuple[Frame, dict[str, Any]]:
-        """The sketch of a draft, and what is to be said of it."""
+        """The sketch of a draft, whose steps take `seconds`, and what is to be said of it."""
         settings = self.ears.hearing(draft.resolved())
         picture = self.seed(draft, settings)
         usual = size_of(picture) if draft.command == "image" else FILM_SIDE
@@ -85,20 +85,26 @@ class Sketcher:
         said: list[str] = []
         dreamer = dreamer_for(small, net=self.network(small))
         dreamer = with_fitting_octaves(dreamer, size, size, said.append)
-        dream, steps = _in_time(dreamer, picture, seconds)
+        until = time.monotonic() + seconds
+
+        def over() -> bool:
+            return time.monotonic() > until or self.enough()
+
+        dream, steps = _until(over, dreamer, picture)
         frame = finished_picture(dreamer.settings, picture, dream).cpu()
+        about = {"steps": steps, "of": dreamer.total_steps, "size": str(size)}
         cut = steps < dreamer.total_steps
-        return frame, {"cut": cut, "steps": steps, "of": dreamer.total_steps, "size": str(size)}
+        return frame, {**about, "cut": cut, "interrupted": cut and self.enough()}
 
 
-def _in_time(dreamer: Dreamer, picture: Frame, seconds: float) -> tuple[Frame, int]:
-    """The dream of a picture, or what there is of it when the time is over; and its steps."""
-    until, taken = time.monotonic() + seconds, 0
+def _until(over: Callable[[], bool], dreamer: Dreamer, picture: Frame) -> tuple[Frame, int]:
+    """The dream of a picture, or what there is of it when it is over; and its steps."""
+    taken = 0
 
     def watch(steps: int, images: torch.Tensor) -> None:
         nonlocal taken
         taken = steps
-        if time.monotonic() > until:
+        if over():
             raise _Enough(images)
 
     dreamer.watch = watch

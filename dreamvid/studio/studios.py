@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from dreamvid.studio.films import Films
 from dreamvid.studio.items import Item, Shelf
+from dreamvid.studio.live import Live
 from dreamvid.studio.places import Place
 from dreamvid.studio.uploads import RefusedError, Uploads
 from dreamvid.studio.watching import Watch
@@ -20,6 +21,7 @@ class Studio:
     place: Place
     shelf: Shelf
     films: Films
+    live: Live
     worker: Worker
     watch: Watch
     uploads: Uploads
@@ -29,8 +31,9 @@ class Studio:
         """The studio of a folder; nothing runs yet."""
         place = Place(folder.absolute())
         shelf = Shelf(place)
-        films, worker = Films(place, shelf), Worker(place)
-        return cls(place, shelf, films, worker, Watch(films, shelf), Uploads(place, worker))
+        films, live, worker = Films(place, shelf), Live(place, shelf), Worker(place)
+        watch, uploads = Watch(films, shelf, live), Uploads(place, worker)
+        return cls(place, shelf, films, live, worker, watch, uploads)
 
     def item(self, request: Request, name: str = "id") -> Item:
         """The item that an address names; 404 where there is none."""

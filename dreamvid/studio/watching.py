@@ -7,8 +7,10 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from dreamvid.studio.background import Background
 from dreamvid.studio.films import Films
 from dreamvid.studio.items import LIVE, Shelf
+from dreamvid.studio.live import Live
 
 TICK = 0.4
 """Seconds between two looks while something happens."""
@@ -19,39 +21,30 @@ ALIVE = 15.0
 """Seconds after which a page that heard nothing is told that the server is there."""
 
 
-class Watch:
+class Watch(Background):
     """Looks at the folder, begins waiting films, and tells the pages what has changed."""
 
-    def __init__(self, films: Films, shelf: Shelf) -> None:
-        self.films, self.shelf = films, shelf
+    def __init__(self, films: Films, shelf: Shelf, live: Live) -> None:
+        self.films, self.shelf, self.live = films, shelf, live
         self.known: dict[str, dict[str, Any]] = {}
+        self.dreamed: dict[str, Any] = {}
+        """The live dream as the page is told of it."""
         self._pages: set[asyncio.Queue[None]] = set()
         self._soon = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._scanned = 0.0
         self._folder = 0
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.create_task(self._look())
-
-    async def stop(self) -> None:
-        """Look no longer."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     def look(self) -> None:
         """Look at once: something was asked for."""
         self._scanned = 0.0
         self._soon.set()
 
-    async def _look(self) -> None:
+    async def run(self) -> None:
+        """Look again and again."""
         while True:
-            found = await asyncio.to_thread(self._found)
-            if found != self.known:
-                self.known = found
+            found, dreamed = await asyncio.to_thread(lambda: (self._found(), self.live.told()))
+            if (found, dreamed) != (self.known, self.dreamed):
+                self.known, self.dreamed = found, dreamed
                 for page in self._pages:
                     with contextlib.suppress(asyncio.QueueFull):
                         page.put_nowait(None)
@@ -85,18 +78,21 @@ class Watch:
         page: asyncio.Queue[None] = asyncio.Queue(maxsize=1)
         self._pages.add(page)
         seen: dict[str, dict[str, Any]] = {}
+        live: dict[str, Any] | None = None
         try:
             yield b"retry: 1000\n\n"
             first = True
             while True:
-                now = self.known
+                now, dreamed = self.known, self.dreamed
                 changed = [told for ident, told in now.items() if seen.get(ident) is not told
                            and seen.get(ident) != told]  # fmt: skip
                 gone = [ident for ident in seen if ident not in now]
                 if changed or gone or first:
                     seen, first = now, False
-                    data = json.dumps({"items": changed, "gone": gone})
-                    yield f"event: items\ndata: {data}\n\n".encode()
+                    yield _event("items", {"items": changed, "gone": gone})
+                if dreamed != live:
+                    live = dreamed
+                    yield _event("live", dreamed)
                 try:
                     await asyncio.wait_for(page.get(), ALIVE)
                 except TimeoutError:
@@ -108,3 +104,7 @@ class Watch:
     def is_full(self) -> bool:
         """Whether no more pages can be told."""
         return len(self._pages) >= MOST_PAGES
+
+
+def _event(name: str, tree: dict[str, Any]) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(tree)}\n\n".encode()

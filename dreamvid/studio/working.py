@@ -1,16 +1,19 @@
 """The warm worker: ``python -m dreamvid.studio.working FOLDER`` answers what needs torch.
 
-It reads a line of JSON for each question and writes one for each answer, in their order. It ends
-when the server does, for then its input is closed.
+It reads a line of JSON for each question and writes one for each answer, in their order. A line
+that says `enough` gives up the picture that is drawn for the question of that number. It ends when
+the server does, for then its input is closed.
 """
 
 import json
 import os
+import queue
 import signal
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ from dreamvid.studio import hearing
 from dreamvid.studio.drafts import COMMANDS, Draft, flat, text_of
 from dreamvid.studio.items import JOB
 from dreamvid.studio.schema import schema
-from dreamvid.studio.sketching import SECONDS, SIDE, Sketcher, write_jpeg
+from dreamvid.studio.sketching import SIDE, Sketcher, write_jpeg
 
 CELL = 168
 """The longer side of a cell in a sheet of layers, in pixels."""
@@ -37,9 +40,10 @@ CELL = 168
 class Work:
     """The questions it answers, each a method, with what it keeps between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """`enough` says whether the picture that is drawn now is given up."""
         self.ears = hearing.Ears()
-        self.sketcher = Sketcher(self.ears)
+        self.sketcher = Sketcher(self.ears, enough)
 
     def schema(self) -> dict[str, Any]:
         """Every setting; see `studio.schema`."""
@@ -66,15 +70,15 @@ class Work:
         return found
 
     def sketch(
-        self, draft: dict[str, Any], to: str, side: int = SIDE, seconds: float = SECONDS
+        self, draft: dict[str, Any], to: str, seconds: float, side: int = SIDE
     ) -> dict[str, Any]:
         """Write a sketch of a draft."""
         asked, began = Draft.read(draft), time.monotonic()
-        frame, about = self.sketcher.sketch(asked, side, seconds)
+        frame, about = self.sketcher.sketch(asked, seconds, side)
         write_jpeg(frame, Path(to))
         return {**about, "seconds": round(time.monotonic() - began, 3)}
 
-    def cell(self, draft: dict[str, Any], layer: str, to: str) -> dict[str, Any]:
+    def cell(self, draft: dict[str, Any], layer: str, to: str, seconds: float) -> dict[str, Any]:
         """Write a small sketch of a draft that dreams one layer, or one channel, alone."""
         asked = Draft.read(draft)
         settings = {
@@ -85,7 +89,7 @@ class Work:
         }
         layers = {"network.layers": json.dumps([layer])}
         tree = {**asked.tree(), "settings": {**settings, **layers}}
-        return self.sketch(tree, to, CELL)
+        return self.sketch(tree, to, seconds, CELL)
 
     def layers(self, network: str) -> dict[str, Any]:
         """The layers of a network that can be dreamed, and what else they are called."""
@@ -199,15 +203,45 @@ def answer(work: Work, question: dict[str, Any]) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
 
 
+class Questions:
+    """The questions as they come; read beside the answers, so that one can be given up."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = lines
+        self._come: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._now, self._enough = -1, -1
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self.lines:
+            tree = json.loads(line)
+            if "enough" in tree:
+                self._enough = tree["enough"]
+            else:
+                self._come.put(tree)
+        self._come.put(None)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Each question until the input ends."""
+        while (tree := self._come.get()) is not None:
+            self._now = tree.pop("number", -1)
+            yield tree
+
+    def enough(self) -> bool:
+        """Whether the question that is answered now is given up."""
+        return self._now == self._enough >= 0
+
+
 def main() -> None:
     """Answer until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What libraries print must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    work = Work()
-    for line in sys.stdin:
-        answers.write(json.dumps(answer(work, json.loads(line)), default=str) + "\n")
+    questions = Questions(sys.stdin)
+    work = Work(questions.enough)
+    for question in questions:
+        answers.write(json.dumps(answer(work, question), default=str) + "\n")
         answers.flush()
 
 

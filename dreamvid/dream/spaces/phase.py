@@ -35,9 +35,9 @@ def phase(
     alpha: bool = False,
     turn: Annotated[float, Within(0, 180)] = 5.0,
     scale: Annotated[float, Within(0, 0.9)] = 0.1,
-    crops: Annotated[int, Within(0, 64)] = 4,
-    crop: Annotated[float, Within(0.05, 1)] = 0.35,
-    noise: Annotated[float, Within(0, 1)] = 0.04,
+    crops: Annotated[int, Within(0, 64)] = 2,
+    crop: Annotated[float, Within(0.05, 1)] = 0.6,
+    noise: Annotated[float, Within(0, 1)] = 0.02,
 ) -> Space:
     """The same light, other things: how much there is of each frequency stays, its place climbs.
 
@@ -56,7 +56,8 @@ def phase(
         drawn_phases = torch.fft.rfft2(white).angle()
         # How light the whole picture is stays.
         drawn_phases[..., 0, 0] = held[..., 0, 0].angle()
-        held = torch.polar(held.abs(), drawn_phases)
+        light = held.abs() if photographs else torch.fft.rfft2(periodic(values)).abs()
+        held = torch.polar(light, drawn_phases)
 
     def shown(phases: Tensor) -> Tensor:
         turned = torch.polar(torch.ones_like(phases), _paired(phases, size.width))
@@ -85,6 +86,29 @@ def _paired(phases: Tensor, width: int) -> Tensor:
     return fixed
 
 
+def periodic(values: Tensor) -> Tensor:
+    """`values` (…, H, W) without the jumps from edge to edge, whose mean stays.
+
+    A spectrum takes a picture for one tile of an endless pattern. The jumps put a cross into it,
+    which in another place becomes a weave. Source: the periodic component of Moisan, "Periodic plus
+    Smooth Image Decomposition", 2011.
+    """
+    height, width = values.shape[-2:]
+    jumps = torch.zeros_like(values)
+    across = values[..., -1] - values[..., 0]
+    down = values[..., -1, :] - values[..., 0, :]
+    jumps[..., 0] += across
+    jumps[..., -1] -= across
+    jumps[..., 0, :] += down
+    jumps[..., -1, :] -= down
+    rows = 2 * torch.pi * torch.fft.fftfreq(height, dtype=torch.float64)[:, None]
+    columns = 2 * torch.pi * torch.fft.rfftfreq(width, dtype=torch.float64)[None, :]
+    curvature = 2 * rows.cos() + 2 * columns.cos() - 4
+    curvature[0, 0] = 1  # the mean of the jumps is 0
+    smooth = torch.fft.irfft2(torch.fft.rfft2(jumps) / curvature.to(values), s=(height, width))
+    return values - smooth
+
+
 _seen: dict[tuple[Path, Size], Tensor] = {}
 
 
@@ -99,7 +123,7 @@ def magnitudes(photographs: Path, size: Size, like: Tensor) -> Tensor:
         total, paths = torch.zeros(()), pictures_at(photographs)
         for path in paths:
             picture = covered(media.read_picture(path), size)[None]
-            total = total + torch.fft.rfft2(spread(picture)).abs() / len(paths)
+            total = total + torch.fft.rfft2(periodic(spread(picture))).abs() / len(paths)
         _seen.clear()
         _seen[key] = total
     return _seen[key].to(like)

@@ -4,7 +4,7 @@ import { LIVE, picture } from "./items.js";
 import { draft } from "./draft.js";
 
 const BADGES = { done: "good", failed: "wrong", killed: "wrong", stopped: "", waiting: "" };
-const WORDS = { done: "whole", killed: "ended from outside", starting: "begins" };
+const WORDS = { done: "finished", killed: "ended from outside", starting: "begins" };
 
 /** How an item is, in a word. @param {any} item */
 export function badge(item) {
@@ -32,8 +32,8 @@ export function card(item, more, before) {
   const done = item.total ? Math.min(100, 100 * item.frames / item.total) : 0;
   const bar = live || item.state === "waiting" ? el("div", { class: "bar" }, el("i")) : null;
   bar?.firstElementChild.style.setProperty("width", `${done}%`);
-  return el("li", { class: live ? "card live" : "card" }, link, told ? el("p", { class: "more" }, told) : null, bar,
-    more ? el("div", { class: "row" }, more) : null);
+  return el("li", { class: live ? "card live" : "card", "data-id": item.id, "data-waits": item.state === "waiting" }, link,
+    told ? el("p", { class: "more" }, told) : null, bar, more);
 }
 
 /** @param {any} item */

@@ -12,7 +12,7 @@ export function compare(content, first = "", second = "") {
   const play = button("Play both from the beginning", () => {
     for (const film of wipe.querySelectorAll("video")) { film.currentTime = 0; film.play(); }
   });
-  content.append(el("div", { class: "head" }, el("h1", {}, "Compare"), ...selects, play), wipe, el("div", { class: "scrub" }, el("span"), edge, el("span")));
+  content.append(el("div", { class: "head" }, el("h1", {}, "Compare"), ...selects, play), wipe, el("div", { class: "scrub" }, edge));
 
   function list() {
     const all = those((item) => item.kind !== "sound" && (item.playable || item.frames));

@@ -99,6 +99,9 @@ const FIELDS = {
         const now = several ? shownList(text) : text;
         const names = those((item) => kinds.includes(item.kind) && item.playable).map((item) => item.name);
         if (now && !names.includes(now)) names.push(now);
+        // A list that is open closes where it is filled again.
+        if (select.dataset.key === [now, ...names].join()) return;
+        select.dataset.key = [now, ...names].join();
         select.replaceChildren(el("option", { value: "" }, "none"), ...names.map((name) => el("option", { value: name, selected: name === now }, name)));
       },
     };

@@ -31,14 +31,16 @@ export function track(setting, schema, film, close) {
   let chosen = 0;
   let range = [0, 1];
   let text = "";
-  let held = false;
+  /** The key that the pointer holds; -1: none. */
+  let held = -1;
+  let grip = [0, 0];
 
   const x = (/** @type {number} */ frame) => frame / Math.max(1, film.frames - 1);
   const y = (/** @type {number} */ value) => 0.9 - 0.8 * (value - range[0]) / (range[1] - range[0]);
   const valueAt = (/** @type {number} */ frame) => values.length ? values.reduce((near, each) => Math.abs(each[0] - frame) < Math.abs(near[0] - frame) ? each : near)[1] : 0;
 
   function fit() {
-    const all = [...values.map((each) => each[1]), ...keys.map((key) => numberOf(key.value)).filter(Number.isFinite)];
+    const all = (valuesOf(keys, film.frames) ?? values).map((each) => each[1]);
     let low = Math.min(...all), high = Math.max(...all);
     if (!all.length) [low, high] = [0, 1];
     const room = Math.max((high - low) * 0.35, Math.abs(high) * 0.15, 0.05);
@@ -74,29 +76,48 @@ export function track(setting, schema, film, close) {
   /** @param {number} index */
   function handle(index) {
     const node = el("button", { type: "button", class: "key", onfocus: () => choose(index) });
-    node.onpointerdown = (/** @type {PointerEvent} */ event) => {
-      node.setPointerCapture(event.pointerId);
-      held = true;
-      choose(index);
-      node.onpointermove = (/** @type {PointerEvent} */ moved) => {
-        const box = plot.getBoundingClientRect();
-        const frame = (moved.clientX - box.left) / box.width * (film.frames - 1);
-        const value = range[0] + (0.9 - (moved.clientY - box.top) / box.height) / 0.8 * (range[1] - range[0]);
-        move(index, frame, value);
-      };
-    };
-    node.onpointerup = node.onpointercancel = () => { node.onpointermove = null; held = false; fit(); draw(); };
     node.onkeydown = (/** @type {KeyboardEvent} */ event) => {
-      const by = (range[1] - range[0]) / 50;
-      const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, by], ArrowDown: [0, -by] };
+      const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
       const way = ways[/** @type {keyof ways} */ (event.key)];
+      const by = (range[1] - range[0]) / (event.shiftKey ? 10 : 50);
       if (event.key === "Delete" || event.key === "Backspace") remove(index);
-      else if (way) move(index, keys[index].frame + way[0], numberOf(keys[index].value) + way[1]);
+      else if (way) move(index, beside(keys[index], way[0] * (event.shiftKey ? 10 : 1)), numberOf(keys[index].value) + way[1] * by);
       else return;
       event.preventDefault();
     };
     return node;
   }
+  /** The frame so many steps from a key: frames, or beats where it is at one. @param {any} key @param {number} steps */
+  function beside(key, steps) {
+    const all = beats();
+    if (key.unit !== "b" || !all.length) return key.frame + steps;
+    return all[Math.min(Math.max(key.place + steps, 0), all.length - 1)] * film.fps;
+  }
+  /** The frame and the value at a place of the plot. @param {MouseEvent} event @returns {[number, number]} */
+  function at(event) {
+    const box = plot.getBoundingClientRect();
+    const frame = (event.clientX - box.left) / box.width * (film.frames - 1);
+    return [frame, range[0] + (0.9 - (event.clientY - box.top) / box.height) / 0.8 * (range[1] - range[0])];
+  }
+  const handleOf = (/** @type {Event} */ event) => event.target instanceof Element ? event.target.closest(".key") : null;
+  plot.onpointerdown = (/** @type {PointerEvent} */ event) => {
+    const node = handleOf(event);
+    if (!node || event.button) return;
+    node.setPointerCapture(event.pointerId);
+    held = [...plot.querySelectorAll(".key")].indexOf(node);
+    node.focus({ preventScroll: true });
+    choose(held);
+    const [frame, value] = at(event), number = numberOf(keys[held].value);
+    // Where it is gripped stays under the pointer.
+    grip = [keys[held].frame - frame, (Number.isFinite(number) ? number : value) - value];
+  };
+  plot.onpointermove = (/** @type {PointerEvent} */ event) => {
+    if (held < 0) return;
+    const [frame, value] = at(event);
+    move(held, frame + grip[0], value + grip[1]);
+  };
+  // However a drag ends, the capture is lost.
+  plot.addEventListener("lostpointercapture", () => { held = -1; fit(); draw(); editor(); });
   /** @param {number} index @param {number} frame @param {number} value */
   function move(index, frame, value) {
     const low = index ? keys[index - 1].frame + 1 : 0;
@@ -104,33 +125,41 @@ export function track(setting, schema, film, close) {
     // The first key of a schedule is where it begins.
     const to = index === 0 ? keys[0].frame : Math.min(Math.max(frame, low), Math.max(low, high));
     const key = to === keys[index].frame ? keys[index] : placed(keys[index], to, film.fps, beats());
-    const bounded = Math.min(Math.max(value, setting.low ?? -Infinity), setting.high ?? Infinity);
-    const number = Number.isFinite(numberOf(key.value)) && Number.isFinite(bounded) ? `(${short(setting.whole ? Math.round(bounded) : bounded)})` : key.value;
-    keys[index] = { ...key, value: number };
+    // A value that is an expression is moved in time alone.
+    keys[index] = Number.isFinite(numberOf(key.value)) && Number.isFinite(value) ? { ...key, value: `(${bounded(value)})` } : key;
     write();
   }
+  /** A value within the setting's range, as a text. @param {number} value */
+  function bounded(value) {
+    const inside = Math.min(Math.max(value, setting.low ?? -Infinity), setting.high ?? Infinity);
+    return short(setting.whole ? Math.round(inside) : inside);
+  }
   const beats = () => [...film.beats, ...film.bars].sort((a, b) => a - b);
-  /** @param {number} frame */
-  function add(frame) {
+  /** @param {number} frame @param {number} value */
+  function add(frame, value = valueAt(frame)) {
     const unit = keys.some((key) => key.unit === "s") || !keys.length ? "s" : keys[0].unit;
-    const key = placed({ place: 0, unit, value: `(${short(valueAt(frame) || Number(setting.default) || 0)})`, easing: "linear", frame }, frame, film.fps, beats());
+    const key = placed({ place: 0, unit, value: `(${bounded(value)})`, easing: "linear", frame }, frame, film.fps, beats());
     if (keys.some((each) => Math.abs(each.frame - key.frame) < 1)) return;
     keys = [...keys, key].sort((a, b) => a.frame - b.frame);
     choose(keys.indexOf(key));
     write();
+    focus();
   }
+  /** Have the chosen key take what is typed next. */
+  const focus = () => /** @type {HTMLElement} */ ([...plot.querySelectorAll(".key")][chosen]).focus({ preventScroll: true });
   /** @param {number} index */
   function remove(index) {
     if (keys.length < 2) return;
     keys.splice(index, 1);
     choose(Math.max(0, index - 1));
     write();
+    focus();
   }
   function write() {
     text = textOf(keys);
     draft.set(setting.name, text);
     draw();
-    if (!held) { fit(); draw(); }
+    if (held < 0) { fit(); draw(); }
     editor();
     soon();
   }
@@ -140,10 +169,7 @@ export function track(setting, schema, film, close) {
     draw();
     editor();
   }
-  plot.ondblclick = (/** @type {MouseEvent} */ event) => {
-    const box = plot.getBoundingClientRect();
-    add((event.clientX - box.left) / box.width * (film.frames - 1));
-  };
+  plot.ondblclick = (/** @type {MouseEvent} */ event) => { if (!handleOf(event)) add(...at(event)); };
 
   function editor() {
     const key = keys[chosen];
@@ -154,7 +180,9 @@ export function track(setting, schema, film, close) {
       if (!found) return;
       const [place, unit] = [Number(found[1]), found[2]];
       const frame = unit === "s" ? place * film.fps : unit === "b" ? (beats()[place] ?? 0) * film.fps : place;
-      keys[chosen] = { ...key, place, unit, frame };
+      const moved = keys[chosen] = { ...key, place, unit, frame };
+      keys = [...keys].sort((a, b) => a.frame - b.frame);
+      chosen = keys.indexOf(moved);
       write();
     } });
     const value = el("input", { class: "long", value: key.value.replace(/^\((.*)\)$/, "$1"), spellcheck: false, onchange: () => { keys[chosen] = { ...keys[chosen], value: `(${value.value})` }; write(); } });
@@ -172,8 +200,10 @@ export function track(setting, schema, film, close) {
       const { curves: [found] } = await post("/api/curves", { draft: draft.asked(), names: [setting.name] }, asking.signal);
       wrong.textContent = found.error;
       values = found.values;
-      if (!held && found.keys.length) keys = found.keys;
-      if (!held) fit();
+      if (held < 0) {
+        if (found.keys.length) keys = found.keys;
+        fit();
+      }
       draw();
       editor();
     } catch (error) {
@@ -185,7 +215,7 @@ export function track(setting, schema, film, close) {
     node,
     show() {
       const now = valueOf(setting);
-      if (now !== text && !held) { text = now; soon(); }
+      if (now !== text && held < 0) { text = now; soon(); }
       else draw();
     },
     /** Begin a curve that stays at the value there is. */

@@ -1,8 +1,8 @@
 /** All films and what they are made of. */
-import { post } from "./api.js";
-import { button, el } from "./dom.js";
+import { el } from "./dom.js";
 import { heard, isKnown, LIVE, those } from "./items.js";
 import { card } from "./card.js";
+import { mover } from "./order.js";
 import { dropZone } from "./upload.js";
 import { draft } from "./draft.js";
 
@@ -22,8 +22,11 @@ export function gallery(content) {
   content.append(head, zone, ...Object.values(shelves).map((each) => each.section));
   /** @type {Map<string, {node: HTMLElement, key: string}>} */
   const cards = new Map();
+  let held = false;
 
   function show() {
+    // A card that is dragged stays where it is.
+    if (held) return;
     const waits = (/** @type {any} */ item) => LIVE.includes(item.state) || item.state === "waiting";
     const made = (/** @type {any} */ item) => item.kind === "film" || item.command;
     const work = those(waits).sort((a, b) => Number(a.state === "waiting") - Number(b.state === "waiting") || a.order - b.order);
@@ -40,18 +43,27 @@ export function gallery(content) {
   /** @param {any} place @param {any[]} found */
   function fill(place, found) {
     place.section.hidden = !found.length;
-    const nodes = found.map((item, index) => {
-      const before = item.state === "waiting" && found[index - 1]?.state === "waiting" ? found[index - 1] : null;
-      const key = JSON.stringify([item, before?.id]);
+    const line = found.filter((item) => item.state === "waiting");
+    const nodes = found.map((item) => {
+      const waits = item.state === "waiting" && line.length > 1;
+      const key = JSON.stringify([item, waits && line.map((each) => each.id)]);
       const known = cards.get(item.id);
       if (known?.key === key) return known.node;
-      const node = card(item, before && button("Earlier", () => post(`/api/items/${item.id}/move`, { before: before.id }),
-        { class: "plain small", "aria-label": `Make ${item.name} earlier` }), known?.node);
+      const node = card(item, waits ? mover(item, line, hold) : null, known?.node);
       cards.set(item.id, { node, key });
       return node;
     });
     const now = [...place.list.children];
-    if (nodes.length !== now.length || nodes.some((node, index) => node !== now[index])) place.list.replaceChildren(...nodes);
+    if (nodes.length === now.length && nodes.every((node, index) => node === now[index])) return;
+    const focused = document.activeElement;
+    const [id, act] = [focused?.closest(".card")?.getAttribute("data-id"), focused?.getAttribute("data-act")];
+    place.list.replaceChildren(...nodes);
+    if (id) place.list.querySelector(`[data-id="${id}"] ${act ? `[data-act="${act}"]` : "a"}`)?.focus();
+  }
+  /** @param {boolean} now */
+  function hold(now) {
+    held = now;
+    show();
   }
 
   const deaf = heard(show);

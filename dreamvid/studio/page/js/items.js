@@ -4,6 +4,18 @@
 export const items = new Map();
 /** @type {Set<(changed: Set<string>) => void>} */
 const hearers = new Set();
+/** @type {Set<() => void>} */
+const watchers = new Set();
+/** The live dream, as the server tells of it once it has. */
+export const dreamed = {
+  /** @type {any} */
+  now: null,
+  /** Be told of changes until the returned function is called. @param {() => void} hear */
+  heard(hear) {
+    watchers.add(hear);
+    return () => watchers.delete(hear);
+  },
+};
 export const LIVE = ["starting", "making", "encoding", "stopping"];
 /** @type {EventSource|null} */
 let source = null;
@@ -40,6 +52,10 @@ function listen() {
     for (const id of told.gone) items.delete(id);
     for (const item of told.items) items.set(item.id, item);
     for (const hear of hearers) hear(changed);
+  });
+  source.addEventListener("live", (event) => {
+    dreamed.now = JSON.parse(event.data);
+    for (const hear of watchers) hear();
   });
   source.addEventListener("open", () => { first = true; });
 }

@@ -46,7 +46,7 @@ export function presets(schema) {
         } catch (error) {
           if (error instanceof DOMException) { card.key = ""; break; }
           card.face.classList.remove("has");
-          card.face.replaceChildren(error instanceof Error && error.message.includes("weights") ? "needs weights that are not here" : "");
+          card.face.replaceChildren(reason(error instanceof Error ? error.message : ""));
           card.node.title = error instanceof Error ? error.message : "";
         }
       }
@@ -62,4 +62,10 @@ export function presets(schema) {
     },
     leave() { watcher.disconnect(); seen.clear(); asking?.abort(); },
   };
+}
+
+/** Why a preset cannot be shown, in a few words. @param {string} error */
+function reason(error) {
+  if (error.includes("weights")) return "needs weights that are not here";
+  return /audio|music/.test(error) ? "follows music: choose some" : "cannot be shown with this seed";
 }

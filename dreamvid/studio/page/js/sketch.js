@@ -8,7 +8,7 @@ export function sketch() {
   const empty = el("p", { class: "empty" }, "The sketch of the first frame appears here.");
   const pane = el("div", { class: "pane" }, picture, empty);
   const told = el("span", { role: "status" });
-  const keep = el("button", { type: "button", class: "plain", hidden: true, "aria-pressed": "false" }, "Hold to see the one before");
+  const keep = el("button", { type: "button", class: "plain before", disabled: true, "aria-pressed": "false", title: "Hold it to see the sketch before this one" }, "The one before");
   let before = "";
   keep.onpointerdown = keep.onkeydown = (/** @type {any} */ event) => { if (!event.key || event.key === " " || event.key === "Enter") look(true); };
   keep.onpointerup = keep.onpointerleave = keep.onkeyup = keep.onblur = () => look(false);
@@ -46,7 +46,7 @@ export function sketch() {
   /** @param {any} found @param {number} began */
   function said(found, began) {
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    return found.cut ? `${found.steps} of ${found.of} steps so far, ${seconds} s` : `${found.size}, ${found.of} steps, ${seconds} s`;
+    return found.cut ? `${found.steps} of ${found.of} steps, ${seconds} s` : `${found.size}, ${found.of} steps, ${seconds} s`;
   }
   /** @param {string} source @param {string} text */
   function show(source, text) {
@@ -55,7 +55,7 @@ export function sketch() {
     picture.hidden = !source;
     if (!source || picture.dataset.now === source) return;
     before = picture.dataset.now ?? "";
-    keep.hidden = !before;
+    keep.disabled = !before;
     picture.dataset.now = source;
     picture.src = source;
     picture.alt = "A sketch of the first frame";
