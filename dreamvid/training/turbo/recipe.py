@@ -10,7 +10,7 @@ from dreamvid.training.recipes import filled
 
 
 class Recipe(NamedTuple):
-    """The numbers of a turbo training. The network in the package was made with the defaults."""
+    """The numbers of a turbo training."""
 
     steps: Annotated[int, Within(1, 10_000_000)] = 12000
     opening: Fraction01 = 0.1
