@@ -96,7 +96,7 @@ def place(tmp_path_factory):
     for name in (*names, "samples/seed.jpg", "photos/a.jpg", "photos/b.png"):
         media.write_picture(seed, folder / name)
     write_songs(folder)
-    turbo = TurboNet(("4c",), Widths(8, 8, 12, 16))
+    turbo = TurboNet(("4c",), Widths(8, 8, 12, 16, 8))
     turbo.decoder.initialised()
     decoder, named = turbo.decoder.state_dict(), folder / "mine.turbo.safetensors"
     write_turbo(named, decoder, turbo, turbo.trunk, {"name": "energy"}, {})

@@ -12,7 +12,7 @@ from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.dream.turbo import files
 from dreamvid.dream.turbo.adding import MARGIN, in_tiles
 from dreamvid.dream.turbo.net import Enlarging, TurboNet, Widths
-from dreamvid.dream.turbo.travel import sized, travel
+from dreamvid.dream.turbo.travel import travel
 from dreamvid.media import write_picture
 from dreamvid.networks.layers import Choice
 from dreamvid.networks.pocket import EMBEDDED, pocket
@@ -20,10 +20,10 @@ from dreamvid.settings import Settings
 from dreamvid.training.distil.checkpoints import read_checkpoint
 from dreamvid.training.turbo import Place, Recipe, TurboTraining, run
 from dreamvid.training.turbo.lesson import Lesson
-from dreamvid.training.turbo.losses import laplacian_distance, seen_apart, tone
+from dreamvid.training.turbo.losses import seen_apart, tone, turned_away
 from dreamvid.training.turbo.pictures import Pictures
 
-SMALL = Widths(8, 8, 12, 16)
+SMALL = Widths(8, 8, 12, 16, 8)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_what_is_added_has_the_size_asked_for_and_no_light_of_its_own(file, pict
     grey = 0.5 + 0.1 * (picture[None] - picture.mean((1, 2), keepdim=True))
     added = turbo.added_to(grey, [Choice("4c")], 4.0) - grey
     assert added.square().mean().sqrt().item() * 255 == pytest.approx(4, rel=0.1)
-    assert added.mean((2, 3)).abs().max() * 255 < 0.2
+    assert added.mean((2, 3)).abs().max() * 255 < 0.3
     twice = turbo.added_to(grey, [Choice("4c")], torch.full((60, 92), 4.0)) - grey
     assert torch.allclose(twice, added, atol=1e-6)
     assert torch.equal(turbo.added_to(grey, [Choice("4c")], 0.0), grey)
@@ -174,25 +174,26 @@ def test_a_film_is_resumed_byte_for_byte(file, tmp_path):
 def test_losses_rise_where_they_should(picture):
     pictures = torch.stack([picture[:, :48, :48], picture[:, 12:, 44:]])
     pattern = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(1))
-    assert laplacian_distance(sized(pattern), sized(pattern)) == 0
-    assert laplacian_distance(sized(pattern), sized(pattern.flip(3))) > 1
+    assert turned_away(pattern, 3 * pattern).item() == pytest.approx(0, abs=1e-5)
+    assert turned_away(pattern, -pattern).item() == pytest.approx(2, abs=1e-5)
+    assert turned_away(pattern, pattern.flip(3)).item() == pytest.approx(1, abs=0.1)
     lighter = torch.full_like(pictures, 0.05)
     assert tone(pictures, lighter) > 10 * tone(pictures, 0.01 * pattern)
     view = seen_apart(pictures, torch.Generator().manual_seed(2))
     assert view.shape[-1] == view.shape[-2] <= 48 * 1.15
 
 
-def test_half_of_a_batch_is_the_networks_own(picture):
+def test_most_pictures_of_a_batch_are_the_networks_own(picture):
     pool = Pictures([(picture * 255).byte()], 8, 32, torch.Generator().manual_seed(0))
     pool.own[:], pool.ages[:] = 200, 1
     pool.own[:, 0] = 0
     places, pictures, reaches = pool.draw(4)
     red = pictures[:, 0].mean((1, 2))
-    assert (red[2:] < 0.01).all()
-    assert (red[:2] > 0.01).all()
+    assert (red[1:] < 0.01).all()
+    assert (red[:1] > 0.01).all()
     assert len(reaches) == 4
     pool.keep(places, pictures)
-    assert pool.ages[places].tolist() == [1, 1, 2, 2]
+    assert pool.ages[places].tolist() == [1, 2, 2, 2]
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +208,7 @@ def trained(tmp_path_factory):
         write_picture(large.clamp(0, 1), folder / "photos" / f"{number}.png")
     preset = "[octaves]\ncount = 1\n[ascent]\niterations = 1\n"
     (folder / "quick.toml").write_text(preset)
-    recipe = ["--set", "pool=4", "--set", "lessons=2", "--side", "48", "--batch", "2"]
+    recipe = ["--set", "pool=4", "--set", "lessons=8", "--side", "48", "--batch", "2"]
     asked = ["turbo", "quick.toml", "--images", "photos", *recipe, "--every", "2", "-q"]
     result = call_cli(*asked, "--layers", "3b", "--steps", "2", "-o", "a.safetensors", cwd=folder)
     assert result.returncode == 0, result.stderr
@@ -236,7 +237,7 @@ def flat(tree, prefix=""):
 
 
 def test_a_training_that_is_resumed_is_the_same(picture, tmp_path):
-    settings, recipe = Settings(), Recipe(steps=5, batch=2, side=48, pool=4, lessons=2)
+    settings, recipe = Settings(), Recipe(steps=5, batch=2, side=48, pool=4, lessons=8)
     lesson = Lesson.of(pocket(), settings, "default", ["3b"], recipe)
 
     def training():

@@ -220,9 +220,9 @@ OWN: dict[str, Flag] = {
     "turbo.layers": Flag(
         "Layers that it learns beside the preset's own.", "A,B", unset="none", several=True
     ),
-    "turbo.steps": Flag("Training steps.", "N", "recipe.steps", "number", "5000"),
-    "turbo.batch": Flag("Pictures per step.", "N", "recipe.batch", "number", "4"),
-    "turbo.side": Flag("Side of the pictures in pixels.", "N", "recipe.side", "number", "96"),
+    "turbo.steps": Flag("Training steps.", "N", "recipe.steps", "number", "12000"),
+    "turbo.batch": Flag("Pictures per step.", "N", "recipe.batch", "number", "8"),
+    "turbo.side": Flag("Side of the pictures in pixels.", "N", "recipe.side", "number", "112"),
     "turbo.seed": Flag("Random seed.", "N", "recipe.seed", "number", "0"),
     "turbo.assign": FLAGS["assign"]._replace(
         help="Another number of the recipe; repeatable.", metavar="NAME=VALUE"

@@ -7,6 +7,10 @@ raises what a layer sees, and the way back from a layer to a picture is what the
                  │                      │                   │
     decoder   picture ◀── 1/2 ◀─── 1/4 meet ◀─── 1/8 meet ◀─┘
 
+Where two meet, what comes from deeper is added to what the trunk sees there, and is multiplied with
+it too: the way back through a network is made of such products, of what is wanted and of what is
+there. Without them the phase of what is added is hard to learn.
+
 It is enlarged by resizing and convolving, never by transposed convolutions. Nothing in it looks at
 statistics of the whole picture, so tiles agree. Strength and layers come in as scales and offsets
 of channels (Dumoulin et al. 2017, Perez et al. 2018), linear in the layers' weights, so that layers
@@ -40,6 +44,8 @@ class Widths(NamedTuple):
     quarter: int = 32
     eighth: int = 64
     sixteenth: int = 160
+    filters: int = 48
+    """Of the picture, at half its size, each of which is raised or lowered place by place."""
 
 
 class Convolution(nn.Module):
@@ -93,26 +99,45 @@ class Conditioned(nn.Module):
         return F.relu(self.convolution(x) * (1 + scale) + offset)
 
 
+class Meeting(nn.Module):
+    """What comes from deeper, enlarged, meets what the trunk sees: their sum and their product."""
+
+    def __init__(self, deeper: int, seen: int, outputs: int) -> None:
+        super().__init__()
+        self.deeper, self.seen = nn.Conv2d(deeper, outputs, 1), nn.Conv2d(seen, outputs, 1)
+        self.raised, self.raising = nn.Conv2d(deeper, outputs, 1), nn.Conv2d(seen, outputs, 1)
+
+    def forward(self, deeper: Tensor, seen: Tensor) -> Tensor:
+        """(N, deeper, h, w) and (N, seen, 2h, 2w) to (N, outputs, 2h, 2w)."""
+        product = twice(self.raised(deeper)) * self.raising(seen)
+        return F.relu(twice(self.deeper(deeper)) + self.seen(seen) + product)
+
+
+def twice(x: Tensor) -> Tensor:
+    """`x` (N, C, h, w) enlarged twice, each value to four alike."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
 class Decoder(nn.Module):
     """What is learned: from what the trunk sees to what to add."""
 
     def __init__(self, layers: int, widths: Widths) -> None:
         """`layers` is how many it can dream."""
         super().__init__()
-        half, quarter, eighth, sixteenth = widths
+        half, quarter, eighth, sixteenth, filters = widths
         conditions = layers + 1
         self.deep = nn.Conv2d(DEEP[1], sixteenth, 1)
         self.block = Conditioned(sixteenth, sixteenth, conditions)
-        self.to_eighth = nn.Conv2d(sixteenth, eighth, 1)
-        self.middle = nn.Conv2d(MIDDLE[1], eighth, 1)
-        self.meet_eighth = Conditioned(eighth, eighth, conditions)
-        self.to_quarter = nn.Conv2d(eighth, quarter, 1)
-        self.shallow = nn.Conv2d(SHALLOW[1], quarter, 1)
-        self.meet_quarter = Conditioned(quarter, quarter, conditions)
+        self.meet_eighth = Meeting(sixteenth, MIDDLE[1], eighth)
+        self.eighth = Conditioned(eighth, eighth, conditions)
+        self.meet_quarter = Meeting(eighth, SHALLOW[1], quarter)
+        self.quarter = Conditioned(quarter, quarter, conditions)
         self.to_half = nn.Conv2d(quarter, half, 1)
         self.enlarge = Enlarging(half, half)
         self.pixels = Convolution(12, half)
-        self.leave = Enlarging(half, 3)
+        self.raised = nn.Conv2d(quarter, filters, 1)
+        self.filters = Convolution(12, filters)
+        self.leave = Enlarging(half + filters, 3)
 
     def initialised(self) -> "Decoder":
         """Itself with random weights to learn from, drawn from torch's own generator."""
@@ -130,12 +155,11 @@ class Decoder(nn.Module):
         shallow, middle, deep = features
         deep = F.relu(self.deep(deep))
         deep = deep + self.block(deep, condition)
-        up = F.interpolate(self.to_eighth(deep), scale_factor=2.0, mode="nearest")
-        up = self.meet_eighth(F.relu(up + self.middle(middle)), condition)
-        up = F.interpolate(self.to_quarter(up), scale_factor=2.0, mode="nearest")
-        up = self.meet_quarter(F.relu(up + self.shallow(shallow)), condition)
-        half = self.enlarge(self.to_half(up)) + self.pixels(F.pixel_unshuffle(pixels, 2))
-        return self.leave(F.relu(half))
+        up = self.eighth(self.meet_eighth(deep, middle), condition)
+        up = self.quarter(self.meet_quarter(up, shallow), condition)
+        blocks = F.pixel_unshuffle(pixels, 2)
+        half = F.relu(self.enlarge(self.to_half(up)) + self.pixels(blocks))
+        return self.leave(torch.cat([half, twice(self.raised(up)) * self.filters(blocks)], 1))
 
 
 class TurboNet(nn.Module):

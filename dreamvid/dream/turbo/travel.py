@@ -22,7 +22,7 @@ def travel(step_size: float, steps: float) -> float:
 
 
 def sized(field: Tensor) -> Tensor:
-    """`field` (N, 3, H, W) with a root mean square of about 1 everywhere, and local means of 0.
+    """`field` (N, 3, H, W) with a root mean square of 1, about alike everywhere, and means of 0.
 
     Without the means, what is added makes no place lighter or darker, however often it is fed
     back. With the same size everywhere, all of a picture dreams: a dream of one strong eye and
@@ -31,7 +31,8 @@ def sized(field: Tensor) -> Tensor:
     field = field - coarse(field)
     energy = coarse(field.square().mean(1, keepdim=True))
     floor = FLOOR * energy.mean((2, 3), keepdim=True)
-    return field / (energy + floor + TINY).sqrt()
+    field = field / (energy + floor + TINY).sqrt()
+    return field / (field.square().mean((1, 2, 3), keepdim=True) + TINY).sqrt()
 
 
 def coarse(field: Tensor) -> Tensor:

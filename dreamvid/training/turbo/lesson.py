@@ -103,10 +103,20 @@ class Lesson:
     def dreamer(self) -> Dreamer:
         """The teacher's dream at one octave, from which the network learns."""
         settings = self.settings.changed("octaves", count=1, layers=(), weights=())
-        settings = settings.changed("ascent", step_size=self.step_size, iterations=1)
+        ascent = settings.ascent
+        first, later = _steps(ascent.iterations, 10), _steps(ascent.later, None)
+        settings = settings.changed(
+            "ascent", step_size=self.step_size, iterations=first, later=later
+        )
         settings = settings.changed("turbo", dream="ascent")
         return Dreamer(self.teacher, [Choice(self.layers[0])], settings)
 
     def net(self) -> TurboNet:
         """The network before it has learned anything."""
         return TurboNet(self.layers)
+
+
+def _steps(asked: Any, otherwise: int | None) -> int | None:
+    """How many steps a preset asks for, at its largest octave; `otherwise` where they change."""
+    asked = asked[-1] if isinstance(asked, tuple) and asked else asked
+    return asked if isinstance(asked, int) and asked > 0 else otherwise

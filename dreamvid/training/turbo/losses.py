@@ -17,18 +17,9 @@ def tone(picture: Tensor, added: Tensor) -> Tensor:
     return ((squares + outside) / size).mean()
 
 
-def laplacian_distance(one: Tensor, other: Tensor, levels: int = 4) -> Tensor:
-    """Mean absolute differences over a Laplacian pyramid, as shares of `other`'s own values."""
-    total = one.new_zeros(())
-    for _ in range(levels):
-        small, small_other = F.avg_pool2d(one, 2), F.avg_pool2d(other, 2)
-        back, back_other = (
-            F.interpolate(each, scale_factor=2.0, mode="bilinear") for each in (small, small_other)
-        )
-        band, band_other = one - back, other - back_other
-        total = total + (band - band_other).abs().mean() / (band_other.abs().mean() + TINY)
-        one, other = small, small_other
-    return total / levels
+def turned_away(one: Tensor, other: Tensor) -> Tensor:
+    """1 less the cosine between two fields (N, 3, H, W): 0 for the same, 1 for unlike ones."""
+    return 1 - F.cosine_similarity(one.flatten(1), other.flatten(1), dim=1).mean()
 
 
 def seen_apart(pictures: Tensor, generator: torch.Generator) -> Tensor:

@@ -11,6 +11,9 @@ from torch.nn import functional as F
 from dreamvid.frames import Size, noise, photographic
 from dreamvid.training.distil.pool import to_bytes
 
+SHRUNK = (-0.2, 1.7)
+"""How much photographs are shrunk, as binary logarithms: octaves see them smaller, seldom larger.
+What is enlarged has little detail, and dreams of it are another thing to learn."""
 OLDEST = 60
 """How often a picture is fed again, at most."""
 DRAWN, NOISY = 0.08, 0.06
@@ -54,7 +57,7 @@ class Pictures:
             return self._drawn()
         photograph = self.photographs[int(self.uniform(0, len(self.photographs)))]
         height, width = photograph.shape[1:]
-        crop = round(self.side * 2 ** self.uniform(-1.0, 1.3))
+        crop = round(self.side * 2 ** self.uniform(*SHRUNK))
         crop = min(crop, height, width)
         top, left = int(self.uniform(0, height - crop + 1)), int(self.uniform(0, width - crop + 1))
         picture = photograph[:, top : top + crop, left : left + crop].float() / 255
@@ -86,13 +89,13 @@ class Pictures:
     def draw(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
         """Places in the pool (batch,), pictures, and how far to dream each.
 
-        Half of the pictures are fresh, half are moved ones of the pool. How far is the binary
-        logarithm of 8-bit levels, root mean square.
+        A quarter of the pictures are fresh, the others are moved ones of the pool. How far is the
+        binary logarithm of 8-bit levels, root mean square.
         """
         places = torch.randperm(self.count, generator=self.generator)[:batch]
         pictures, reaches = [], []
         for number, place in enumerate(places.tolist()):
-            if number < batch // 2 or self.ages[place] >= OLDEST:
+            if number < -(-batch // 4) or self.ages[place] >= OLDEST:
                 pictures.append(self.fresh())
                 self.ages[place] = 0
                 reaches.append(self.uniform(*FIRST))

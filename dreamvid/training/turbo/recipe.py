@@ -10,23 +10,25 @@ from dreamvid.training.recipes import filled
 
 
 class Recipe(NamedTuple):
-    """The numbers of a turbo training. The network in the package was made with the defaults."""
+    """The numbers of a turbo training."""
 
-    steps: Annotated[int, Within(1, 10_000_000)] = 5000
-    batch: Annotated[int, Within(2, 1024)] = 4
-    """Half of it is fresh, half of it the network's own earlier pictures."""
-    side: Annotated[int, Within(48, 1024)] = 96
+    steps: Annotated[int, Within(1, 10_000_000)] = 12000
+    opening: Fraction01 = 0.1
+    """The share of the steps, at the beginning, in which it learns to be close and nothing else."""
+    batch: Annotated[int, Within(2, 1024)] = 8
+    """Half of it are the teacher's dreams, and most of the others the network's own pictures."""
+    side: Annotated[int, Within(48, 1024)] = 112
     """Of the pictures, in pixels; a multiple of 16."""
     learning_rate: Positive = 3e-3
     pool: Annotated[int, Within(1, 100_000)] = 160
     """The network's own pictures that are kept, to be moved and fed again."""
-    closeness: Annotated[float, Within(0, 1000)] = 0.3
-    """The weight of the distance to the teacher's dream."""
-    lessons: Annotated[int, Within(1, 100_000)] = 128
+    closeness: Annotated[float, Within(0, 1000)] = 1.0
+    """The weight of how far what is added turns away from what the teacher adds."""
+    lessons: Annotated[int, Within(8, 100_000)] = 1200
     """The teacher's dreams that are kept, to be close to."""
-    steadiness: Annotated[float, Within(0, 1000)] = 0.3
+    steadiness: Annotated[float, Within(0, 1000)] = 0.1
     """The weight of the distance between what two views of one picture get."""
-    tone: Annotated[float, Within(0, 1000)] = 1.0
+    tone: Annotated[float, Within(0, 1000)] = 0.3
     """The weight of what changes brightness or leaves the range of a picture."""
     other_layers: Fraction01 = 0.3
     """The share of pictures that dream another layer than the preset's, or a mixture."""

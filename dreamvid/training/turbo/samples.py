@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.dream.dreamer import Dreamer
-from dreamvid.dream.octaves import octave_sizes
+from dreamvid.dream.octaves import counted, octave_sizes
 from dreamvid.frames import Size, noise, size_of
 from dreamvid.media import write_picture
 from dreamvid.motion.warp import grid, warp
@@ -33,7 +33,7 @@ def write_sample(
 ) -> None:
     """A sheet: pictures and noise, what one pass makes of them, and what a short zoom does."""
     size = Size(SIDE, SIDE)
-    settings = settings.changed("turbo", dream=str(file), refine=0)
+    settings = counted(settings.changed("turbo", dream=str(file), refine=0), size)
     fitting = [each for each in octave_sizes(size, settings.octaves) if min(each) >= 32]
     settings = settings.changed("octaves", count=len(fitting), weights=(), layers=())
     dreamer = Dreamer(teacher, choices, settings)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from dreamvid.dream.dreamer import Dreamer
+from dreamvid.dream.octaves import counted
+from dreamvid.frames import Size
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.settings import Settings
@@ -69,6 +71,7 @@ def strength(
         photographs: pictures (3, H, W); the largest square in the middle of each, at 224 pixels.
         advanced: called with the number of pictures finished, after each batch.
     """
+    settings = counted(settings, Size(SIDE, SIDE))
     ascent = Dreamer(teacher, choices, settings.changed("turbo", dream="ascent"))
     turbo = Dreamer(teacher, choices, settings.changed("turbo", dream=file))
     before, by_turbo, by_ascent = [], [], []

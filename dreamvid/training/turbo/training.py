@@ -1,10 +1,11 @@
 """Training a turbo network by the ascent that it replaces.
 
-The first loss is the preset's own gain: what the network adds, of a given size, should raise it as
-far as it can, looked at under a random shift and scale. The second is the distance to the dream of
-the preset's own ascent, its jitter held, over a Laplacian pyramid. The others keep the tone, and
-ask for the same in two views of one picture. Half of each batch are the network's own pictures,
-moved and fed again: otherwise it would never have seen what it meets in a zoom.
+Half of each batch are dreams of the preset's own ascent. What the network adds should point where
+the ascent's does, and at first that is all it learns: no gain leads there from afar. The gain is
+the second loss: what is added, of a given size, should raise the preset's objective as far as it
+can, looked at under a random shift and scale. The others keep the tone, and ask for the same in two
+views of one picture. The other half are fresh pictures and, most of them, the network's own, moved
+and fed again: otherwise it would never have seen what it meets in a zoom.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,18 +16,17 @@ from torch import Tensor
 
 from dreamvid.dream.dreamer import Dreamer
 from dreamvid.dream.turbo.net import TurboNet
-from dreamvid.dream.turbo.travel import sized, travel
+from dreamvid.dream.turbo.travel import sized
 from dreamvid.frames import size_of
 from dreamvid.networks.layers import Choice
-from dreamvid.training.turbo.losses import laplacian_distance, seen_apart, tone
+from dreamvid.training.turbo.dreams import AT_ONCE, Dreams, Taught
+from dreamvid.training.turbo.losses import seen_apart, tone, turned_away
 from dreamvid.training.turbo.pictures import Pictures
 from dreamvid.training.turbo.recipe import Recipe
 
-LESSON_STEPS = (1, 2, 4, 8, 12)
-LESSONS_AT_ONCE = 4
 LESSON_EVERY = 24
-"""Steps between two batches of new lessons."""
-FEWEST_LESSONS = 16
+"""Steps between two batches of new lessons, once there are enough to begin."""
+FEWEST_LESSONS = 64
 """Lessons before the first step."""
 TINY = 1e-12
 
@@ -62,12 +62,7 @@ class TurboTraining:
         )
         self.average = {name: value.clone() for name, value in net.decoder.state_dict().items()}
         self.step = 0
-        side = recipe.side
-        self.lessons: dict[str, Tensor] = {
-            "pictures": torch.zeros(0, 3, side, side, dtype=torch.uint8),
-            "added": torch.zeros(0, 3, side, side, dtype=torch.int8),
-            "conditions": torch.zeros(0, len(self.layers) + 1),
-        }
+        self.dreams = Dreams(dreamer, self.layers, recipe.lessons, recipe.side)
 
     def rate(self) -> float:
         """The learning rate now: a short warm-up, a plain, then half a cosine down to nothing."""
@@ -80,22 +75,24 @@ class TurboTraining:
     def advance(self) -> dict[str, float]:
         """One step of training; returns its losses."""
         recipe = self.recipe
-        while len(self.lessons["pictures"]) < min(FEWEST_LESSONS, recipe.lessons):
-            self._teach()
+        while len(self.dreams) < min(FEWEST_LESSONS, recipe.lessons):
+            self._teach(len(self.dreams) // AT_ONCE)
         if self.step % LESSON_EVERY == 0:
-            self._teach()
-        places, pictures, reaches = self.pictures.draw(recipe.batch)
-        condition = torch.cat([self._weights(len(pictures)), reaches[:, None]], 1)
-        pictures, condition = pictures.to(self.device), condition.to(self.device)
+            self._teach(FEWEST_LESSONS + self.step)
+        opening = self.step < recipe.opening * recipe.steps
+        places, taught, pictures, condition = self._batch(opening)
 
         added = self._added(pictures, condition)
         dreamed = (pictures + added).clamp(0, 1)
-        losses = {"gain": self._gain_loss(dreamed, condition)}
+        count = len(taught.pictures)
+        with torch.set_grad_enabled(not opening):
+            losses = {"gain": self._gain_loss(dreamed, condition)}
         losses["tone"] = tone(pictures, added)
-        losses["closeness"] = self._closeness()
+        losses["closeness"] = turned_away(sized(added[:count]), sized(taught.added))
         losses["steadiness"] = self._steadiness(pictures, condition, added)
-        loss = losses["gain"] + recipe.closeness * losses["closeness"]
-        loss = loss + recipe.tone * losses["tone"] + recipe.steadiness * losses["steadiness"]
+        loss = recipe.closeness * losses["closeness"] + recipe.tone * losses["tone"]
+        loss = loss + recipe.steadiness * losses["steadiness"]
+        loss = loss if opening else loss + losses["gain"]
 
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
@@ -104,9 +101,27 @@ class TurboTraining:
         torch.nn.utils.clip_grad_norm_(self.net.decoder.parameters(), 1.0)
         self.optimiser.step()
         self._follow()
-        self.pictures.keep(places, dreamed)
+        self.pictures.keep(places, dreamed[count:])
         self.step += 1
         return {name: value.item() for name, value in losses.items()}
+
+    def _batch(self, opening: bool) -> tuple[Tensor, Taught, Tensor, Tensor]:
+        """Places in the pool, dreams of the teacher, then all pictures and all conditions.
+
+        At the opening all are the teacher's; later they are the first half.
+        """
+        count = self.recipe.batch
+        taught = self.dreams.draw(count if opening else count // 2, self.generator)
+        taught = Taught(*(each.to(self.device) for each in taught))
+        if opening:
+            return torch.zeros(0, dtype=torch.int64), taught, taught.pictures, taught.conditions
+        places, pictures, reaches = self.pictures.draw(count - count // 2)
+        condition = torch.cat([self._weights(len(pictures)), reaches[:, None]], 1)
+        pictures = torch.cat([taught.pictures, pictures.to(self.device)])
+        return places, taught, pictures, torch.cat([taught.conditions, condition.to(self.device)])
+
+    def _teach(self, key: int) -> None:
+        self.dreams.add(self.pictures, self._weights(1)[0], key)
 
     def _added(self, pictures: Tensor, condition: Tensor) -> Tensor:
         """What the network adds to pictures, in units of a picture."""
@@ -145,44 +160,6 @@ class TurboTraining:
             logs.append((weights[rows, number] * (gains + TINY).log()).sum())
         return -torch.stack(logs).sum() / len(dreamed)
 
-    def _teach(self) -> None:
-        """Let the preset's ascent dream some pictures, and keep what it added."""
-        draw = int(torch.randint(len(LESSON_STEPS), (), generator=self.generator))
-        weights = self._weights(1)[0]
-        fresh = [self.pictures.fresh() for _ in range(LESSONS_AT_ONCE // 2)]
-        own = torch.randperm(self.pictures.count, generator=self.generator)
-        own = own[: LESSONS_AT_ONCE - len(fresh)]
-        old = [self.pictures.moved(self.pictures.own[place].float() / 255, False) for place in own]
-        batch = (torch.stack([*fresh, *old]) * 255).round() / 255
-        pairs = zip(self.layers, weights.tolist(), strict=True)
-        choices = [Choice(layer, None, weight) for layer, weight in pairs if weight]
-        size = self.dreamer.settings.ascent.step_size
-        assert isinstance(size, float)
-        settings = self.dreamer.settings.changed("ascent", iterations=LESSON_STEPS[draw])
-        dreamer = Dreamer(self.dreamer.network, choices, settings)
-        dreamed = dreamer.batch(batch.to(self.device), (self.recipe.seed, 0)).cpu()
-        reach = torch.tensor(travel(size, LESSON_STEPS[draw])).log2()
-        added = ((dreamed - batch) * 255).round().clamp(-127, 127)
-        new = {
-            "pictures": (batch * 255).round().to(torch.uint8),
-            "added": added.to(torch.int8),
-            "conditions": torch.cat([weights, reach[None]]).expand(len(batch), -1),
-        }
-        for name, value in new.items():
-            self.lessons[name] = torch.cat([self.lessons[name], value])[-self.recipe.lessons :]
-
-    def _closeness(self) -> Tensor:
-        """The distance to the teacher's dream, both of the same size, over some lessons."""
-        if not self.recipe.closeness:
-            return torch.zeros((), device=self.device)
-        count = len(self.lessons["pictures"])
-        chosen = torch.randperm(count, generator=self.generator)[: max(1, self.recipe.batch // 4)]
-        pictures, added, condition = (
-            self.lessons[name][chosen].to(self.device).float()
-            for name in ("pictures", "added", "conditions")
-        )
-        return laplacian_distance(sized(self.net(pictures / 255, condition)), sized(added))
-
     def _steadiness(self, pictures: Tensor, condition: Tensor, added: Tensor) -> Tensor:
         """How much less is added alike to a shifted, slightly noisy view of some pictures."""
         if not self.recipe.steadiness:
@@ -210,7 +187,7 @@ class TurboTraining:
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "pictures": self.pictures.state(),
-            "lessons": self.lessons,
+            "lessons": self.dreams.kept,
             "recipe": tuple(self.recipe),
         }
 
@@ -221,4 +198,4 @@ class TurboTraining:
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
         self.pictures.restore(state["pictures"])
-        self.lessons = {name: value.clone() for name, value in state["lessons"].items()}
+        self.dreams.restore(state["lessons"])
