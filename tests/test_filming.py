@@ -295,3 +295,10 @@ def test_a_motion_of_stills_over_a_film_is_refused(shots):
     done = call_cli("video", "clip", "--motion", "zoom", *DREAM, "-o", "bad.mp4", cwd=shots)
     assert done.returncode == 2
     assert "motion.zoom: changes nothing in video" in done.stderr
+
+
+def test_a_speed_over_a_film_wants_a_camera(shots):
+    done = call_cli("video", "clip", "--speed", 2, *DREAM, "-o", "bad.mp4", cwd=shots)
+    assert done.returncode == 2
+    assert "film.speed: changes nothing over a film without a camera" in done.stderr
+    assert not (shots / "bad.mp4").exists()

@@ -483,5 +483,5 @@ def test_strength_and_speed_are_plain_knobs(place):
     rate = made("rate", *still, "--set", "motion.zoom.rate=1.44")
     assert all((one - other).abs().max() < 0.01 for one, other in zip(fast, rate, strict=True))
     assert "film.speed: changes nothing" in told(
-        "video", "x.mp4", "--set", "film.speed=2", cwd=place, status=2
+        "image", "x.png", "--set", "film.speed=2", cwd=place, status=2
     )

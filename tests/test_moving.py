@@ -118,7 +118,7 @@ def test_the_same_command_takes_the_film_from_its_new_place(first, tmp_path):
     assert told.returncode == 0, told.stderr
 
 
-def test_guides_and_plugins_move_with_the_job(first, tmp_path):
+def test_guides_and_plugins_move_with_the_job(first, tmp_path, no_plugin_stays):
     (first / "mine.py").write_text(
         "from dreamvid.plugins import motions\n"
         "@motions.register\n"

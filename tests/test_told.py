@@ -148,7 +148,7 @@ def test_sizes_too_small_for_anything_are_one_line(place, command):
 
 
 def test_bench_takes_fewer_octaves(monkeypatch):
-    monkeypatch.setattr("dreamvid.bench.measuring.MATRIX_SIDE", {"cpu": 8})
+    monkeypatch.setattr("dreamvid.bench.roofs.MATRIX_SIDE", {"cpu": 8})
     said = call_cli("bench", "--size", "64x48", "--iterations", 1, "--repeats", 1, "--compare", "",
                     "--precision", "fp32", "--octaves", 4)  # fmt: skip
     assert said.returncode == 0, said.stderr

@@ -109,6 +109,11 @@ def settled_camera(
 
     All that can be wrong with it is found.
     """
+    if "camera" not in settings.motion and settings.film.speed != 1:
+        raise SettingsError(
+            "film.speed: changes nothing over a film without a camera; give --motion camera, or "
+            "leave it out"
+        )
     options = settings.motion.get("camera", {})
     depth = options.get("depth", CAMERA["depth"])
     if depth in MADE_UP:

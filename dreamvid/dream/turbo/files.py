@@ -84,7 +84,7 @@ def read_turbo(path: Path, device: torch.device | None = None) -> TurboFile:
             raise NetworkError(f"{path}: damaged: its tensor {name} is not as expected")
     net = TurboNet(layers, widths)
     net.decoder.load_state_dict({name: found.tensors[name].float() for name in expected})
-    net = net.requires_grad_(False).eval()
+    net = net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
     net = net if device is None else net.to(device)
     return TurboFile(net, found.sha256, about.get("teacher", ""), objective, about)
 

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dreamvid.networks.convolutions import convolved
 from dreamvid.networks.pocket import pocket
 
 SHALLOW, MIDDLE, DEEP = (1, 192), (3, 480), (6, 512)
@@ -58,7 +59,7 @@ class Convolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) to (N, outputs, h, w)."""
         mode = "reflect" if min(x.shape[-2:]) > 1 else "replicate"
-        return self.convolution(F.pad(x, (1, 1, 1, 1), mode=mode))
+        return convolved(self.convolution, F.pad(x, (1, 1, 1, 1), mode=mode))
 
 
 class Enlarging(nn.Module):
@@ -109,8 +110,8 @@ class Meeting(nn.Module):
 
     def forward(self, deeper: Tensor, seen: Tensor) -> Tensor:
         """(N, deeper, h, w) and (N, seen, 2h, 2w) to (N, outputs, 2h, 2w)."""
-        product = twice(self.raised(deeper)) * self.raising(seen)
-        return F.relu(twice(self.deeper(deeper)) + self.seen(seen) + product)
+        product = twice(convolved(self.raised, deeper)) * convolved(self.raising, seen)
+        return F.relu(twice(convolved(self.deeper, deeper)) + convolved(self.seen, seen) + product)
 
 
 def twice(x: Tensor) -> Tensor:
@@ -153,13 +154,14 @@ class Decoder(nn.Module):
     def forward(self, pixels: Tensor, features: tuple[Tensor, Tensor, Tensor], condition: Tensor):
         """(N, 3, H, W) from the picture less grey, and features at 1/4, 1/8 and 1/16 of it."""
         shallow, middle, deep = features
-        deep = F.relu(self.deep(deep))
+        deep = convolved(self.deep, deep, relu=True)
         deep = deep + self.block(deep, condition)
         up = self.eighth(self.meet_eighth(deep, middle), condition)
         up = self.quarter(self.meet_quarter(up, shallow), condition)
         blocks = F.pixel_unshuffle(pixels, 2)
-        half = F.relu(self.enlarge(self.to_half(up)) + self.pixels(blocks))
-        return self.leave(torch.cat([half, twice(self.raised(up)) * self.filters(blocks)], 1))
+        half = F.relu(self.enlarge(convolved(self.to_half, up)) + self.pixels(blocks))
+        raised = twice(convolved(self.raised, up))
+        return self.leave(torch.cat([half, raised * self.filters(blocks)], 1))
 
 
 class TurboNet(nn.Module):
