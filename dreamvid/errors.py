@@ -67,6 +67,11 @@ class Stopped(BaseException):
         self.remedy = remedy or f"`dreamvid resume {shlex.quote(str(folder))}`"
 
 
+def in_one_line(error: BaseException) -> str:
+    """What an error says, without line breaks; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the nearest of `names`, or nothing where none is near."""
     lowered = {known.lower(): known for known in names}

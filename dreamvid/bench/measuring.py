@@ -15,7 +15,13 @@ import torch
 
 from dreamvid import __version__, media
 from dreamvid.bench import cascade, plain
-from dreamvid.bench.roofs import copy_rate, matrix_rate, seconds_at_best, work_of_a_step
+from dreamvid.bench.roofs import (
+    Work,
+    copy_rate,
+    matrix_rate,
+    seconds_at_best,
+    work_of_a_step,
+)
 from dreamvid.bench.timing import as_torch_is, once, seconds_of
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.dream.octaves import octave_sizes
@@ -67,7 +73,8 @@ def benchmark(
     reference = dreamer_for(settings.changed("machine", precision="fp32"), keep_memory=False)
     reference = with_fitting_octaves(reference, size, None, say)
     settings = replace(settings, octaves=reference.settings.octaves)
-    figures = _about(reference, settings, size) | {"repeats": repeats, "ours": {}}
+    works = work_of_a_step(reference, size)
+    figures = _about(reference, settings, size, works) | {"repeats": repeats, "ours": {}}
     for name, compared in (("plain", _plain), ("pytorch-deepdream", _cascade)):
         if name in comparisons:
             say(name)
@@ -75,7 +82,7 @@ def benchmark(
     for precision in _precisions(settings):
         say(f"{precision}: the dream")
         chosen = settings.changed("machine", precision=precision)
-        figures["ours"][precision] = ours = _ours(chosen, size, repeats, profile)
+        figures["ours"][precision] = ours = _ours(chosen, size, repeats, profile, works)
         ours["gflop_per_second"] = figures["step_gflop"] / ours["step_seconds"]
         for name in ("plain", "pytorch-deepdream"):
             if name in figures:
@@ -90,7 +97,7 @@ def benchmark(
     return figures
 
 
-def _about(reference: Dreamer, settings: Settings, size: Size) -> Figures:
+def _about(reference: Dreamer, settings: Settings, size: Size, works: Sequence[Work]) -> Figures:
     """What is measured, and on what."""
     device = devices.device_for(settings.machine.device)
     return {
@@ -103,7 +110,7 @@ def _about(reference: Dreamer, settings: Settings, size: Size) -> Figures:
         "layers": reference.layers,
         "threads": torch.get_num_threads(),
         "slower_here": kernels.absences(torch.float32) if device.type == "cpu" else [],
-        "step_gflop": sum(work.operations for work in work_of_a_step(reference, size)) / 1e9,
+        "step_gflop": sum(work.operations for work in works) / 1e9,
     }
 
 
@@ -115,7 +122,9 @@ def _precisions(settings: Settings) -> list[str]:
     return list(dict.fromkeys(["fp32", quick_precision(device)]))
 
 
-def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figures:
+def _ours(
+    settings: Settings, size: Size, repeats: int, profile: bool, works: Sequence[Work]
+) -> Figures:
     began = time.perf_counter()
     dreamer = dreamer_for(settings)
     device = dreamer.network.device
@@ -141,7 +150,7 @@ def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figure
         "step_seconds": seconds_of(steps, device, repeats) / STEPS,
         "peak_bytes": peak,
     }
-    figures |= _beside_the_roofs(dreamer, size, figures["step_seconds"], repeats)
+    figures |= _beside_the_roofs(dreamer, works, figures["step_seconds"], repeats)
     if device.type == "cuda":
         figures["octave_step_seconds"] = {
             str(each): seconds_of(
@@ -155,11 +164,12 @@ def _ours(settings: Settings, size: Size, repeats: int, profile: bool) -> Figure
     return figures
 
 
-def _beside_the_roofs(dreamer: Dreamer, size: Size, step_seconds: float, repeats: int) -> Figures:
+def _beside_the_roofs(
+    dreamer: Dreamer, works: Sequence[Work], step_seconds: float, repeats: int
+) -> Figures:
     """The machine's two rates, and what share of a step's time they make necessary."""
     device, dtype = dreamer.network.device, dreamer.network.dtype
     multiplied, copied = (rate(device, dtype, repeats) for rate in (matrix_rate, copy_rate))
-    works = work_of_a_step(dreamer, size)
     return {
         "matrix_gflop_per_second": multiplied / 1e9,
         "copied_gb_per_second": copied * dtype.itemsize / 1e9,

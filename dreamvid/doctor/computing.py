@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dreamvid.doctor.findings import Finding, checks
+from dreamvid.errors import in_one_line
 from dreamvid.machine.threads import WAITING, cores
 
 CLOSE = 2e-3
@@ -29,7 +30,7 @@ def devices() -> Iterator[Finding]:
         try:
             wrong, seconds = _tried(name)
         except RuntimeError as error:
-            said = " ".join(str(error).split())[:200]
+            said = in_one_line(error)[:200]
             yield Finding("wrong", f"{name}: {said}", "use --device cpu, or mend the driver")
             continue
         what = torch.cuda.get_device_name(name) if name.startswith("cuda") else "processor"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from dreamvid.doctor import computing, libraries, surroundings
 from dreamvid.doctor.findings import Finding, checks
+from dreamvid.errors import in_one_line
 
 IN_ORDER = (libraries, computing, surroundings)
 """The files of checks; importing them registers their functions."""
@@ -21,5 +22,5 @@ def examined() -> Iterator[tuple[str, Finding]]:
                 yield name, finding
         # Whatever a broken library does, the other checks are still wanted.
         except Exception as error:
-            said = " ".join(str(error).split()) or type(error).__name__
+            said = in_one_line(error)
             yield name, Finding("wrong", f"cannot be checked: {said}", f"mend that first ({name})")

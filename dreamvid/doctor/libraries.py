@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dreamvid import __version__
 from dreamvid.doctor.findings import Finding, checks
+from dreamvid.errors import in_one_line
 
 OLDEST = (3, 11)
 IMPORTED = {"opencv-python": "cv2", "pillow": "PIL", "imageio-ffmpeg": "imageio_ffmpeg"}
@@ -42,7 +43,7 @@ def packages() -> Iterator[Finding]:
             good.append(f"{name} {metadata.version(name)}")
         # A library can fail in any way while it is imported, such as for a shared library.
         except Exception as error:
-            said = " ".join(str(error).split())
+            said = in_one_line(error)
             yield Finding("wrong", f"{name}: {said}", f"pip install --force-reinstall {name}")
     if good:
         yield Finding("ok", ", ".join(good))

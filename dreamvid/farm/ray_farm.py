@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamvid import __version__
-from dreamvid.errors import Stopped
+from dreamvid.errors import Stopped, in_one_line
 from dreamvid.farm.plans import Plan, PlanError
 from dreamvid.farm.ray_crew import Crew
 from dreamvid.farm.ray_guests import Guest
@@ -104,7 +104,7 @@ def _connected(ray: Any, address: str | None, workers: int | None, threads: int)
     try:
         ray.init(address=address, **options)
     except Exception as error:  # a node that does not start raises just that
-        told = " ".join(str(error).split())[:200]
+        told = in_one_line(error)[:200]
         raise PlanError(
             f"Ray cannot be {f'reached at {address}' if address else 'started here'}: {told}; "
             "see that it runs, and that its token is in RAY_AUTH_TOKEN or ~/.ray/auth_token"

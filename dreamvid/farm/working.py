@@ -224,7 +224,7 @@ class Worker:
             unit.name: self.failed.get(unit.name)
             or self.ledger.reason(unit.name, max(states[unit.name].failed))
             for unit in left
-            if unit.name in self.failed or states.get(unit.name, State()).failed
+            if unit.name in self.failed or states.get(unit.name, UNSEEN).failed
         }
         if not failed and self.refused:
             raise next(iter(self.refused.values()))
@@ -290,7 +290,7 @@ def results(plan: Plan) -> list[Path]:
 
 def may_be_made(unit: Unit, states: Mapping[str, State], retry: bool) -> bool:
     """Whether a unit is lacking, has not been given up, or is tried again, and needs no other."""
-    state = states.get(unit.name, State())
+    state = states.get(unit.name, UNSEEN)
     if state.done or (len(state.failed) >= ATTEMPTS and not retry):
         return False
     return all(_is_done(each, states) for each in unit.needs)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamvid.errors import NetworkError
+from dreamvid.errors import NetworkError, in_one_line
 from dreamvid.frames import Frame, Size, size_of
 from dreamvid.machine.devices import is_memory
 
@@ -101,10 +101,9 @@ def _read(path: Path, device: torch.device) -> tuple[Network, int]:
         network: Any = spandrel.ModelLoader(device=device).load_from_file(str(path))
     # A file that holds something else fails in many ways while it is read.
     except Exception as error:
-        said = " ".join(str(error).split()) or type(error).__name__
         raise NetworkError(
-            f"--upscaler: {path} holds no network that spandrel knows ({said[:120]}); "
-            "name another file"
+            f"--upscaler: {path} holds no network that spandrel knows "
+            f"({in_one_line(error)[:120]}); name another file"
         ) from None
     single = isinstance(network, spandrel.ImageModelDescriptor)
     if not single or (network.input_channels, network.output_channels) != (3, 3):

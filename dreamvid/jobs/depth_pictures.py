@@ -15,7 +15,7 @@ import numpy as np
 
 from dreamvid import media
 from dreamvid.errors import MediaError, SettingsError
-from dreamvid.film.footage import film_frames
+from dreamvid.film.footage import film_frames, is_picture
 from dreamvid.frames import Frame, Size, from_pixels, photographic, size_of
 from dreamvid.jobs.naming import called
 from dreamvid.jobs.progress import Progress, Silence
@@ -76,7 +76,7 @@ def depth_pictures(
     progress = progress or Silence()
     checked_value(fov, FOV_KIND, "--fov")
     estimate = None if model is None else _nearness(depth_network(model), distances)
-    if not media.is_sequence(source) and media.is_still(source):
+    if is_picture(source):
         return _of_picture(source, out, estimate, overwrite)
     film = probe_film(source)
     must_differ(source, out)
@@ -84,8 +84,7 @@ def depth_pictures(
     if overwrite:
         for each in _pictures(out):
             each.unlink()
-    scale = min(1.0, SIDE / max(film.size))
-    size = Size(*(max(16, round(side * scale)) for side in film.size))
+    size = _seen(film.size, SIDE)
     apart = max(1, round(APART * film.rate))
     tell = _by_network(estimate) if estimate else _by_parallax(focal_length(fov, size))
     frames = film_frames(source, film, size, film.rate, 0, say=progress.say)
@@ -103,8 +102,7 @@ def depth_pictures(
 
 def usual_depth(source: Path) -> Path:
     """Where the depth of a picture or a film goes: to a name after it."""
-    single = not media.is_sequence(source) and media.is_still(source)
-    return Path(f"{called(source)}-depth{'.png' if single else ''}")
+    return Path(f"{called(source)}-depth{'.png' if is_picture(source) else ''}")
 
 
 def _of_picture(source: Path, out: Path, estimate: Estimate | None, overwrite: bool) -> Path:
@@ -116,12 +114,16 @@ def _of_picture(source: Path, out: Path, estimate: Estimate | None, overwrite: b
         raise MediaError(f"{out}: a depth is written as PNG, of 16 bits; name it .png")
     encoders.check_place(out, overwrite)
     picture = read_seed(source)
-    scale = min(1.0, 2 * SIDE / max(size_of(picture)))
-    size = Size(*(max(16, round(side * scale)) for side in size_of(picture)))
-    values = estimate(photographic(picture, size))
+    values = estimate(photographic(picture, _seen(size_of(picture), 2 * SIDE)))
     with media.atomic_write(out) as part:
         part.write_bytes(packed(steadied(values, 1.0, None, None, True)))
     return out
+
+
+def _seen(size: Size, longest: int) -> Size:
+    """The size at which pictures are looked at: their own, or with a longer side of `longest`."""
+    scale = min(1.0, longest / max(size))
+    return Size(*(max(16, round(side * scale)) for side in size))
 
 
 def _nearness(estimate: Estimate, distances: bool) -> Estimate:

@@ -13,7 +13,7 @@ import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
-from dreamvid.errors import MediaError
+from dreamvid.errors import MediaError, in_one_line
 from dreamvid.frames import Size
 from dreamvid.media.backgrounds import Colour
 from dreamvid.media.formats import check_pixels, damaged, kind_of
@@ -67,7 +67,7 @@ def read_animation(path: Path, kind: str) -> Animation:
             except EOFError:
                 break
             except Exception as error:  # as in `read_picture`
-                torn = _reason(error)
+                torn = in_one_line(error)
                 break
             if png.waits:  # exact, where Pillow's are floats
                 named = png.waits[min(len(waits), len(png.waits) - 1)]
@@ -90,7 +90,7 @@ def animation_pictures(
                     canvas = reader.read(index=index, mode="RGBA")[: sides.height, : sides.width]
                     pixels = _composited(canvas, size, background)
             except Exception as error:  # as in `read_picture`
-                yield None, None, [_reason(error)]
+                yield None, None, [in_one_line(error)]
                 return
             yield time, pixels, []
             time += wait
@@ -124,7 +124,3 @@ def _opened(path: Path, kind: str) -> Iterator[tuple[Any, Png]]:
             cause = error.__cause__  # imageio's own words say less
             raise damaged(path, cause if isinstance(cause, Exception) else error) from error
         yield reader, png
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -4,7 +4,7 @@ import re
 import stat
 from pathlib import Path
 
-from dreamvid.errors import MediaError
+from dreamvid.errors import MediaError, in_one_line
 from dreamvid.frames import Size
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -100,7 +100,7 @@ def is_picture_file(path: Path) -> bool:
 def damaged(path: Path, error: Exception, kind: str | None = None) -> MediaError:
     """The one line to say of a file that a decoder choked on; `kind` as from `kind_of`."""
     what = f"{kind.replace('HEIF', 'HEIC')} picture" if kind else "picture"
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = in_one_line(error)
     if isinstance(error, KeyError):
         reason = f"it does not tell its {str(error.args[0]).removeprefix('b').strip(chr(39))}"
     elif reason.startswith("cannot identify image file"):

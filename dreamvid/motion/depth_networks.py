@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamvid.errors import NetworkError
+from dreamvid.errors import NetworkError, in_one_line
 from dreamvid.frames import Frame, Size, photographic, resized, size_of
 from dreamvid.networks.base import Preprocessing
 
@@ -108,4 +108,4 @@ def _torchscript(path: Path) -> tuple[Callable[[Tensor], Tensor], Size | None]:
 
 
 def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:TOLD] or type(error).__name__
+    return in_one_line(error)[:TOLD]

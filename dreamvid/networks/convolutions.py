@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
+from dreamvid.errors import in_one_line
+
 TYPES = (torch.float32, torch.bfloat16)
 
 
@@ -241,7 +243,7 @@ def absence(dtype: torch.dtype) -> str | None:
         x = x.contiguous(memory_format=torch.channels_last)
         found = _multiplied(x, ordered, None, (1, 1))
     except (RuntimeError, AttributeError, TypeError) as error:
-        return " ".join(str(error).split())[:160]
+        return in_one_line(error)[:160]
     expected = F.conv2d(x.float(), weight.float(), padding=1)
     near = (found.float() - expected).abs().max() <= 0.02 * expected.abs().max()
     return None if near else "oneDNN's packed convolution gives other numbers than the plain one"

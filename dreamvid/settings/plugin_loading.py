@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from dreamvid.errors import DreamvidError, SettingsError, Stopped
+from dreamvid.errors import DreamvidError, SettingsError, Stopped, in_one_line
 from dreamvid.machine.hashing import file_hash
 from dreamvid.registry import Registry
 from dreamvid.settings import preset_folders
@@ -179,7 +179,7 @@ def _run(path: Path, content: bytes) -> None:
 
 def _told(name: str, error: BaseException) -> str:
     """What is wrong with a plugin, in one line."""
-    text = " ".join(str(error).split())
+    text = in_one_line(error)
     if isinstance(error, DreamvidError):
         return f"plugin {name}: {text.removeprefix(f'{name}: ')}"
     lines = [

@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse as Streaming
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from dreamvid.errors import DreamvidError, JobLockedError, StorageError
+from dreamvid.errors import DreamvidError, JobLockedError, StorageError, in_one_line
 from dreamvid.studio import asking, directing, doing, showing
 from dreamvid.studio.guarding import Door, Guard
 from dreamvid.studio.studios import Studio
@@ -42,7 +42,7 @@ def handled(studio: Studio, handler: Handler) -> Callable[[Request], Awaitable[R
         try:
             return await handler(studio, request)
         except DreamvidError as error:
-            text = studio.place.private(" ".join(str(error).split()))
+            text = studio.place.private(in_one_line(error))
             return JSONResponse({"error": text}, status_of(error))
         except OSError as error:
             text = studio.place.private(error.strerror or str(error))

@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -45,10 +45,7 @@ class Draft:
     @classmethod
     def read(cls, tree: Any) -> Self:
         """A draft from JSON, or a `SettingsError` that says what cannot be."""
-        if not isinstance(tree, Mapping):
-            raise SettingsError(f"draft: got {type(tree).__name__}, expected an object")
-        if unknown := set(tree) - set(cls.__dataclass_fields__):
-            raise SettingsError(f"draft: no key {str(min(unknown))[:80]!r}")
+        must_have_keys(tree, cls.__dataclass_fields__, "draft")
         command = tree.get("command", "zoom")
         if command not in COMMANDS:
             raise SettingsError(f"command: got {command!r}, expected {', '.join(COMMANDS)}")
@@ -125,6 +122,14 @@ def _text_or_none(tree: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise SettingsError(f"{name}: got {value!r}, expected a text")
     return value or None
+
+
+def must_have_keys(tree: Any, keys: Iterable[str], name: str) -> None:
+    """Raise `SettingsError` for what is no JSON object, or has other keys than some of `keys`."""
+    if not isinstance(tree, Mapping):
+        raise SettingsError(f"{name}: got {type(tree).__name__}, expected an object")
+    if unknown := set(tree) - set(keys):
+        raise SettingsError(f"{name}: no key {str(min(unknown))[:80]!r}")
 
 
 def are_texts(value: Any) -> bool:

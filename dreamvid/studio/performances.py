@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from dreamvid.errors import SettingsError
 from dreamvid.settings import Settings, Tree, assigned, presets
-from dreamvid.studio.drafts import are_texts, known_preset, read_settings
+from dreamvid.studio.drafts import are_texts, known_preset, must_have_keys, read_settings
 from dreamvid.studio.places import is_plain
 
 SCREEN = "screen"
@@ -33,10 +33,7 @@ class Performance:
     @classmethod
     def read(cls, tree: Any) -> Self:
         """What is asked for, from JSON, or a `SettingsError` that says what cannot be."""
-        if not isinstance(tree, Mapping):
-            raise SettingsError(f"live: got {type(tree).__name__}, expected an object")
-        if unknown := set(tree) - set(cls.__dataclass_fields__):
-            raise SettingsError(f"live: no key {str(min(unknown))[:80]!r}")
+        must_have_keys(tree, cls.__dataclass_fields__, "live")
         source, names, osc = tree.get("source", "0"), tree.get("presets"), tree.get("osc")
         if not isinstance(source, str) or not (_is_device(source) or is_plain(source)):
             raise SettingsError("source: expected a camera's number, screen, or a film here")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dreamvid.errors import DreamvidError, JobLockedError, Stopped, StorageError
+from dreamvid.errors import DreamvidError, JobLockedError, Stopped, StorageError, in_one_line
 from dreamvid.jobs.progress import Silence
 from dreamvid.studio.records import holding, written
 
@@ -85,7 +85,7 @@ def _outcome(told: Kind, act: Callable[[Kind], object]) -> tuple[str, int, str]:
     try:
         act(told)
     except DreamvidError as error:
-        return "failed", error.exit_status, " ".join(str(error).split())
+        return "failed", error.exit_status, in_one_line(error)
     except Stopped as stopped:
         return "stopped", 128 + stopped.signal, ""
     except KeyboardInterrupt:

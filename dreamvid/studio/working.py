@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from dreamvid import media
-from dreamvid.errors import DreamvidError, SettingsError
+from dreamvid.errors import DreamvidError, SettingsError, in_one_line
 from dreamvid.jobs.configs import read_config
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.housekeeping import differing
@@ -197,7 +197,7 @@ def answer(work: Work, question: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"answer": asked(**question)}
     except DreamvidError as error:
-        return {"error": " ".join(str(error).split())}
+        return {"error": in_one_line(error)}
     except Exception as error:
         traceback.print_exc()
         return {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from dreamvid.errors import NetworkError
+from dreamvid.errors import NetworkError, in_one_line
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.registered import Entry, networks
@@ -86,7 +86,7 @@ def _models() -> Any:
         import torchvision.models.feature_extraction
     # A torchvision built for another torch fails in ways of its own: RuntimeError, OSError, ...
     except Exception as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = in_one_line(error)[:120]
         raise NetworkError(
             f"torchvision cannot be imported ({reason}); install the release made for torch "
             f"{torch.__version__}, or choose a network of our own"

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from dreamvid.errors import ResumeError
+from dreamvid.errors import ResumeError, in_one_line
 from dreamvid.media import atomic_write
 from dreamvid.media.atomic import storage_error
 from dreamvid.training.train.recipe import Recipe
@@ -70,7 +70,7 @@ def write_checkpoint(state: Any, path: Path) -> None:
         with atomic_write(path) as part:
             torch.save(state, part)
     except RuntimeError as error:
-        raise storage_error(path, " ".join(str(error).split())[:80]) from error
+        raise storage_error(path, in_one_line(error)[:80]) from error
 
 
 def read_checkpoint(path: Path) -> Any:
@@ -78,5 +78,5 @@ def read_checkpoint(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken file raises nearly anything
-        reason = " ".join(str(error).split())[:80]
+        reason = in_one_line(error)[:80]
         raise ResumeError(f"{path}: damaged ({reason}); start anew with --overwrite") from None
