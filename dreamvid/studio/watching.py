@@ -27,7 +27,7 @@ class Watch(Background):
     def __init__(self, films: Films, shelf: Shelf, live: Live) -> None:
         self.films, self.shelf, self.live = films, shelf, live
         self.known: dict[str, dict[str, Any]] = {}
-        self.dreamed: dict[str, Any] = {}
+        self.dreamed = live.told()
         """The live dream as the page is told of it."""
         self._pages: set[asyncio.Queue[None]] = set()
         self._soon = asyncio.Event()
