@@ -180,7 +180,7 @@ PRESETS: Mapping[str, Look] = {
             [f"dreamvid zoom seed.jpg --preset {name} --frames {n}" for n in (1, 8, 16)],
             ["the first frame", "the eighth", "the sixteenth"],
         )
-        for name in ("default", "deep", "endless", "gentle", "journey", "words")
+        for name in ("default", "deep", "endless", "gentle", "journey", "quick", "words")
     },
     **{
         name: Look([f"{SONG} --preset {name}"], ["after two seconds of a song"])
