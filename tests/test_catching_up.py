@@ -58,11 +58,13 @@ def test_a_fresh_place_takes_the_steps_of_a_first_frame():
     made, picture = dreamer(), torch.rand(3, *SIZE)
     calm = made(picture, (0, 1), later=True)
     assert made.report.steps == 2
+    least = made.report.work
     same = made(picture, (0, 1), later=True, fresh=torch.zeros(tuple(SIZE)))
     assert torch.equal(same, calm)
     fresh = places((60, 90))
     mixed = made(picture, (0, 1), later=True, fresh=fresh)
     assert made.report.steps == 2 * 5
+    assert 1.3 * least < made.report.work < 4 * least
     changed = (mixed - calm).abs().mean(0)
     assert changed[65:85, 95:115].mean() > 10 * changed[:, :20].mean()
     assert made.report.skipped == 0

@@ -81,6 +81,28 @@ def test_a_machine_that_becomes_busier_is_noticed():
     assert left.seconds == pytest.approx(1000, rel=0.25)
 
 
+def test_steps_where_something_is_fresh_are_counted():
+    works = works_of("ascent.iterations=10", "ascent.later=2")
+    taken = [work * (1 + index % 4) for index, work in enumerate(works)]
+    left = TimeLeft(works)
+    for work in taken[:10]:
+        left.add(0.02 + work / works[1], work)
+    wanted = sum(0.02 + work / works[1] for work in taken[10:])
+    assert left.seconds == pytest.approx(wanted, rel=0.1)
+    assert left.ahead * max(works) == pytest.approx(sum(taken[10:]), rel=0.1)
+
+
+def test_what_turns_out_wrong_is_told_again_and_then_is_quiet():
+    left, said = TimeLeft([5.0] + [1.0] * 99), []
+    for index in range(100):
+        left.add(5.0, 5.0)  # each frame takes as many steps as the first, and not a fifth of them
+        said.append(left.news(5.0, 99 - index))
+    assert said[0] == "the first took 5.0 s, 99 more about 1:39"
+    assert said[3].startswith("96 more about ")
+    assert said[3].endswith(", as it turns out")
+    assert sum(map(bool, said)) <= 3
+
+
 def test_no_steps_take_their_time_too():
     left = TimeLeft([0.0] * 10)
     left.add(2.0)

@@ -153,11 +153,29 @@ def test_the_gain_is_the_words_scores_more_than_all_else():
     assert torch.allclose(both, (gain + dreamvid_gain(scores, "volcano")) / 2, atol=1e-5)
 
 
-def dreamvid_gain(scores, text):
+def dreamvid_gain(scores, text, **options):
     from dreamvid.objectives import objectives
 
     at, _ = meant(text, network("pocket", precision="fp32"), FILM, "x")
-    return objectives["words"](scores, of=at(0))
+    return objectives["words"](scores, of=at(0), **options)
+
+
+def test_a_word_of_several_classes_raises_all_of_them():
+    scores = torch.zeros(1, 1000)
+    city = words.meaning("city")
+    easiest = next(iter(city))
+    scores[0, easiest] = 8
+    pulls = []
+    for evenly in (0.0, 0.5, 1.0):
+        raised = scores.clone().requires_grad_()
+        dreamvid_gain(raised, "city", against=0.0, evenly=evenly).sum().backward()
+        assert raised.grad is not None
+        pulls.append(raised.grad[0, list(city)])
+        assert raised.grad.sum() == pytest.approx(1)
+    assert pulls[0].max() > 0.99
+    assert pulls[1].min() > 0.02
+    weights = torch.tensor(list(city.values()))
+    assert torch.allclose(pulls[2], weights / weights.sum())
 
 
 def test_words_of_a_network_with_classes_of_its_own_are_their_names(picture):

@@ -42,6 +42,8 @@ class Report:
         self._places: list[tuple[int, int, Size]] = []
         self._gains: list[Tensor] = []
         self._finite: list[Tensor] = []
+        self.work = 0
+        """The pixels of all its steps together: each step counts those that it moved."""
         self.touched: Tensor | None = None
         """How much the dream asked of each place (N, H, W), where its space wants to know."""
 
@@ -54,6 +56,7 @@ class Report:
         self._places.append(self._place)
         self._gains.append(gains)
         self._finite.append(finite)
+        self.work += images.shape[-2:].numel()
         if self._watch:
             self._watch(len(self._finite), images)
 
@@ -71,7 +74,7 @@ class Report:
 
         def there() -> Report:
             report = Report()
-            report._places = self._places
+            report._places, report.work = self._places, self.work
             report._gains, report._finite = map(list, numbers())
             return report
 

@@ -22,7 +22,7 @@ from dreamvid.film.together import dreamed_together
 from dreamvid.film.tone import tone_of
 from dreamvid.frames import Frame, from_pixels
 from dreamvid.jobs.beside import Beside
-from dreamvid.jobs.disk import bytes_from, clock, frames_take, free_in, must_have_room, told
+from dreamvid.jobs.disk import bytes_from, frames_take, free_in, must_have_room, told
 from dreamvid.jobs.estimates import TimeLeft, work_by_frame
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.kinds import Kind, kind_of
@@ -176,7 +176,7 @@ class Run:
                     seconds, began = (now - began) / came, now
                     # Those that were dreamed together are all there.
                     for _ in range(came):
-                        left.add(seconds)
+                        left.add(seconds, dreamer.report.work)
                 tone, report = tone_of(frame).leaving(), dreamer.report.leaving(place)
                 # The next frame is dreamed while this one is written; what it starts from is
                 # already exactly what the file will hold.
@@ -189,8 +189,8 @@ class Run:
                     worker(lambda: None, lambda _, tell=tell: tell())
                 if index + 1 < total:
                     must_have_room(job.folder, least, lambda: self.remedy)
-                    if index == first:
-                        self._tell_time(seconds, total - index - 1, left.seconds, device)
+                    if news := left.news(seconds, total - index - 1):
+                        self._tell_time(news, device)
                 done = index + 1
         if done < total:
             self.progress.say(f"the input ends after {done} of {total} frames")
@@ -280,12 +280,10 @@ class Run:
         )
         return TimeLeft(works)
 
-    def _tell_time(self, seconds: float, count: int, left: float, device: torch.device) -> None:
-        """Say what the frames to come will take of time and memory, by the first of this run."""
-        self.progress.say(
-            f"the first took {seconds:.1f} s, {count} more about {clock(left)}; "
-            f"memory: {told(peak_memory(device))} at most so far, {told(free_memory(device))} free"
-        )
+    def _tell_time(self, news: str, device: torch.device) -> None:
+        """Say what the frames to come will take of time, and what they have taken of memory."""
+        peak, free = told(peak_memory(device)), told(free_memory(device))
+        self.progress.say(f"{news}; memory: {peak} at most so far, {free} free")
 
     def encode(self, which: range) -> Path:
         """Make a film of those frames of the job."""

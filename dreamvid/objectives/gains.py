@@ -80,19 +80,28 @@ def class_score(scores: Tensor, *, label: ClassLabel) -> Tensor:
 
 
 @objectives.register
-def words(scores: Tensor, *, of: Words, against: Annotated[float, Within(0, 0.99)] = 0.7) -> Tensor:
+def words(
+    scores: Tensor,
+    *,
+    of: Words,
+    against: Annotated[float, Within(0, 0.99)] = 0.7,
+    evenly: Annotated[float, Within(0, 1)] = 0.5,
+) -> Tensor:
     """What words mean, more than all else: ``"volcano, castle"``, ``"0s: forest, 4s: city"``.
 
-    The soft maximum of each word's classes, less `against` times that of all classes. A score alone
-    rises most readily together with those of its neighbours.
+    What a word's classes score, less `against` times the soft maximum of all classes. A score alone
+    rises most readily together with those of its neighbours. For a word of several classes, their
+    soft maximum would follow the easiest one; `evenly` is how much their mean counts instead.
     """
     meant = cast(tuple[Meant, ...], of)
     everything = against * scores.logsumexp(1)
     gains = []
     for word in meant:
         places = constant(word.classes, scores.device, torch.int64)
-        own = scores[:, places] + constant(word.logarithms, scores.device)
-        gains.append(word.share * (own.logsumexp(1) - everything))
+        weights = constant(word.logarithms, scores.device)
+        most = (scores[:, places] + weights).logsumexp(1)
+        mean = (scores[:, places] * weights.softmax(0)).sum(1)
+        gains.append(word.share * (torch.lerp(most, mean, evenly) - everything))
     return torch.stack(gains).sum(0)
 
 
