@@ -1,6 +1,6 @@
 """A bottleneck of small pictures as one function, whose gradient is written by hand.
 
-Each operation by itself costs what the whole does: a graph of them is noted forward and followed
+Single operations cost more than their work there: a graph of them is noted forward and followed
 back, and every result is a tensor of its own.
 """
 
@@ -36,7 +36,7 @@ class _Bottleneck(torch.autograd.Function):
     def forward(ctx, x: Tensor, parts: list[Packed], plain: Callable[[Tensor], Tensor]) -> Tensor:
         *inner, expand = parts
         width = inner[0].weight.shape[0]
-        rows = rows_of(x.contiguous(memory_format=torch.channels_last))
+        rows = rows_of(x)
         before = rows.new_empty(len(rows), width * len(inner))
         after = torch.empty_like(before)
         seen, size = rows, x.shape

@@ -103,8 +103,10 @@ def convolved(x: Tensor, weights: Weights, bias: Tensor | None, after: After) ->
 
 
 def rows_of(x: Tensor) -> Tensor:
-    """Pictures (N, C, h, w) as (N·h·w, C): a view where channels lie last in memory."""
-    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+    """Pictures (N, C, h, w) as rows (N·h·w, C): a view where channels lie last in memory."""
+    # Of one picture, torch would take its columns for rows, without a copy.
+    last = x.contiguous(memory_format=torch.channels_last)
+    return last.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
 def convolve(
