@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import json
+import re
 import sys
 import tomllib
 import types
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from dreamvid import media
 from dreamvid.frames import Size, noise
@@ -160,8 +162,20 @@ def test_an_image_and_a_picture_become_zooms(comfy):
 
 
 def test_the_registry_is_told_what_it_wants_and_nothing_is_pinned():
+    """By https://docs.comfy.org/registry/specifications; what only a publisher knows is empty."""
     told = tomllib.loads((HERE / "pyproject.toml").read_text("utf-8"))
-    assert told["project"]["dependencies"] == ["dreamvid"]
-    assert "comfyui" not in told["project"]["name"].lower()
-    assert {"name", "version", "description", "license"} <= told["project"].keys()
-    assert told["tool"]["comfy"]["DisplayName"]
+    project, comfy = told["project"], told["tool"]["comfy"]
+    assert project["dependencies"] == ["dreamvid"]
+    assert re.fullmatch(r"[a-z](?:[-_.]?[a-z0-9])*", project["name"])
+    assert len(project["name"]) < 100
+    assert "comfyui" not in project["name"].lower()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", project["version"])
+    assert project["license"].keys() in ({"text"}, {"file"})
+    assert project["description"]
+    assert project["requires-python"] == ">=3.11"
+    assert "Operating System :: OS Independent" in project["classifiers"]
+    assert comfy["DisplayName"]
+    assert (comfy["PublisherId"], comfy["Icon"], project["urls"]["Repository"]) == ("", "", "")
+    with Image.open(HERE / "icon.png") as icon:
+        assert icon.width <= 800
+        assert icon.height <= 400

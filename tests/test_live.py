@@ -1,5 +1,6 @@
 """Dreaming in real time: a film as camera, a dummy sink, loopback OSC, a page read by a client."""
 
+import json
 import os
 import signal
 import socket
@@ -441,6 +442,24 @@ def test_a_live_dream_that_cannot_be_is_refused(film, tmp_path, words, told):
     assert (result.returncode, result.stderr.strip().count("\n")) in ((2, 0), (2, 1)), result.stderr
     assert told in result.stderr
     assert not list(Path(tmp_path).iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], None),
+        (["--preset", "endless"], None),
+        (["--layer", "3b"], "got 3b; it dreams by ascent"),
+    ],
+)
+def test_turbo_dreams_what_it_has_learned_and_ascent_the_rest(film, tmp_path, words, told):
+    asked = ["live", film, "--to", "none", "--every", "--frames", "2", "--size", "64x48", *words]
+    result = call_cli(*asked, "--octaves", "1", "--record", "a.mp4", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert ("dreams by ascent" in result.stderr) == (told is not None)
+    assert (told or "") in result.stderr
+    kept = json.loads((tmp_path / "a.mp4.dream" / "job.json").read_text())["settings"]
+    assert kept.get("turbo", {}).get("dream", "ascent") == ("ascent" if told else "turbo")
 
 
 def test_two_lives_at_once_do_not_share_a_port(film):

@@ -58,8 +58,8 @@ def shorter(words):
         more = [*(more[: more.index("--frames")] if "--frames" in more else more), "--fps", "4"]
     elif "loop" in words[:2]:
         more += ["--frames", "4"]
-    if "--fade-in" in words:
-        words[words.index("--fade-in") + 1] = "0.5s"
+    for fade in {"--fade-in", "--fade-out"}.intersection(words):
+        words[words.index(fade) + 1] = "0.5s"
     if words[0] == "sheet" and "--octaves" not in words:
         more += ["--octaves", "1"]
     if words[0] == "sheet" and "--iterations" not in words:
@@ -89,6 +89,7 @@ def place(tmp_path_factory):
         "face.png",
         "left.png",
         "depth.png",
+        "strokes.png",
     )
     (folder / "photos").mkdir()
     media.write_picture(seed, folder / "sky.png")
@@ -125,9 +126,15 @@ def place(tmp_path_factory):
     return folder
 
 
+run: set[str] = set()
+"""Commands that another page shows too, and that ran."""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_runs(page, place):
     for words in commands(page):
+        if shlex.join(words) in run:
+            continue
         if words[0] in TRAINING or "flowers.safetensors" in words:
             continue
         if any("bvlc_googlenet" in word for word in words) and not GOOGLENET.exists():
@@ -137,3 +144,4 @@ def test_every_command_of_a_page_runs(page, place):
         if exists and words[0] != "resume":
             done = call_cli(*shorter(words), "--overwrite", cwd=place)
         assert done.returncode == 0, f"dreamvid {shlex.join(words)}: {done.stderr}"
+        run.add(shlex.join(words))

@@ -78,16 +78,23 @@ PER_OCTAVE = {
     "ascent.jitter": 0,
     "ascent.normalise": "none",
 }
+DEFAULT = {
+    "network.wander": 0.7,
+    "octaves.smallest": 104,
+    "octaves.scale": 1.4,
+    "ascent.iterations": 10,
+    "ascent.later": 2,
+    "ascent.step_size": 1.5,
+    "motion.zoom.rate": 1.3,
+    "motion.spin.rate": 4.0,
+}
 FACTS = {
-    "default": {
-        "network.wander": 0.7,
-        "octaves.smallest": 104,
-        "octaves.scale": 1.4,
-        "ascent.iterations": 10,
-        "ascent.later": 2,
-        "ascent.step_size": 1.5,
-        "motion.zoom.rate": 1.3,
-        "motion.spin.rate": 4.0,
+    "default": DEFAULT,
+    "quick": {
+        **DEFAULT,
+        "ascent.later": 1,
+        "ascent.later_step_size": 2.25,
+        "ascent.jitter": 8,
     },
     "gentle": {
         "octaves.count": 3,

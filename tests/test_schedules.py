@@ -274,6 +274,17 @@ def test_schedules_are_kept_as_they_were_written():
     assert painted(settled(keys.tree())) == painted(keys)
 
 
+def test_a_key_may_give_a_rate_for_each_frame():
+    values = timeline(
+        "motion.zoom.rate=0: (1.04/frame) smooth, 60: (1.1/frame)",
+        "motion.spin.rate=0: 8, 90: ( -2 / frame )",
+        "motion.pan.x=0: (3/frames), 90: (1)",
+    ).values
+    assert values["motion.zoom.rate"][[0, 60, 149]] == pytest.approx([1.04**30, 1.1**30, 1.1**30])
+    assert values["motion.spin.rate"][[0, 149]] == pytest.approx([8, -60])
+    assert values["motion.pan.x"][0] == pytest.approx(3 / 150)
+
+
 @pytest.mark.parametrize("fps", [24, 60])
 @pytest.mark.parametrize(
     "motion",

@@ -144,14 +144,6 @@ def test_files_that_are_none_are_refused_in_one_line(file, tmp_path):
         assert told in result.stderr
 
 
-def test_without_a_network_in_the_package_turbo_says_how_to_get_one(monkeypatch, tmp_path):
-    monkeypatch.setattr(files, "SHIPPED", tmp_path / "none")
-    seed = Path(__file__).parents[1] / "samples" / "seed.jpg"
-    result = call_cli("image", seed, "--dream", "turbo", "--size", "64", cwd=tmp_path)
-    assert result.returncode == 2
-    assert "dreamvid turbo default --images" in result.stderr
-
-
 def test_a_film_is_resumed_byte_for_byte(file, tmp_path):
     seed = Path(__file__).parents[1] / "samples" / "seed.jpg"
     asked = ["--dream", file, "--size", "64", "--octaves", "1", "-q"]
@@ -305,3 +297,16 @@ def test_an_export_that_cannot_be_is_refused(file, tmp_path):
     result = call_cli("turbo", "export", file, "-o", "mine.txt", cwd=tmp_path)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert ".onnx" in result.stderr
+
+
+def test_the_network_in_the_package_dreams(picture):
+    assert files.SHIPPED.stat().st_size < 2_000_000
+    assert files.SHIPPED.with_suffix(".md").is_file()
+    read = files.read_turbo(files.path_of("turbo"))
+    assert (read.teacher, read.net.layers[0]) == ("pocket", "4c")
+    dreamer = turbo_of("turbo")
+    to_input = dreamer.network.preprocessing.to_input
+    before, after = (
+        dreamer.gain(to_input(each[None])).item() for each in (picture, dreamer.still(picture))
+    )
+    assert after > 1.5 * before

@@ -8,12 +8,14 @@
     ```
 """
 
+from pathlib import Path
+
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from making import reference, running
+from making import links, reference, running
 
 KINDS = ("picture", "film", "strip")
 READ: set[str] = set()
@@ -66,10 +68,18 @@ def forget_unused(app, exception) -> None:
         running.forget_unused()
 
 
+def look_at_links(app, exception) -> None:
+    """Warn of each link that leads nowhere."""
+    if exception is None and app.builder.name == "html":
+        for fault in links.faults(Path(app.outdir).resolve()):
+            logger.warning("%s", fault)
+
+
 def setup(app) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_directive("dream", Dream)
     app.connect("builder-inited", write_reference)
     app.connect("source-read", lambda app, name, source: READ.add(name))
     app.connect("build-finished", forget_unused)
+    app.connect("build-finished", look_at_links)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

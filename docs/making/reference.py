@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
@@ -14,10 +15,9 @@ from dreamvid.flags import COMMANDS, flags_of
 from dreamvid.networks import sketch, words
 from dreamvid.registry import Registry
 from dreamvid.settings import SECTIONS, presets
-from making import running
+from making import looks, running
+from making.looks import Look
 
-IMAGE = "dreamvid image seed.jpg"
-MOVE = "dreamvid zoom seed.jpg --iterations 0"
 TITLES = {
     "motions": "Motions",
     "objectives": "Objectives",
@@ -39,42 +39,13 @@ ABOUT = {
     "networks": "What can dream: `--network NAME`; see [networks](../networks.md).",
     "spaces": "What a dream climbs in: `--space NAME`; see [spaces](../spaces.md).",
 }
-VALUES: Mapping[str, Sequence[str]] = {
-    "octaves.count": ("1", "2", "4"),
-    "octaves.scale": ("1.15", "1.3", "1.45"),
-    "ascent.iterations": ("2", "8", "30"),
-    "ascent.step_size": ("0.5", "1.5", "4"),
-    "ascent.strength": ("0.3", "1", "3"),
-    "ascent.jitter": ("0", "8", "32"),
-    "ascent.smoothing": ("0", "0.5", "2"),
-    "ascent.laplacian": ("0", "2", "5"),
-    "ascent.update": ("plain", "momentum", "adam"),
-    "network.layers": ("['conv2']", "['3b']", "['4c']"),
+LOOKS: Mapping[str, Mapping[str, Look]] = {
+    "motions": looks.MOTIONS,
+    "objectives": looks.OBJECTIVES,
+    "spaces": looks.SPACES,
+    "carries": looks.CARRIES,
+    "encoders": looks.ENCODERS,
 }
-"""The values at which a setting is shown: low, middle, high, or each choice."""
-MOVED: Mapping[str, tuple[str, Sequence[str]]] = {
-    "zoom": ("rate", ("0.7", "1.25", "2")),
-    "spin": ("rate", ("-20", "12", "60")),
-    "pan": ("x", ("-0.2", "0.1", "0.4")),
-    "shear": ("x", ("-0.3", "0.1", "0.5")),
-    "tilt": ("x", ("-30", "10", "40")),
-    "swirl": ("rate", ("-45", "45", "160")),
-    "ripple": ("depth", ("0.2", "0.4", "0.8")),
-    "shake": ("strength", ("0.02", "0.05", "0.15")),
-    "spiral": ("rate", ("1.1", "1.3", "2")),
-    "kaleidoscope": ("sectors", ("3", "6", "12")),
-}
-"""The option of a motion that is shown, and its values."""
-RAISED: Mapping[str, Sequence[str]] = {
-    "energy": ("",),
-    "norm": ("",),
-    "mean": ("",),
-    "neuron": ("",),
-    "words": ("--of castle", "--of volcano", "--of jellyfish"),
-    "guide": ("--set objective.picture=photo.jpg",),
-    "caricature": ("--set objective.picture=photo.jpg",),
-}
-"""The flags with which an objective is shown."""
 
 
 def pages() -> dict[str, str]:
@@ -107,16 +78,19 @@ def cell(text: str) -> str:
     return re.sub(r"(?<!\\)\|", r"\\|", plain(text)).replace("\n", " ")
 
 
-def strip(
-    commands: Sequence[str], labels: Sequence[str], make: Callable[..., list] | None = None
-) -> str:
+def strip(look: Look, make: Callable[..., list] | None = None) -> str:
     """Pictures side by side, and what each is; made by the commands, or by `make` of them."""
+    commands = look.commands
     if make is None:
-        shown = running.shown(commands, "beside", running.SMALL)
+        found = running.shown(commands, "beside", running.SMALL)
     else:
-        shown = running.kept(commands, "beside", running.SMALL, lambda: (make(commands), 0.0))
-    words = ", ".join(labels)
-    return f"![{words}](../pictures/{shown.path.name})\n\n*From left to right: {words}*\n"
+        found = running.kept(commands, "beside", running.SMALL, lambda: (make(commands), 0.0))
+    words = ", ".join(look.labels)
+    from_left = "From left to right: " if len(commands) > 1 else ""
+    return (
+        f"![{words}](../pictures/{found.path.name})\n\n*{from_left}{words}*, as by "
+        f"`{commands[-1]}`\n"
+    )
 
 
 def _settings() -> str:
@@ -140,17 +114,13 @@ def _settings() -> str:
             flags = ", ".join(f"`{each}`" for each in dict.fromkeys(set_by.get(name, ())))
             lines += [f"### {name}", "", plain(said), "", f"Default: {plain(shown) or 'none'}"]
             lines += [f"· {flags}"] if flags else []
-            lines += ["", _setting_shown(name)] if name in VALUES else []
+            lines += ["", strip(looks.SETTINGS[name])] if name in looks.SETTINGS else []
             lines += [""]
     for section, plural in (("objective", "objectives"), ("carry", "carries"), ("flow", "flows")):
         lines += [f"## {section}", "", f"Its name and options: see [{plural}]({plural}.md).", ""]
     lines += ["## motion", "", "See [motions](motions.md).", ""]
     lines += ["## encode", "", "See [formats](encoders.md).", ""]
     return "\n".join(lines)
-
-
-def _setting_shown(name: str) -> str:
-    return strip([f'{IMAGE} --set "{name}={value}"' for value in VALUES[name]], VALUES[name])
 
 
 def _registry(name: str, registry: Registry) -> str:
@@ -162,18 +132,11 @@ def _registry(name: str, registry: Registry) -> str:
         lines += [f"## {entry}", "", plain(about), ""]
         if options := options_of(registry.options(entry)):
             lines += [f"Options: {plain(options)}", ""]
-        if name == "motions" and entry in MOVED:
-            option, values = MOVED[entry]
-            at = [f"{MOVE} --motion {entry} --set motion.{entry}.{option}={v}" for v in values]
-            lines += [strip(at, [f"{option} {value}" for value in values], _moved)]
-        if name == "objectives" and entry in RAISED:
-            chosen = "" if entry == "words" else f" --set objective.name={entry}"
-            at = [f"{IMAGE}{chosen} {flags}".strip() for flags in RAISED[entry]]
-            lines += [strip(at, [flags.removeprefix("--of ") or entry for flags in RAISED[entry]])]
+        if look := LOOKS.get(name, {}).get(entry):
+            lines += [strip(look, _moved if name == "motions" else None)]
         if name == "networks" and entry == "pocket":
             lines += ["", f"Layers: {', '.join(f'`{each}`' for each in sketch(entry).layers)}", ""]
-            layers = ("conv1", "3a", "4a", "4d")
-            lines += [strip([f"{IMAGE} --layer {layer}" for layer in layers], layers)]
+            lines += [strip(looks.flagged(looks.IMAGE, "--layer", "conv1", "3a", "4d"))]
     return "\n".join(lines)
 
 
@@ -191,9 +154,9 @@ def _moved(commands: Sequence[str]) -> list[Image.Image]:
     size = Size(running.SMALL * 5 // 8, running.SMALL)
     small, found = photographic(whole, size), []
     for line in commands:
-        words = line.split()
+        words = shlex.split(line)
         name = words[words.index("--motion") + 1]
-        asked = assigned([words[-1]])
+        asked = assigned([words[n + 1] for n, word in enumerate(words) if word == "--set"])
         motion = Timeline(settings_for(flags={"motion": [name]}, assigned=asked)).motion
         points = traced_back(motion, grid(size), 12, 12, size, Fraction(12))
         found.append(Image.fromarray(to_pixels(warp(small, points - grid(size)))))
@@ -204,24 +167,21 @@ def _presets() -> str:
     lines = [
         "# Presets",
         "",
-        "`--preset NAME`; see [settings and presets](../settings.md). Those for pocket have a "
-        "picture of what they make of the seed.",
+        "`--preset NAME`; see [settings and presets](../settings.md). The pictures are made by "
+        "pocket. Where it stands in the place of a preset's own network, they show how the preset "
+        "dreams rather than of what; those that are nothing without their network have none.",
     ]
     for name in presets.names():
         tree = presets.load(name)
         lines += ["", f"## {name}", "", plain(presets.about(name)), ""]
-        if name in PICTURED:
-            lines += [strip([f"{IMAGE} --preset {name}"], [name])]
+        if name in looks.PRESETS:
+            lines += [strip(looks.PRESETS[name])]
         lines += ["```toml"]
         for section, values in tree.items():
             if isinstance(values, Mapping):
                 lines += [f"{section}.{key} = {_toml(value)}" for key, value in values.items()]
         lines += ["```"]
     return "\n".join([*lines, ""])
-
-
-PICTURED = ("default", "deep", "endless", "gentle", "words")
-"""The presets that are shown: those for pictures, made for pocket."""
 
 
 def _toml(value: object) -> str:

@@ -1,14 +1,18 @@
 """Runs the commands of the pages on a small picture with pocket, and keeps what they show.
 
 What is shown of a command is kept in ``docs/pictures`` under its fingerprint: the hash of the
-command, of the inputs that it names, and of the version. So a page is built quickly again, and a
-command that has changed is run again. A command that fails is an error of the build.
+command, of the inputs that it names, of the presets that it starts from, of pocket's weights and of
+the version. So a page is built quickly again, and what has changed is made again. A command that
+fails is an error of the build.
 """
 
 import contextlib
+import functools
 import hashlib
+import inspect
 import io
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -24,7 +28,7 @@ from PIL import Image, ImageSequence
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 INDEX = PICTURES / "index.json"
-SIDE, SMALL = 256, 176
+SIDE, SMALL = 256, 216
 """The longer sides in pixels of what a page shows, and of each of several side by side."""
 GAP = 4
 QUALITY = 62
@@ -96,13 +100,35 @@ def forget_unused() -> None:
 
 
 def fingerprint(commands: Sequence[str], kind: str, side: int) -> str:
-    """What is shown depends on nothing else."""
+    """What is shown depends on nothing else, but for the code that dreams."""
     from dreamvid import __version__
 
-    named = sorted({name for name in MADE for line in commands if name in line})
-    seed = hashlib.sha256((ROOT / "samples" / "seed.jpg").read_bytes()).hexdigest()
-    told = repr((list(commands), kind, side, named, seed, FRAMES, FPS, __version__))
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    inputs = {
+        name: inspect.getsource(make)
+        for name, make in MADE.items()
+        if any(name in line for line in commands)
+    }
+    begun = [presets_of(line) for line in commands]
+    told = (list(commands), kind, side, inputs, begun, _constants(), FRAMES, FPS, __version__)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
+
+
+@functools.cache
+def _constants() -> tuple[str, ...]:
+    """The hashes of the seed and of pocket's weights."""
+    files = (ROOT / "samples" / "seed.jpg", ROOT / "dreamvid" / "networks" / "pocket.safetensors")
+    return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+
+
+def presets_of(line: str) -> dict[str, dict]:
+    """The presets that a command starts from: those that it names, and the usual one."""
+    from dreamvid.settings import presets
+
+    words = set(re.split(r"[\s,=]+", line))
+    named = {"video" if "video" in words else "default", *words.intersection(presets.names())}
+    if "--of" in words:
+        named.add(presets.WORDS)
+    return {name: presets.load(name) for name in sorted(named)}
 
 
 def smaller(line: str, side: int) -> list[str]:
@@ -218,6 +244,18 @@ def _part(path: Path) -> None:
         seed.crop((380, 300, 860, 600)).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
 
 
+def _strokes(path: Path) -> None:
+    """Bands of bright colours that are stirred, as with a broad brush."""
+    down, right = np.mgrid[0:300, 0:480] / 300
+    turns = 2.5 * np.exp(-4 * ((right - 0.5) ** 2 + (down - 0.4) ** 2))
+    turns -= 2 * np.exp(-6 * ((right - 1.2) ** 2 + (down - 0.7) ** 2))
+    way = 8 * (right * np.cos(turns) + down * np.sin(turns))
+    fine = 0.5 + 0.5 * np.sin(9 * way)
+    wave = [np.sin(2 * np.pi * (way / 3 + shift)) for shift in (0.0, 0.3, 0.55)]
+    colours = np.stack(wave, 2) * 0.5 + 0.5
+    Image.fromarray((255 * colours * (0.55 + 0.45 * fine[..., None])).astype(np.uint8)).save(path)
+
+
 def _mask(path: Path) -> None:
     """White where the sky is."""
     mask = np.zeros((600, 960), np.uint8)
@@ -249,6 +287,7 @@ def _song(path: Path) -> None:
 MADE = {
     "seed.jpg": _seed,
     "photo.jpg": _part,
+    "strokes.png": _strokes,
     "sky.png": _mask,
     "clip.mp4": _clip,
     "song.wav": _song,

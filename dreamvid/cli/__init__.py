@@ -21,6 +21,7 @@ from dreamvid.cli import (
 )
 from dreamvid.cli.app import app, fail
 from dreamvid.errors import DreamvidError, Stopped, StorageError
+from dreamvid.machine.garbage import collect_seldom
 
 __all__ = [
     "app",
@@ -42,6 +43,7 @@ __all__ = [
 
 def main() -> None:
     """Run the command line; every expected error leaves as one line and its exit status."""
+    collect_seldom()
     # Ctrl-C leaves at once, and not by a traceback, where nothing is to be finished first.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

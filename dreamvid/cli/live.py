@@ -1,5 +1,6 @@
 """The command that dreams in real time."""
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,11 +40,7 @@ def live(
         raise SettingsError("--learn: needs --midi FILE, where what is learned is kept")
     running = import_module("dreamvid.live.running")
     with progress_for(quiet) as progress:
-        settings = asked.settings()
-        dream = _dream(asked)
-        if dream == "ascent" and not _says_how(asked):
-            progress.say("no turbo network is in this package: it dreams by ascent")
-        settings = settings.changed("turbo", dream=dream)
+        settings = _settings(asked, progress.say)
         fps = float(settings.film.rate) if _given(asked, "film", "fps") else 15.0
         size = _size(settings, source)
         names = _separated(presets)
@@ -52,7 +49,7 @@ def live(
             settings,
             size,
             0.0 if every else fps,
-            {name: _preset(asked, name, dream) for name in names},
+            {name: _preset(asked, name, progress.say) for name in names},
             settings.film.length if _given(asked, "film", "frames") else 0,
             every,
         )
@@ -81,21 +78,21 @@ def _says_how(asked: Asked) -> bool:
     return bool(asked.config) or _given(asked, "turbo", "dream")
 
 
-def _dream(asked: Asked) -> str:
-    """What dreams: what was asked for, or else what usually does."""
+def _settings(asked: Asked, say: Callable[[str], None]) -> Any:
+    """The settings; where nothing says what dreams, what usually does."""
+    settings = asked.settings()
     if _says_how(asked):
-        return asked.settings().turbo.dream
-    return import_module("dreamvid.live.dreaming").usual_dream()
+        return settings
+    return import_module("dreamvid.live.dreaming").with_usual_dream(settings, say)
 
 
-def _preset(asked: Asked, name: str, dream: str) -> Any:
-    """What gives the settings of another preset, under the same flags."""
+def _preset(asked: Asked, name: str, say: Callable[[str], None]) -> Any:
+    """What gives the settings of another preset, under the same flags.
 
-    def settings() -> Any:
-        return asked._replace(preset=name).settings().changed("turbo", dream=dream)
-
-    settings()  # a slip is told now, not in the middle of a show
-    return settings
+    A slip in them is told now, not in the middle of a show.
+    """
+    settings = _settings(asked._replace(preset=name), say)
+    return lambda: settings
 
 
 def _size(settings: Any, source: str) -> Any:

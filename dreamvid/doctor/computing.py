@@ -93,7 +93,7 @@ def kernels() -> Iterator[Finding]:
     for told in missing:
         yield Finding("note", f"torch's own way for {told}", "none is needed; it is slower")
     if not missing:
-        yield Finding("ok", "convolutions are packed; pools and responses are compiled")
+        yield Finding("ok", "convolutions are packed; small ones, pools and responses are compiled")
 
 
 @checks.register

@@ -35,6 +35,8 @@ class OctavePlan:
     """Those of such a frame."""
     refine: int | None = None
     """The most steps that are climbed after a turbo network; None where there is none."""
+    later: bool = False
+    """Whether the frame starts from a dream."""
 
     @property
     def climbed(self) -> int:
@@ -140,6 +142,7 @@ class Plan:
                     first_sizes[octave] * weight * level * parts[octave],
                     first_taken[octave] if weight and choices[octave] else 0,
                     refine,
+                    later,
                 )
                 for octave, weight in enumerate(octave_weights(octaves))
             ],

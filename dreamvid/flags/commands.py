@@ -199,7 +199,7 @@ OWN: dict[str, Flag] = {
         unset="window",
         several=True,
     ),
-    "live.dream": FLAGS["dream"]._replace(unset="turbo, where the package has one"),
+    "live.dream": FLAGS["dream"]._replace(unset="turbo, or ascent for what turbo has not learned"),
     "live.size": FLAGS["size"]._replace(unset="480"),
     "live.fps": FLAGS["fps"]._replace(
         help="Frames a second to hold; steps, octaves and size go down for it.", unset="15"

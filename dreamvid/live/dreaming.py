@@ -1,5 +1,6 @@
 """One live frame: carried along the flow of what is captured, dreamed within the budget."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, network_for
 from dreamvid.dream.octaves import largest_octaves, octave_sizes
 from dreamvid.dream.turbo.adding import ASCENT
-from dreamvid.dream.turbo.files import NAME, SHIPPED
+from dreamvid.dream.turbo.files import NAME
 from dreamvid.errors import SettingsError
 from dreamvid.film.carries import Situation, carries, carry_for
 from dreamvid.film.sources import Moment
@@ -23,9 +24,18 @@ FLOW_SIDE = 240
 QUICK = {"name": "dis", "preset": "fast"}
 
 
-def usual_dream() -> str:
-    """What dreams where nothing says: the turbo network of the package, if there is one."""
-    return NAME if SHIPPED.is_file() else ASCENT
+def with_usual_dream(settings: Settings, say: Callable[[str], None]) -> Settings:
+    """`settings` by the turbo network of the package, or by ascent, which `say` tells.
+
+    They dream by ascent where the turbo network has not learned what they ask for.
+    """
+    by_turbo = settings.changed("turbo", dream=NAME)
+    try:
+        dreamer_for(by_turbo)
+    except SettingsError as error:
+        say(f"{error}; it dreams by ascent, which is slower")
+        return settings.changed("turbo", dream=ASCENT)
+    return by_turbo
 
 
 class LiveDream:

@@ -3,7 +3,7 @@
 torch brings a convolution's weights into the order that oneDNN multiplies in at every call, and for
 the gradient again. Here it is done once for each convolution, in the way of torch's own compiler:
 the bias in the same pass, and the gradient as a convolution with the weights turned round.
-The numbers are oneDNN's own, bit for bit.
+The numbers are oneDNN's own, bit for bit. Small pictures go to C of our own, see `direct`.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,19 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
 from dreamvid.errors import in_one_line
+from dreamvid.networks import direct
+from dreamvid.networks.direct import After
 
 TYPES = (torch.float32, torch.bfloat16)
 
 
 def convolved(convolution: Any, x: Tensor, *, relu: bool = False) -> Tensor:
     """``convolution(x)`` of an `nn.Conv2d`, and its ReLU where `relu` is set."""
-    packed = _packed(convolution)
-    if packed is None or not packed.serves(x):
+    packs = packed(convolution)
+    if packs is None or not packs.serves(x):
         made = convolution(x)
         return F.relu_(made) if relu else made
-    return _Convolved.apply(x, packed, relu)  # pyright: ignore[reportReturnType]
+    return _Convolved.apply(x, packs, relu)  # pyright: ignore[reportReturnType]
 
 
 def convolved_beside(
@@ -45,29 +47,38 @@ def convolved_beside(
 def _whole(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
     """Convolutions as one, put together once, and again when their weights have changed."""
     first = convolutions[0]
-    told = [(_known(part.weight), _known(part.bias)) for part in convolutions]
-    known, whole = _WHOLE.get(first, (None, None))
-    if whole is None or known != told:
+    told = [(known(part.weight), known(part.bias)) for part in convolutions]
+    before, whole = _WHOLE.get(first, (None, None))
+    if whole is None or before != told:
         # What is made while a preview looks on must serve a gradient later.
         with torch.inference_mode(False), torch.no_grad():
             weight = torch.cat([part.weight for part in convolutions])
             biases = [part.bias for part in convolutions if part.bias is not None]
-            with torch.device("meta"):
-                whole = nn.Conv2d(first.in_channels, len(weight), 1)
-            whole.weight = nn.Parameter(weight, requires_grad=False)
-            whole.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
+            whole = alone(weight, torch.cat(biases))
         _WHOLE[first] = (told, whole)
     return whole
 
 
-class _Packed:
-    """A convolution's weights in oneDNN's order of memory, for each size of input."""
+def alone(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
+    """The unpadded convolution of stride 1 that has these weights and nothing to learn."""
+    outputs, inputs, rows, columns = weight.shape
+    with torch.device("meta"):
+        made = nn.Conv2d(inputs, outputs, (rows, columns), bias=False)
+    made.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        made.bias = nn.Parameter(bias, requires_grad=False)
+    return made
+
+
+class Packed:
+    """A convolution's weights in oneDNN's order of memory, for each size of input, and in ours."""
 
     def __init__(self, convolution: nn.Conv2d, told: Any) -> None:
         self.told = told
         self.weight, self.bias = convolution.weight.detach(), convolution.bias
         self._served: dict[Any, bool] = {}
         self._ordered: dict[Any, Tensor] = {}
+        self._direct: dict[int, direct.Weights] = {}
         self.padding = _padding(convolution)
         if self.padding is not None:
             turned = self.weight.flip(2, 3).transpose(0, 1)
@@ -79,10 +90,10 @@ class _Packed:
     def serves(self, x: Tensor) -> bool:
         """Whether pictures of that size and type are convolved here."""
         key = (x.shape, x.dtype, x.device, torch.get_num_threads())
-        known = self._served.get(key)
-        if known is None:
-            known = self._served[key] = self._serves(x)
-        return known
+        served = self._served.get(key)
+        if served is None:
+            served = self._served[key] = self._serves(x)
+        return served
 
     def _serves(self, x: Tensor) -> bool:
         alike = x.device == self.weight.device and x.dtype == self.weight.dtype
@@ -90,31 +101,44 @@ class _Packed:
             return False
         if absence(x.dtype) is not None:
             return False
-        return x.dtype != torch.float32 or _by_onednn(x, self.weight, self.bias, self.padding)
+        if x.dtype != torch.float32 or direct.serves(x, self.weight):
+            return True
+        return _by_onednn(x, self.weight, self.bias, self.padding)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The convolution of pictures, with its bias."""
-        return self._multiplied(x, 0, self.bias)
+    def forward(self, x: Tensor, relu: bool) -> Tensor:
+        """The convolution of pictures, with its bias, and its ReLU where that is asked for."""
+        return self._multiplied(x, 0, self.bias, relu)
 
     def backward(self, grad: Tensor) -> Tensor:
         """The gradient at the pictures, from that of the result."""
-        return self._multiplied(grad, 1, None)
+        return self._multiplied(grad, 1, None, False)
 
-    def _multiplied(self, x: Tensor, way: int, bias: Tensor | None) -> Tensor:
+    def weights(self, way: int) -> direct.Weights:
+        """The weights as `direct` takes them: 0 is the convolution itself, 1 its gradient."""
+        if way not in self._direct:
+            self._direct[way] = direct.ordered(*self._ways[way])
+        return self._direct[way]
+
+    def _multiplied(self, x: Tensor, way: int, bias: Tensor | None, relu: bool) -> Tensor:
         weight, padding = self._ways[way]
-        known = self._ordered.get((way, x.shape))
-        if known is None:
+        if direct.serves(x, weight):
+            after = After.RELU if relu else After.NOTHING
+            return direct.convolved(x, self.weights(way), bias, after)
+        ordered = self._ordered.get((way, x.shape))
+        if ordered is None:
             # What is ordered while a preview looks on must serve a gradient later.
             with torch.inference_mode(False), torch.no_grad():
                 made = _reordered(weight, padding, tuple(x.shape))
             # An order that is best for one size may be four times slower for another.
             # Many sizes share one.
-            known = self._ordered.setdefault((way, _order(made)), made)
-            self._ordered[way, x.shape] = known
-        return _multiplied(x, known, bias, padding)
+            ordered = self._ordered.setdefault((way, _order(made)), made)
+            self._ordered[way, x.shape] = ordered
+        out = _multiplied(x, ordered, bias, padding)
+        # oneDNN's own ReLU, done with the convolution, makes 0 of what is no number.
+        return out.relu_() if relu else out
 
 
-_PACKED: WeakKeyDictionary[nn.Conv2d, _Packed] = WeakKeyDictionary()
+_PACKED: WeakKeyDictionary[nn.Conv2d, Packed] = WeakKeyDictionary()
 _WHOLE: WeakKeyDictionary[nn.Conv2d, tuple[Any, nn.Conv2d]] = WeakKeyDictionary()
 
 
@@ -136,19 +160,19 @@ def usable() -> bool:
     return _used and not traced
 
 
-def _packed(convolution: Any) -> _Packed | None:
+def packed(convolution: Any) -> Packed | None:
     """What is kept of a convolution; None for one that has to be called itself."""
     if type(convolution) is not nn.Conv2d or convolution._forward_hooks or not usable():
         return None
-    told = (_known(convolution.weight), _known(convolution.bias))
-    packed = _PACKED.get(convolution)
-    if packed is None or packed.told != told:
+    told = (known(convolution.weight), known(convolution.bias))
+    packs = _PACKED.get(convolution)
+    if packs is None or packs.told != told:
         with torch.inference_mode(False), torch.no_grad():
-            packed = _PACKED[convolution] = _Packed(convolution, told)
-    return packed
+            packs = _PACKED[convolution] = Packed(convolution, told)
+    return packs
 
 
-def _known(weight: Tensor | None) -> Any:
+def known(weight: Tensor | None) -> Any:
     """Another one whenever weights were changed, moved, rounded or are to be learned."""
     if weight is None:
         return None
@@ -202,11 +226,9 @@ class _Convolved(torch.autograd.Function):
     """A packed convolution, whose gradient reaches its input alone."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, packed: _Packed, relu: bool) -> Tensor:
+    def forward(ctx, x: Tensor, packed: Packed, relu: bool) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        out = packed.forward(x)
-        if relu:
-            out.relu_()  # oneDNN's own, done with the convolution, makes 0 of what is no number
+        out = packed.forward(x, relu)
         ctx.packed, ctx.shape = packed, x.shape
         ctx.save_for_backward(*([out] if relu else []))
         return out

@@ -43,7 +43,7 @@ def choose(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> str:
 
 def absences(dtype: torch.dtype) -> list[str]:
     """What a dream of `dtype` does in torch's own slower way on this processor, and why."""
-    reasons = {"pools and responses": native.absence(dtype)}
+    reasons = {"pools, responses and small convolutions": native.absence(dtype)}
     reasons["convolutions"] = convolutions.absence(dtype)
     return [f"{what}: {reason}" for what, reason in reasons.items() if reason]
 

@@ -5,15 +5,18 @@ processor: there torch makes pooling's gradient on one core, starves on the thre
 first convolution, and walks through memory a dozen times for a local response normalisation.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
+from torch.utils.weak import WeakIdKeyDictionary
 
 from dreamvid.networks import native
+from dreamvid.networks.convolutions import alone, convolved, known
 
 CACHED_VALUES = 2**20
 """How many values of an intermediate stay in a processor's cache until the next pass."""
@@ -259,14 +262,34 @@ def halving_convolution(
         odd = pixels % 2
         taps += [odd, 1 - odd]
         around += [pixels + odd, 2 * ((side + 1) // 2 + 3) - side - pixels - odd]
-    blocks, kernel = (F.pixel_unshuffle(F.pad(*each), 2) for each in ((x, around), (weight, taps)))
-    blocks = blocks.contiguous(memory_format=torch.channels_last)
-    kernel = kernel.contiguous(memory_format=torch.channels_last)
+    blocks = _in_blocks(x, around)
     if dtype in (None, weight.dtype):
-        return F.conv2d(blocks, kernel, bias)
+        if weight.requires_grad:
+            return F.conv2d(blocks, _in_blocks(weight, taps), bias)
+        return convolved(_halving(weight, bias, tuple(taps)), blocks)
+    kernel = _halving(weight, bias, tuple(taps)).weight
     if _fits(blocks) and dtype in (torch.bfloat16, torch.float16):
         return _fused.stem(blocks, kernel, bias, dtype)
     return _RoundedAfter.apply(blocks, kernel, bias, dtype)  # pyright: ignore[reportReturnType]
+
+
+def _in_blocks(x: Tensor, around: Sequence[int]) -> Tensor:
+    """What is padded, in blocks of 2x2, each a position."""
+    blocks = F.pixel_unshuffle(F.pad(x, tuple(around)), 2)
+    return blocks.contiguous(memory_format=torch.channels_last)
+
+
+_HALVING: Any = WeakIdKeyDictionary()
+
+
+def _halving(weight: Tensor, bias: Tensor | None, taps: tuple[int, ...]) -> nn.Conv2d:
+    """The convolution over blocks, made once, and again when its weights have changed."""
+    told = (known(weight), known(bias), taps)
+    found = _HALVING.get(weight)
+    if found is None or found[0] != told:
+        with torch.inference_mode(False), torch.no_grad():
+            found = _HALVING[weight] = told, alone(_in_blocks(weight, taps), bias)
+    return found[1]
 
 
 class _RoundedAfter(torch.autograd.Function):

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
+from dreamvid.networks.bottlenecks import bottleneck
 from dreamvid.networks.convolutions import convolved
 from dreamvid.networks.operations import halving_convolution, local_response, pooled
 from dreamvid.networks.registered import networks
@@ -93,6 +94,10 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Every depth of the bottleneck, expanded together."""
+        return bottleneck(self.reduce, list(self.convolutions), self.expand, self.plainly, x)
+
+    def plainly(self, x: Tensor) -> Tensor:
+        """The same, an operation at a time."""
         depths = [F.silu(convolved(self.reduce, x))]
         for convolution in self.convolutions:
             depths.append(F.silu(convolved(convolution, depths[-1])))

@@ -148,6 +148,7 @@ class Goal:
         wanted = frozenset(layer for part in self._parts for layer in self._layers(part, choices))
         needs = {need for part in self._parts for need in part.needs}
         traits = is_local(needs), is_rollable(needs), "begun" in needs
+        half = self.network.dtype == torch.float16
 
         def gain(inputs: Tensor, offsets: Offsets, begun: Tensor | None = None) -> Tensor:
             found = self.network(inputs, wanted)
@@ -155,7 +156,7 @@ class Goal:
                 with torch.no_grad():
                     before = self.network(inputs.detach() if begun is None else begun, wanted)
                 found |= {BEGUN + layer: seen for layer, seen in before.items()}
-            if self.network.dtype == torch.float16:
+            if half:
                 # What an objective squares or adds up would be too large for it.
                 found = {name: each.float() for name, each in found.items()}
             rows = [

@@ -155,12 +155,15 @@ def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | 
     return value
 
 
+PER_FRAME = re.compile(r"\s*(?P<rate>-?(?:\d+\.?\d*|\.\d+))\s*/\s*frame\s*")
+
+
 def _per_second(text: str, rate: str) -> str:
-    """A rate such as ``1.04/frame`` as a schedule of the same rate per second; others unchanged."""
-    match = re.fullmatch(r"\s*(-?(?:\d+\.?\d*|\.\d+))\s*/\s*frame\s*", text)
-    if match is None:
-        return text
-    return f"({match[1]})**fps" if rate == "multiplies" else f"({match[1]})*fps"
+    """A rate such as ``1.04/frame``, alone or at keys, as one per second; others unchanged."""
+    into = r"(\g<rate>)**fps" if rate == "multiplies" else r"(\g<rate>)*fps"
+    if PER_FRAME.fullmatch(text):
+        return PER_FRAME.sub(into, text)
+    return re.sub(rf"(?P<key>:\s*)\({PER_FRAME.pattern}\)", rf"\g<key>({into})", text)
 
 
 def _parsed(value: Any, parse: Callable[[str], Any]) -> Any:

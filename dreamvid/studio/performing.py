@@ -43,10 +43,9 @@ def performed(place: Place, told: LiveTold) -> None:
     asked = Performance.read(read(place.live / "asked.json"))
     running, dreaming = (import_module("dreamvid.live.running"),
                          import_module("dreamvid.live.dreaming"))  # fmt: skip
-    dream = dreaming.usual_dream()
 
     def settings_of(name: str):
-        return asked.settings_of(name).changed("turbo", dream=dream)
+        return dreaming.with_usual_dream(asked.settings_of(name), told.say)
 
     settings = settings_of(asked.presets[0])
     shape = import_module("dreamvid.live.capture").shape_of(asked.source)

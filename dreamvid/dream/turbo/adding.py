@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dreamvid.dream.blur import gaussian_blurred
 from dreamvid.dream.plan import OctavePlan
 from dreamvid.dream.turbo.files import NAME, TurboFile, path_of, read_turbo
 from dreamvid.dream.turbo.net import STRIDE
@@ -23,6 +24,8 @@ MARGIN = 128
 """Pixels around a tile that are computed and thrown away."""
 LEAST = 1e-3
 """Levels; a shorter dream is none."""
+SOFT = 0.7
+"""Pixels by which what is added to a dream is softened; its finest lines would become ripples."""
 
 
 class Turbo:
@@ -86,17 +89,25 @@ class Turbo:
         if lift is not None:
             reach = reach * resized(lift[None], size_of(inputs))[0]
         pictures = preprocessing.to_pictures(inputs).clamp(0, 1).float()
-        dreamed = self.added_to(pictures, plan.choices, reach)
+        dreamed = self.added_to(pictures, plan.choices, reach, SOFT if plan.later else 0.0)
         return preprocessing.to_input(dreamed.to(inputs.dtype))
 
     @torch.no_grad()
     def added_to(
-        self, pictures: Tensor, choices: Sequence[Choice], reach: float | Tensor
+        self,
+        pictures: Tensor,
+        choices: Sequence[Choice],
+        reach: float | Tensor,
+        soft: float = 0.0,
     ) -> Tensor:
         """Pictures (N, 3, H, W), RGB in [0, 1], dreamed.
 
-        `reach` is how far, in 8-bit levels, root mean square: one number or one for each pixel.
-        Below 0 it undoes.
+        Args:
+            pictures: what is dreamed over.
+            choices: layers and their weights.
+            reach: how far, in 8-bit levels, root mean square: one number or one for each pixel.
+                Below 0 it undoes.
+            soft: deviation of the blur of what is added, in pixels.
         """
         far = reach.square().mean().sqrt().item() if isinstance(reach, Tensor) else float(reach)
         if abs(far) < LEAST:
@@ -107,7 +118,8 @@ class Turbo:
             weights[choice.layer] += choice.weight / total
         row = [*weights.values(), torch.tensor(abs(far)).log2().item()]
         condition = torch.tensor([row], device=pictures.device).expand(len(pictures), -1)
-        field = sized(in_tiles(pictures, self.tile, lambda part: self.net(part, condition)))
+        field = in_tiles(pictures, self.tile, lambda part: self.net(part, condition))
+        field = gaussian_blurred(sized(field), soft)
         return (pictures + reach / 255 * field).clamp(0, 1)
 
 

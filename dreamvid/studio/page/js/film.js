@@ -11,7 +11,7 @@ import { Screen } from "./screen.js";
 export function film(content, id) {
   const title = el("h1", {}, "Film");
   const state = el("span");
-  const screen = new Screen(id);
+  const screen = new Screen(id, () => show());
   const gains = gainCurve(id);
   const acts = el("div", { class: "row" });
   const facts = el("dl", { class: "facts" });
@@ -40,20 +40,29 @@ export function film(content, id) {
     bar.firstElementChild.style.setProperty("width", `${item.total ? 100 * item.frames / item.total : 0}%`);
     facts.replaceChildren(...rows(item));
     said.replaceChildren(...(item.said ?? []).map((/** @type {string} */ line) => el("li", {}, line)));
-    const key = `${item.state} ${item.frames > 0} ${item.playable}`;
+    const key = known(item);
     if (key !== shown) acts.replaceChildren(...actions(item));
     shown = key;
     screen.show(item);
     gains.show(item);
   }
-  const deaf = heard((changed) => { if (changed.has(id)) show(); });
+  function hear() {
+    const item = items.get(id);
+    // Each painting costs the machine that dreams: what is told waits for the next picture.
+    if (item && LIVE.includes(item.state) && item.frames && screen.follows && known(item) === shown) screen.take(item);
+    else show();
+  }
+  const deaf = heard((changed) => { if (changed.has(id)) hear(); });
   show();
   return () => { deaf(); screen.leave(); };
 }
 
+/** What decides about the buttons. @param {any} item */
+const known = (item) => `${item.state} ${item.frames > 0} ${item.playable}`;
+
 /** @param {any} item */
 function rows(item) {
-  const known = {
+  const facts = {
     Frames: item.total ? `${item.frames} of ${item.total}` : "",
     Speed: item.rate ? `${Number(item.rate).toPrecision(3)} frames a second` : "",
     "Time left": item.left ? clock(item.left) : "",
@@ -61,7 +70,7 @@ function rows(item) {
     Size: item.width ? `${item.width} × ${item.height}${item.fps ? `, ${item.fps} fps` : ""}` : "",
     File: item.playable ? bytes(item.bytes) : "not there yet",
   };
-  return Object.entries(known).filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+  return Object.entries(facts).filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
 }
 
 /** @param {any} item */

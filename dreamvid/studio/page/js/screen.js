@@ -2,20 +2,21 @@
 import { button, el } from "./dom.js";
 import { LIVE } from "./items.js";
 
-const OFTEN = 700;
+const OFTEN = 1000;
 /** Milliseconds between two live pictures, at least: each costs the machine that dreams. */
 const SHARE = 40;
 /** A picture is asked for again after so many times as long as it took to come. */
 
 export class Screen {
-  /** @param {string} id */
-  constructor(id) {
+  /** @param {string} id @param {() => void} painted called when a picture is there */
+  constructor(id, painted) {
     this.id = id;
+    this.painted = painted;
     this.picture = el("img", { alt: "", "data-frame": "" });
     this.video = el("video", { controls: true, loop: false, playsInline: true, preload: "metadata", hidden: true });
     this.slider = el("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "Frame", oninput: () => this.scrub() });
     this.number = el("output", { class: "mono" });
-    this.follow = button("Newest", () => { this.follows = true; this.next(); }, { class: "plain", "aria-pressed": "true" });
+    this.follow = button("Newest", () => { this.follows = true; this.next(); this.tell(); }, { class: "plain", "aria-pressed": "true" });
     this.play = button("Play", () => this.watch(), { class: "plain", hidden: true });
     this.box = el("div", { class: "screen" }, this.picture, this.video);
     this.node = el("div", {}, this.box, el("div", { class: "scrub" }, el("span", { class: "row" }, this.play, this.follow), this.slider, this.number));
@@ -43,7 +44,13 @@ export class Screen {
     }
     if (!item.frames && item.playable && item.kind === "picture") this.picture.src = file;
     if (this.follows && this.video.hidden) this.next();
-    else this.tell();
+    this.tell();
+  }
+
+  /** Take what is told of a film that still dreams, to be painted with its next picture. @param {any} item */
+  take(item) {
+    this.item = item;
+    this.next();
   }
 
   /** Show the film itself. @param {boolean} [at_once] */
@@ -59,6 +66,7 @@ export class Screen {
     this.video.hidden = true;
     this.picture.hidden = false;
     this.next();
+    this.tell();
   }
 
   /** Show the frame that is wanted now; while one comes, only the last wish counts. */
@@ -66,13 +74,14 @@ export class Screen {
     if (this.busy || !this.item?.frames) return;
     const live = this.follows && LIVE.includes(this.item.state);
     const index = this.follows ? this.item.frames - 1 : Number(this.slider.value);
-    if (index === this.index) return this.tell();
+    if (index === this.index) return;
     this.busy = true;
     const began = performance.now();
     const width = Math.round(this.box.clientWidth * Math.min(2, window.devicePixelRatio || 1));
     const done = () => {
       const took = performance.now() - began;
       this.timer = window.setTimeout(() => { this.busy = false; this.next(); }, live ? Math.max(OFTEN, SHARE * took) : 0);
+      this.painted();
     };
     this.picture.onload = done;
     this.picture.onerror = done;
@@ -80,7 +89,6 @@ export class Screen {
     this.picture.dataset.frame = String(index);
     this.picture.alt = `Frame ${index + 1} of ${this.item.name}`;
     this.picture.src = `/api/items/${this.id}/frames/${index}?w=${width}&v=${this.item.order || 0}`;
-    this.tell();
   }
 
   tell() {
