@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from dreamvid.film.carries import Situation, carries
+from dreamvid.film.finding import finds
+from dreamvid.film.memory import Past
 from dreamvid.film.pipeline import Recurrence, dreamed
 from dreamvid.film.returning import returned
 from dreamvid.film.sources import FilmSource
@@ -95,6 +97,38 @@ def test_a_thing_that_comes_back_has_its_dream(thing, detail):
         shares.append(share.mean())
     assert len(alike) >= 3
     assert min(alike) > 0.9, alike
+
+
+def test_a_striped_thing_is_known_by_all_of_it_that_is_out(detail):
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    stripes = 0.5 + 0.3 * np.sin((columns + 0.6 * rows) * 2 * np.pi / 7)
+    frames = film(np.repeat(stripes[..., None], 3, 2).astype(np.float32))
+    found = given(frames, dreams(frames, detail))
+    # One stripe is like another, as long as few are out.
+    most = [each for each in found.values() if each[2].shape[1] > 0.7 * SIDE and each[2].any()]
+    had, own = (
+        torch.cat([pair[side][:, pair[2] > 0.9].flatten() for pair in most]) for side in (0, 1)
+    )
+    assert len(had) > 100
+    assert torch.corrcoef(torch.stack([had, own]))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_the_flow_alone_has_lost_gets_nothing(thing, hidden):
+    """A thing that jumps was to be seen a frame ago, unless it was hidden then."""
+    back = pixels(1, SIZE, 0.1)
+
+    def at(left):
+        frame = back.copy()
+        frame[ROW : ROW + SIDE, left : left + SIDE] = thing
+        return frame
+
+    place = np.zeros(SIZE, bool)
+    place[ROW : ROW + SIDE, 70:90] = True
+    past = Past(0, torch.from_numpy(at(10)), at(10))
+    before, flow = back if hidden else at(50), np.zeros((*SIZE, 2), np.float32)
+    found = [find.shift for find in finds(at(70), before, place, flow, [past], 12)]
+    assert found == ([(0, -60)] if hidden else [])
 
 
 def test_another_thing_gets_nothing(thing, detail):

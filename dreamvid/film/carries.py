@@ -251,8 +251,9 @@ def flow(
     fresh, carried = link.fresh, damping * link.trust * detail
     found = returned(moment, situation.index, situation.read) if memory and situation.read else None
     if found:
+        # It is given back whole: each time from the same dream, so that nothing can pile up.
         given, share = found
-        carried = torch.lerp(carried, damping * given, share)
+        carried = torch.lerp(carried, given, share)
         fresh = (fresh - share.to(fresh.device)).clamp_min(0)
     start = (moment.frame + carried).clamp(0, 1)
     return Start(start, later=True, fresh=fresh, draw=draw)

@@ -14,7 +14,7 @@ MOST = 3
 """Places of one frame that are looked for all around, the largest first: it takes time."""
 PARTS = 2
 """The most things of which one place may be made."""
-REACH = (32, 64)
+REACH = (32, 96)
 """How far around a place is looked, down and across, in pixels of the small pictures."""
 SENSITIVITY = 50.0
 """As that of trust: how little a pixel may differ from what it was."""
@@ -22,7 +22,7 @@ ALIKE = 0.7
 """How alike a place must be, on average, to what stood there."""
 AROUND = 0.4
 """And what is around it: a camera that has moved shows another place."""
-SPOTS = 64
+SPOTS = 48
 """Pixels of a place that are looked for."""
 CLOSE = 0.004
 """The mean square by which a pixel may differ from what it is taken for, of values from 0 to 1."""
@@ -30,14 +30,24 @@ PART = 0.4
 """The share of them at least that are found at one shift: a place may hold parts of two things."""
 AS_GOOD = 0.85
 """The share of the best find that another must have to be as good."""
-NEARLY = 0.93
+NEARLY = 0.88
 """The share of the best that a later sight must have to be taken instead."""
 APART = 3
 """Pixels from one find to another that is another."""
-ITSELF = 12
+BESIDE = 3
+"""Pixels around a place where what moves tells how fast the thing is."""
+TWIN = 12
+"""Pixels around a place where what is like it is the same thing, and no other."""
+ITSELF = 24
 """Pixels around a place where the rest of the same thing may be, which is like it."""
 SLOWEST = 0.25
 """Pixels a frame: what is slower has no speed to tell by."""
+TOGETHER = (0.3, 0.15)
+"""Pixels a frame, and the share of the speed, by which what moves together may differ."""
+NEW = 0.05
+"""The share of a place that must have come in the last frame: else it has only been lost."""
+BETWEEN = 0.25
+"""How far of the way to its neighbours a pixel may be that lies less than a pixel away."""
 ASTRAY = 0.3
 """How far from where its speed says a thing may have come, as a share of the way."""
 
@@ -56,6 +66,24 @@ class Find(NamedTuple):
     whole: np.ndarray
     """And where the rest of the thing is, which has come out before: while it was out of sight in
     part, the network did not know it, and what it dreamed there has faded."""
+
+
+class Sought(NamedTuple):
+    """A place that is looked for, and what is known of the thing that it belongs to."""
+
+    place: np.ndarray
+    """bool (h, w)."""
+    rest: np.ndarray
+    """What moves with it and has been in sight, bool (h, w)."""
+    speed: np.ndarray | None
+    """How fast it goes back, (down, right) in pixels a frame; None: nobody knows."""
+
+
+class Range(NamedTuple):
+    """What each pixel of a picture (h, w, 3) may be, seen from less than a pixel away."""
+
+    low: np.ndarray
+    high: np.ndarray
 
 
 def finds(
@@ -88,26 +116,36 @@ def finds(
     _, labels, stats, _ = cv2.connectedComponentsWithStats(left.astype(np.uint8))
     areas = stats[1:, cv2.CC_STAT_AREA]
     for label in 1 + np.argsort(-areas, kind="stable")[:MOST]:
-        place = labels == label
-        speed = _speed(place, fresh, flow)
+        sought = _sought(labels == label, fresh, flow)
         for _ in range(PARTS):
-            if place.sum() < LEAST or not (found := _moved_from(now, past, place, speed, index)):
+            found = _moved_from(now, past, sought, index)
+            if not found:
                 break
-            each, shift = found
-            seen = alike(now, _shifted(each.small, shift))
-            same = place & (_mean(seen, place, 3) > ALIKE)
-            if not same.any():
-                break
-            whole = same | _reached(same, cv2.blur(seen, (3, 3)) > ALIKE)
-            yield Find(each, shift, same, whole)
-            place &= ~same
+            if not _in_sight(now, before, found.place):
+                yield found
+            # What is left belongs to another thing.
+            nothing = np.zeros_like(fresh)
+            sought = Sought(sought.place & ~found.place, nothing, sought.speed)
 
 
-def _reached(place: np.ndarray, same: np.ndarray) -> np.ndarray:
-    """What of `same` hangs together with `place`, within reach of it."""
-    labels = cv2.connectedComponents((same | place).astype(np.uint8))[1]
-    near = cv2.dilate(place.astype(np.uint8), np.ones((2 * ITSELF + 1,) * 2, np.uint8)) > 0
-    return same & near & np.isin(labels, np.unique(labels[place]))
+def _sought(place: np.ndarray, fresh: np.ndarray, flow: np.ndarray) -> Sought:
+    """A place, and the thing that moves beside it."""
+    near, around = (_grown(place, side) & ~fresh for side in (BESIDE, ITSELF))
+    found = flow[near]
+    found = found[np.square(found).sum(1) > SLOWEST**2]
+    if len(found) < LEAST:
+        return Sought(place, np.zeros_like(place), None)
+    speed = np.median(found, 0)
+    differing = TOGETHER[0] + TOGETHER[1] * float(np.hypot(*speed))
+    together = around & (np.square(flow).sum(2) > SLOWEST**2)
+    together &= np.square(flow - speed).sum(2) < differing**2
+    labels = cv2.connectedComponents((_grown(place, 1) | together).astype(np.uint8))[1]
+    return Sought(place, together & np.isin(labels, np.unique(labels[place])), speed[::-1])
+
+
+def _grown(place: np.ndarray, side: int) -> np.ndarray:
+    """A place and the pixels `side` around it."""
+    return cv2.dilate(place.astype(np.uint8), np.ones((2 * side + 1,) * 2, np.uint8)) > 0
 
 
 def _still(now: np.ndarray, then: np.ndarray, left: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -121,6 +159,22 @@ def alike(now: np.ndarray, then: np.ndarray) -> np.ndarray:
     return np.exp(-SENSITIVITY * np.square(now - then).mean(2))
 
 
+def ranged(picture: np.ndarray) -> Range:
+    """The range of each pixel of a picture (h, w, 3): a part of the way to its neighbours.
+
+    A shift of whole pixels leaves up to half a pixel, in which a fine texture is another. Source:
+    the measure of Birchfield and Tomasi 1998, which is blind to the sampling.
+    """
+    square = np.ones((3, 3), np.uint8)
+    low, high = cv2.erode(picture, square), cv2.dilate(picture, square)
+    return Range(picture + BETWEEN * (low - picture), picture + BETWEEN * (high - picture))
+
+
+def _away(now: np.ndarray, then: Range) -> np.ndarray:
+    """How far values are from a range."""
+    return np.maximum(np.maximum(now - then.high, then.low - now), 0)
+
+
 def _mean(values: np.ndarray, where: np.ndarray, side: int) -> np.ndarray:
     """The mean of `values` in a square around each pixel, of the pixels that are in `where`."""
     share = where.astype(np.float32)
@@ -128,41 +182,54 @@ def _mean(values: np.ndarray, where: np.ndarray, side: int) -> np.ndarray:
     return cv2.blur(values * share, box) / np.maximum(cv2.blur(share, box), 1e-6)
 
 
-def _speed(place: np.ndarray, fresh: np.ndarray, flow: np.ndarray) -> np.ndarray | None:
-    """How fast the thing that a place belongs to goes back, (down, right); None: nobody knows."""
-    near = cv2.dilate(place.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    found = flow[near & ~fresh]
-    found = found[np.square(found).sum(1) > SLOWEST**2]
-    return np.median(found, 0)[::-1] if len(found) >= LEAST else None
-
-
-def _moved_from(
-    now: np.ndarray,
-    past: Sequence[Past],
-    place: np.ndarray,
-    speed: np.ndarray | None,
-    index: int,
-) -> tuple[Past, Shift] | None:
+def _moved_from(now: np.ndarray, past: Sequence[Past], sought: Sought, index: int) -> Find | None:
     """When and where most of a place was seen last; None where that cannot be told."""
-    spots = np.argwhere(place)
-    spots = spots[:: -(-len(spots) // SPOTS)]
-    # A few spots tell where there is nothing to find, which is nearly everywhere.
-    hopeful = [each for each in past if _agreeing(now, each.small, spots[::3]).max() >= PART]
-    seen = [(each, _agreeing(now, each.small, spots)) for each in reversed(hopeful)]
-    best = max((float(shares.max()) for _, shares in seen), default=0.0)
-    if best < PART:
+    if sought.place.sum() < LEAST:
         return None
-    elsewhere = _agreeing(now, now, spots)
-    rows, columns = (slice(reach - ITSELF, reach + ITSELF + 1) for reach in REACH)
+    own, rest = _spots(sought.place), _spots(sought.rest)
+    # A few spots tell where there is nothing to find, which is nearly everywhere.
+    hopeful = [each for each in past if _agreeing(now, each.small, own[::3]).max() >= PART]
+    if not hopeful:
+        return None
+    seen = [(each, *_both(now, each.small, own, rest)) for each in reversed(hopeful)]
+    best = max(float(shares.max()) for _, shares, _ in seen)
+    # It may not be out of sight: this may be another like it.
+    elsewhere = _both(now, now, own, rest)[0]
+    rows, columns = (slice(reach - TWIN, reach + TWIN + 1) for reach in REACH)
     elsewhere[rows, columns] = 0
     if elsewhere.max() >= AS_GOOD * best:
-        return None  # It is not out of sight: this is another like it.
-    for each, shares in seen:
-        if shares.max() >= NEARLY * best:
-            led = None if speed is None else speed * (index - each.index)
-            if shift := _only_one(shares, led):
-                return each, shift
+        return None
+    for each, shares, mine in seen:
+        if shares.max() < NEARLY * best:
+            continue
+        led = None if sought.speed is None else sought.speed * (index - each.index)
+        shift = _only_one(shares, led)
+        if shift and mine[shift[0] + REACH[0], shift[1] + REACH[1]] >= PART:
+            return _find(now, each, shift, sought)
     return None
+
+
+def _find(now: np.ndarray, past: Past, shift: Shift, sought: Sought) -> Find | None:
+    """What of a place is like what was seen at a shift."""
+    seen = _alike_from(now, past.small, shift)
+    same = sought.place & (_mean(seen, sought.place, 3) > ALIKE)
+    if not same.any():
+        return None
+    return Find(past, shift, same, same | sought.rest & (cv2.blur(seen, (3, 3)) > ALIKE))
+
+
+def _in_sight(now: np.ndarray, before: np.ndarray, place: np.ndarray) -> bool:
+    """Whether a place was to be seen a frame ago, all of it: then the flow alone has lost it."""
+    shares = _agreeing(now, before, _spots(place))
+    down, right = (np.array(np.unravel_index(shares.argmax(), shares.shape)) - REACH).tolist()
+    seen = _mean(_alike_from(now, before, (down, right)), place, 3)
+    return bool((place & (seen <= ALIKE)).sum() < max(LEAST, NEW * place.sum()))
+
+
+def _alike_from(now: np.ndarray, then: np.ndarray, shift: Shift) -> np.ndarray:
+    """How alike a picture is to what lay `shift` away, (h, w) from 0 to 1."""
+    low, high = (_shifted(each, shift) for each in ranged(then))
+    return np.exp(-SENSITIVITY * np.square(_away(now, Range(low, high))).mean(2))
 
 
 def _only_one(shares: np.ndarray, led: np.ndarray | None) -> Shift | None:
@@ -181,17 +248,35 @@ def _only_one(shares: np.ndarray, led: np.ndarray | None) -> Shift | None:
     return down, right
 
 
+def _spots(place: np.ndarray) -> np.ndarray:
+    """Some pixels of a place, (n, 2)."""
+    spots = np.argwhere(place)
+    return spots[:: -(-len(spots) // SPOTS)] if len(spots) else spots
+
+
+def _both(
+    now: np.ndarray, then: np.ndarray, own: np.ndarray, rest: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The shares of the spots of a thing that agree, and those of the place alone."""
+    mine = _agreeing(now, then, own)
+    if len(rest) < LEAST:
+        return mine, mine.copy()
+    return (mine + _agreeing(now, then, rest)) / 2, mine
+
+
 def _agreeing(now: np.ndarray, then: np.ndarray, spots: np.ndarray) -> np.ndarray:
     """The share of `spots` (n, 2) of `now` that look alike in `then`, for every shift in reach.
 
     Each spot counts for itself, so that a place which holds parts of two things is found by one.
     """
     height, width = (2 * each + 1 for each in REACH)
-    wide = _widened(then)
+    # A sum over planes is several times as fast as one over the colours of each pixel.
+    low, high = (_widened(each).transpose(2, 0, 1).copy() for each in ranged(then))
     counts = np.zeros((height, width), np.float32)
     for row, column in spots.tolist():
-        part = wide[row : row + height, column : column + width]
-        counts += np.square(part - now[row, column]).sum(2) < 3 * CLOSE
+        part = (slice(None), slice(row, row + height), slice(column, column + width))
+        away = _away(now[row, column][:, None, None], Range(low[part], high[part]))
+        counts += np.square(away).sum(0) < 3 * CLOSE
     return counts / len(spots)
 
 
