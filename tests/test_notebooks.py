@@ -187,6 +187,16 @@ def test_on_frame_of_a_picture_sees_every_step(pixels):
     assert seen[0][1] < seen[-1][1] == (48, 64, 3)
 
 
+def test_on_frame_of_a_picture_gives_the_dream_itself(pixels):
+    """In the picture's own colours: the last step is what is returned, but for rounding."""
+    seen = []
+    dream = dreamvid.image(
+        pixels, octaves=1, iterations=2, on_frame=lambda step, now: seen.append(now)
+    )
+    assert np.abs(seen[-1].astype(int) - dream).max() <= 1
+    assert np.abs(seen[0].astype(int) - pixels).mean() < 8
+
+
 def test_what_on_frame_raises_stops_the_film_which_goes_on_later(pixels, tmp_path):
     def stop(index, frame):
         raise ValueError("enough")

@@ -1,5 +1,7 @@
 """One picture, dreamed."""
 
+from torch import Tensor
+
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
 from dreamvid.dream.timeline import check_schedules
 from dreamvid.film.finishing import check_picture_mask, finished_picture
@@ -30,7 +32,12 @@ def dreamed(picture: Frame, settings: Settings, progress: Progress) -> tuple[Fra
     if size:
         picture = fitted_to(picture, size, settings)
     progress.begin(0, dreamer.total_steps)
-    dreamer.watch = lambda steps, images: progress.frame(steps - 1, {"frame": images[0]})
+
+    def watch(steps: int, images: Tensor) -> None:
+        seen = dreamer.network.preprocessing.to_pictures(images[:1])[0]
+        progress.frame(steps - 1, {"frame": seen.float()})
+
+    dreamer.watch = watch
     frame = finished_picture(settings, picture, dreamer.still(picture))
     if skipped := dreamer.report.skipped:
         progress.say(f"{skipped} steps skipped, gradient not finite")
