@@ -175,7 +175,11 @@ def test_a_budget_goes_down_to_hold_the_rate_and_up_again():
     costs = [0.2, 0.15, 0.09, 0.08, 0.07, 0.06, 0.05]
     for _ in range(40):
         budget.took(costs[budget.place])
-    assert budget.place == 2
+    assert budget.place == 3
+    # One that takes five times too long goes down at once to where it should fit.
+    heavy = Budget(ladder(1, 3), 10)
+    assert [heavy.took(0.5) for _ in range(5)] == [False] * 4 + [True]
+    assert heavy.level == Level(1, 2, 0.375)
     for _ in range(400):
         budget.took(0.2 * costs[budget.place])
     assert budget.place == 0

@@ -7,6 +7,8 @@ LATE, EARLY = 1.08, 0.8
 """Shares of a frame's time: above the first it costs too much, below the second more is tried."""
 PATIENCE_DOWN, PATIENCE_UP = 4, 45
 """Frames in a row before it goes down, and up."""
+HALVES = 0.5
+"""An octave costs about this share of the next larger one."""
 MEMORY = 0.7
 """The share of the running mean that stays with each frame."""
 SIZES = (1.0, 0.75, 0.5, 0.375)
@@ -21,6 +23,11 @@ class Level(NamedTuple):
     octaves: int
     size: float
     """A part of the picture's sides."""
+
+    @property
+    def cost(self) -> float:
+        """About what a frame costs, in steps of the whole picture."""
+        return self.steps * self.size**2 * sum(HALVES**octave for octave in range(self.octaves))
 
 
 def ladder(steps: int, octaves: int) -> list[Level]:
@@ -43,6 +50,7 @@ class Budget:
         self.mean = 0.0
         """Seconds that a frame takes here."""
         self._late = self._early = 0
+        self._begun = False
         self._known: dict[int, float] = {}
 
     @property
@@ -54,13 +62,17 @@ class Budget:
         """A frame took so long; whether the next one is dreamed with another level."""
         if not self.fps:
             return False
+        if not self._begun:
+            # The first frame of a size brings weights into order for it.
+            self._begun = True
+            return False
         self.mean = MEMORY * self.mean + (1 - MEMORY) * seconds if self.mean else seconds
         self._known[self.place] = self.mean
         part = self.mean * self.fps
         self._late = self._late + 1 if part > LATE else 0
         self._early = self._early + 1 if part < EARLY else 0
         if self._late >= PATIENCE_DOWN and self.place < len(self.levels) - 1:
-            return self._go(self.place + 1)
+            return self._go(self._below(part))
         if self._early >= PATIENCE_UP and self.place:
             above = self._known.get(self.place - 1, 0.0)
             # What was too slow is tried again now and then: other programs may have ended.
@@ -70,7 +82,14 @@ class Budget:
                 return self._go(self.place - 1)
         return False
 
+    def _below(self, part: float) -> int:
+        """The next place that is likely to be quick enough; this one takes `part` of a frame."""
+        last = len(self.levels) - 1
+        wanted = self.level.cost / part
+        below = range(self.place + 1, last)
+        return next((place for place in below if self.levels[place].cost <= wanted), last)
+
     def _go(self, place: int) -> bool:
-        self.place, self.mean = place, 0.0
+        self.place, self.mean, self._begun = place, 0.0, False
         self._late = self._early = 0
         return True

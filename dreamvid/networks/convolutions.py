@@ -6,7 +6,7 @@ the bias in the same pass, and the gradient as a convolution with the weights tu
 The numbers are oneDNN's own, bit for bit. Small pictures go to C of our own, see `direct`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -45,18 +45,27 @@ def convolved_beside(
 
 
 def _whole(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
-    """Convolutions as one, put together once, and again when their weights have changed."""
+    """Convolutions as one."""
+
+    def make() -> nn.Conv2d:
+        weight = torch.cat([part.weight for part in convolutions])
+        biases = [part.bias for part in convolutions if part.bias is not None]
+        return alone(weight, torch.cat(biases))
+
+    return made_once(convolutions, make)
+
+
+def made_once(convolutions: Sequence[nn.Conv2d], make: Callable[[], nn.Conv2d]) -> nn.Conv2d:
+    """What `make` makes of convolutions, once, and again when their weights have changed."""
     first = convolutions[0]
     told = [(known(part.weight), known(part.bias)) for part in convolutions]
-    before, whole = _WHOLE.get(first, (None, None))
-    if whole is None or before != told:
+    before, made = _WHOLE.get(first, (None, None))
+    if made is None or before != told:
         # What is made while a preview looks on must serve a gradient later.
         with torch.inference_mode(False), torch.no_grad():
-            weight = torch.cat([part.weight for part in convolutions])
-            biases = [part.bias for part in convolutions if part.bias is not None]
-            whole = alone(weight, torch.cat(biases))
-        _WHOLE[first] = (told, whole)
-    return whole
+            made = make()
+        _WHOLE[first] = (told, made)
+    return made
 
 
 def alone(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamvid.networks.convolutions import convolved
+from dreamvid.networks.convolutions import alone, convolved, made_once
 from dreamvid.networks.pocket import pocket
 
 SHALLOW, MIDDLE, DEEP = (1, 192), (3, 480), (6, 512)
@@ -78,12 +78,20 @@ class Enlarging(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) to (N, outputs, 2h, 2w)."""
-        weight, bias = self.convolution.weight, self.convolution.bias
-        folded = torch.einsum("aik,bjl,ockl->oabcij", self.fold, self.fold, weight)
-        folded = folded.flatten(0, 2)
-        assert bias is not None
-        wide = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), folded, bias.repeat_interleave(4))
+        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        if self.convolution.weight.requires_grad:
+            wide = F.conv2d(padded, *self._folded())
+        else:
+            made = made_once([self.convolution], lambda: alone(*self._folded()))
+            wide = convolved(made, padded)
         return F.pixel_shuffle(wide, 2)
+
+    def _folded(self) -> tuple[Tensor, Tensor]:
+        """The weights and biases of the four pixels, one after another for each output."""
+        weight, bias = self.convolution.weight, self.convolution.bias
+        assert bias is not None
+        folded = torch.einsum("aik,bjl,ockl->oabcij", self.fold, self.fold, weight)
+        return folded.flatten(0, 2), bias.repeat_interleave(4)
 
 
 class Conditioned(nn.Module):
