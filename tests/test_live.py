@@ -4,11 +4,13 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 import urllib.error
 import urllib.request
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -24,6 +26,7 @@ from dreamvid.live.budget import Budget, Level, ladder
 from dreamvid.live.capture import Ended, Newest, Opened, opened
 from dreamvid.live.control import MOST, Post, Tempo
 from dreamvid.live.dreaming import LiveDream, followed
+from dreamvid.live.ears import WINDOW, Ears, Loudness
 from dreamvid.live.midi import Midi
 from dreamvid.live.osc import OscServer, message, messages
 from dreamvid.live.outputs import Nowhere, Window
@@ -232,6 +235,7 @@ def test_control_words_do_what_they_say(film):
     [
         ("strength", 99.0, "expected 0 to 8"),
         ("strength", "much", "expected 0 to 8"),
+        ("heard", 1.5, "expected 0 to 1"),
         ("ascent/step_size", 1e9, "step_size"),
         ("ascent/nothing", 1, "no such setting"),
         ("network/layers", "9z", "no layer"),
@@ -328,6 +332,72 @@ def test_knobs_are_learned_and_kept(tmp_path):
     (tmp_path / "midi.toml").write_text('"control 0 21" = "strength 0"')
     with pytest.raises(SettingsError, match="cannot be read"):
         Midi(tmp_path / "midi.toml", post)
+
+
+def test_bass_is_loud_beside_the_loudest_of_the_last_seconds():
+    rate, block = 44100, 882
+    times = np.arange(20 * rate // 10) / rate
+    beats = np.where(times % 0.5 < 0.1, 0.3, 0.0) * np.sin(2 * np.pi * 60 * times)
+
+    def heard(samples):
+        loudness = Loudness(rate)
+        return np.array([loudness(part) for part in samples.reshape(-1, block)])
+
+    told = heard(beats[: len(beats) // block * block])
+    assert told[1:].min() >= 0
+    assert told.max() == 1
+    at = np.arange(len(told)) * block / rate % 0.5
+    assert told[(at > 0.06) & (at < 0.1)].min() > 0.9
+    assert told[at > 0.42].max() < 0.3
+    np.testing.assert_allclose(heard(0.01 * beats[: len(told) * block]), told, atol=1e-6)
+    assert not heard(np.zeros(10 * block)).any()
+    whistle = 0.3 * np.sin(2 * np.pi * 3000 * times[: 50 * block])
+    assert heard(whistle + 0.05)[WINDOW:].max() < 0.2
+
+
+def test_what_is_loud_dreams_further(film):
+    far, picture = [], drawn(0)
+    for loud in (0.0, 1.0):
+        post = Post()
+        show = running.Show(asked(film), post, pytest.fail)
+        post("heard", loud)
+        far.append(np.abs(show.frame(picture).astype(float) - picture).mean())
+    assert far[1] > 2 * far[0] > 0
+
+
+def test_a_sound_input_is_listened_to(monkeypatch):
+    said = []
+
+    class Stream:
+        def __init__(self, rate, block, device, callback):
+            self.callback, self.shape = callback, (block, 2)
+            said.append((rate, block, device))
+
+        def start(self):
+            self.callback(np.full(self.shape, 0.5), self.shape[0], None, None)
+
+        def close(self):
+            said.append("closed")
+
+    def devices(device=None, kind=None):
+        if kind is None:
+            return [{"name": "Microphone", "max_input_channels": 2},
+                    {"name": "Speaker", "max_input_channels": 0}]  # fmt: skip
+        if device == "piano":
+            raise ValueError("No input device matching 'piano'")
+        return {"default_samplerate": 48000.0}
+
+    library = SimpleNamespace(InputStream=Stream, query_devices=devices, PortAudioError=KeyError)
+    monkeypatch.setitem(sys.modules, "sounddevice", library)
+    post = Post()
+    with Ears("3", post):
+        assert 0 <= post.take()["heard"] <= 1
+    assert said == [(48000.0, 960, 3), "closed"]
+    with pytest.raises(SettingsError, match=r"some of Microphone$"), Ears("piano", post):
+        pass
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(SettingsError, match=r"pip install 'dreamvid\[live\]'"), Ears("3", post):
+        pass
 
 
 def test_a_page_shows_the_newest_picture():

@@ -29,6 +29,7 @@ def live(
     port: int,
     midi: Path | None,
     learn: str | None,
+    hear: str | None,
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -56,6 +57,8 @@ def live(
         post = import_module("dreamvid.live.control").Post()
         outputs = [_output(place, post, port, fps, progress) for place in places]
         controls = _controls(osc, midi, learn, post, progress)
+        if hear:
+            controls.append(import_module("dreamvid.live.ears").Ears(hear, post))
         recording = None
         if record:
             kept = import_module("dreamvid.live.recording").Recording

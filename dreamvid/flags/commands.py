@@ -212,6 +212,10 @@ OWN: dict[str, Flag] = {
     "live.port": Flag("Of the page.", "PORT", kind="whole", default=8767, least=0),
     "live.midi": Flag("Listen to MIDI; what knobs do is kept in FILE.", "FILE", kind="file"),
     "live.learn": Flag('What the next knob that is moved does: "strength 0 4".', "WORD"),
+    "live.hear": Flag(
+        "Pulse with the bass of a sound input: default, a part of its name, or its number.",
+        "DEVICE",
+    ),
     "turbo.images": Flag("A folder of pictures, read with its subfolders.", "DIR", kind="file"),
     "turbo.out": FLAGS["out"]._replace(
         help="Where to write the network; of an export, .onnx or .pt.",
@@ -263,8 +267,8 @@ COMMANDS: dict[str, str] = {
     "plan sweep": f"out {_PLAN}",
     "farm": "address workers no_shared_folder retry quiet",
     "work": "unit retry quiet",
-    "live": "to size fps frames record every presets osc port midi learn preset strength dream "
-    "layer octaves iterations carry network weights config assign plugins device precision "
+    "live": "to size fps frames record every presets osc port midi learn hear preset strength "
+    "dream layer octaves iterations carry network weights config assign plugins device precision "
     "overwrite quiet",
     "resume": "out frames seconds source min_free overwrite tidy quiet",
     "encode": "out fps start end speed reverse boomerang fade audio through upscale upscaler "

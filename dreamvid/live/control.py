@@ -32,6 +32,8 @@ TAPS, FORGET = 5, 3.0
 """Taps that the tempo is the mean of, and the seconds after which they begin anew."""
 PULSE = 1.0
 """How much stronger the dream is at a beat."""
+SWING = 0.6
+"""How much stronger the dream is where what is heard is loud, and weaker where it is still."""
 
 
 class Post:

@@ -15,7 +15,7 @@ from dreamvid.frames import Size, covered, from_pixels, to_pixels
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.stopping import on_stop
 from dreamvid.live.capture import Ended, Newest, opened
-from dreamvid.live.control import PRESSED, STEP, STRONGEST, Post, Tempo
+from dreamvid.live.control import PRESSED, STEP, STRONGEST, SWING, Post, Tempo
 from dreamvid.live.dreaming import LiveDream
 from dreamvid.live.outputs import Output
 from dreamvid.live.recording import Recording
@@ -74,6 +74,8 @@ class Show:
         self.dream = LiveDream(asked.settings, asked.size, asked.fps, fade)
         self.asked, self.post, self.say = asked, post, say
         self.tempo = Tempo()
+        self.swing = 1.0
+        """A factor on the strength, by what is heard."""
         self.frozen = self.clean = self.ended = False
         self.shown: np.ndarray | None = None
         self.place = 0
@@ -103,7 +105,7 @@ class Show:
             self.dream.forget()
             self.shown = to_pixels(picture)
         else:
-            self.shown = to_pixels(self.dream(picture, self.tempo.strength()))
+            self.shown = to_pixels(self.dream(picture, self.tempo.strength() * self.swing))
         return self.shown
 
     def _listen(self) -> None:
@@ -128,6 +130,7 @@ class Show:
             dream.forget()
             self.frozen = self.clean = False
             self.tempo.forget()
+            self.swing = 1.0
         elif word == "tap":
             self.tempo.tap()
         elif word in ("stronger", "weaker"):
@@ -137,6 +140,8 @@ class Show:
             dream.strength = 1.0
         elif word in ("strength", "ascent/strength"):
             dream.strength = _number(word, value, 0, STRONGEST)
+        elif word == "heard":
+            self.swing = 1 + SWING * (2 * _number(word, value, 0, 1) - 1)
         elif word in ("next", "preset"):
             self._go_to(None if word == "next" else str(value))
         else:
@@ -159,8 +164,8 @@ class Show:
         section, _, key = word.partition("/")
         if section not in CONTROLLED or not key:
             raise SettingsError(
-                f"not known; expected {', '.join(PRESSED)}, strength, preset, or SECTION/KEY of "
-                f"{', '.join(CONTROLLED)}"
+                f"not known; expected {', '.join(PRESSED)}, strength, heard, preset, or "
+                f"SECTION/KEY of {', '.join(CONTROLLED)}"
             )
         if isinstance(value, float) and value.is_integer():
             value = int(value)

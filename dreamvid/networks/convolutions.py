@@ -35,7 +35,7 @@ def convolved(convolution: Any, x: Tensor, *, relu: bool = False) -> Tensor:
 def convolved_beside(
     convolutions: Sequence[nn.Conv2d], x: Tensor, *, relu: bool = False
 ) -> tuple[Tensor, ...]:
-    """What several 1x1 convolutions make of the same input, done as one."""
+    """What several unpadded convolutions of one kernel size make of the same input, done as one."""
     plain = any(type(part) is not nn.Conv2d for part in convolutions)
     if plain or any(part.weight.requires_grad for part in convolutions):
         made = tuple(part(x) for part in convolutions)

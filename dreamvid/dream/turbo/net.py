@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamvid.networks.convolutions import alone, convolved, made_once
+from dreamvid.networks.convolutions import alone, convolved, convolved_beside, made_once
 from dreamvid.networks.pocket import pocket
 
 SHALLOW, MIDDLE, DEEP = (1, 192), (3, 480), (6, 512)
@@ -58,8 +58,7 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) to (N, outputs, h, w)."""
-        mode = "reflect" if min(x.shape[-2:]) > 1 else "replicate"
-        return convolved(self.convolution, F.pad(x, (1, 1, 1, 1), mode=mode))
+        return convolved(self.convolution, reflected(x))
 
 
 class Enlarging(nn.Module):
@@ -118,8 +117,14 @@ class Meeting(nn.Module):
 
     def forward(self, deeper: Tensor, seen: Tensor) -> Tensor:
         """(N, deeper, h, w) and (N, seen, 2h, 2w) to (N, outputs, 2h, 2w)."""
-        product = twice(convolved(self.raised, deeper)) * convolved(self.raising, seen)
-        return F.relu(twice(convolved(self.deeper, deeper)) + convolved(self.seen, seen) + product)
+        deep, raised = convolved_beside([self.deeper, self.raised], deeper)
+        near, raising = convolved_beside([self.seen, self.raising], seen)
+        return F.relu(twice(deep) + near + twice(raised) * raising)
+
+
+def reflected(x: Tensor) -> Tensor:
+    """`x` (N, C, h, w) with one more pixel at each edge, reflected, or repeated of a single row."""
+    return F.pad(x, (1, 1, 1, 1), mode="reflect" if min(x.shape[-2:]) > 1 else "replicate")
 
 
 def twice(x: Tensor) -> Tensor:
@@ -166,10 +171,13 @@ class Decoder(nn.Module):
         deep = deep + self.block(deep, condition)
         up = self.eighth(self.meet_eighth(deep, middle), condition)
         up = self.quarter(self.meet_quarter(up, shallow), condition)
-        blocks = F.pixel_unshuffle(pixels, 2)
-        half = F.relu(self.enlarge(convolved(self.to_half, up)) + self.pixels(blocks))
-        raised = twice(convolved(self.raised, up))
-        return self.leave(torch.cat([half, raised * self.filters(blocks)], 1))
+        blocks = reflected(F.pixel_unshuffle(pixels, 2))
+        small, raised = convolved_beside([self.to_half, self.raised], up)
+        colours, filters = convolved_beside(
+            [self.pixels.convolution, self.filters.convolution], blocks
+        )
+        half = F.relu(self.enlarge(small) + colours)
+        return self.leave(torch.cat([half, twice(raised) * filters], 1))
 
 
 class TurboNet(nn.Module):
