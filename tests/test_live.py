@@ -29,7 +29,7 @@ from dreamvid.live.dreaming import LiveDream, followed
 from dreamvid.live.ears import WINDOW, Ears, Loudness
 from dreamvid.live.midi import Midi
 from dreamvid.live.osc import OscServer, message, messages
-from dreamvid.live.outputs import Nowhere, Window
+from dreamvid.live.outputs import Ndi, Nowhere, VirtualCamera, Window
 from dreamvid.live.page import Page
 from dreamvid.motion.optical_flow import Correspondence
 from dreamvid.settings import Settings
@@ -457,6 +457,75 @@ def test_a_window_needs_a_screen(monkeypatch):
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(SettingsError, match="--to page"):
         Window(Post())
+
+
+def test_a_virtual_camera_and_the_network_get_each_picture_as_it_is(monkeypatch):
+    said = []
+
+    class Camera:
+        def __init__(self, width, height, fps):
+            said.append((width, height, fps))
+
+        def send(self, pixels):
+            said.append(pixels[0, 0].tolist())
+
+        def close(self):
+            said.append("closed")
+
+    class Frame:
+        def set_resolution(self, width, height):
+            said.append((width, height))
+
+        def set_frame_rate(self, rate):
+            said.append(rate)
+
+        def set_fourcc(self, code):
+            said.append(code)
+
+    class Sender:
+        def __init__(self, name, clock_video):
+            assert not clock_video
+
+        def set_video_frame(self, frame):
+            assert isinstance(frame, Frame)
+
+        def open(self):
+            said.append("open")
+
+        def write_video(self, values):
+            said.append((values.shape, values[:4].tolist()))
+
+        def close(self):
+            said.append("closed")
+
+    picture = np.tile(np.array([10, 20, 30], np.uint8), (48, 64, 1))
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", SimpleNamespace(Camera=Camera))
+    with VirtualCamera(15.0) as output:
+        output.show(picture)
+        output.show(picture)
+    assert said == [(64, 48, 15.0), [10, 20, 30], [10, 20, 30], "closed"]
+    said.clear()
+    for name, parts in (
+        ("cyndilib", {}),
+        ("cyndilib.sender", {"Sender": Sender}),
+        ("cyndilib.video_frame", {"VideoSendFrame": Frame}),
+        ("cyndilib.wrapper", {}),
+        ("cyndilib.wrapper.ndi_structs", {"FourCC": SimpleNamespace(RGBX="RGBX")}),
+    ):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(__path__=[], **parts))
+    with Ndi(15.0) as output:
+        output.show(picture)
+    values = ((48 * 64 * 4,), [10, 20, 30, 255])
+    assert said == [(64, 48), 15, "RGBX", "open", values, "closed"]
+
+
+@pytest.mark.parametrize(
+    ("output", "library"), [(VirtualCamera, "pyvirtualcam"), (Ndi, "cyndilib")]
+)
+def test_outputs_whose_library_is_missing_name_the_extra(monkeypatch, output, library):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(SettingsError, match=r"pip install 'dreamvid\["):
+        output(15.0)
 
 
 def test_what_stands_still_dreams_and_what_moves_does_not():

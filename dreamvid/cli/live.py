@@ -11,7 +11,7 @@ from dreamvid.cli.app import print_path, progress_for
 from dreamvid.cli.command import Asked, command
 from dreamvid.errors import SettingsError
 
-TO = ("window", "page", "camera", "none")
+TO = ("window", "page", "camera", "ndi", "none")
 
 
 @command("dreamvid live 0 --to window,page --osc 9000")
@@ -110,6 +110,8 @@ def _output(place: str, post: Any, port: int, fps: float, progress: Any) -> Any:
         return outputs.Window(post)
     if place == "camera":
         return outputs.VirtualCamera(fps)
+    if place == "ndi":
+        return outputs.Ndi(fps)
     if place == "none":
         return outputs.Nowhere()
     page = import_module("dreamvid.live.page").Page(port)

@@ -1,8 +1,10 @@
-"""Where a live dream goes: a window, a page, a virtual camera, a recording."""
+"""Where a live dream goes: a window, a virtual camera, the network by NDI, nowhere."""
 
 import os
 import sys
 from collections.abc import Callable
+from fractions import Fraction
+from importlib import import_module
 from typing import Any, Protocol, Self
 
 import cv2
@@ -99,6 +101,46 @@ class VirtualCamera:
                     "Linux load v4l2loopback with exclusive_caps=1, elsewhere install OBS"
                 ) from None
         self._camera.send(pixels)
+
+
+class Ndi:
+    """A source on the network that mixers and projection programs see, by NDI."""
+
+    def __init__(self, fps: float) -> None:
+        """Raise `SettingsError` where cyndilib is not installed."""
+        try:
+            self._sending = import_module("cyndilib.sender")
+            self._frames = import_module("cyndilib.video_frame")
+            self._codes = import_module("cyndilib.wrapper.ndi_structs").FourCC
+        except ImportError:
+            raise SettingsError(
+                "--to ndi: needs cyndilib; install it with pip install 'dreamvid[ndi]'"
+            ) from None
+        self.fps = fps
+        self._sender: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._sender is not None:
+            self._sender.close()
+
+    def show(self, pixels: np.ndarray) -> None:
+        """A picture; the first one opens the source, which has its size for ever."""
+        height, width = pixels.shape[:2]
+        if self._sender is None:
+            frame = self._frames.VideoSendFrame()
+            frame.set_resolution(width, height)
+            frame.set_frame_rate(Fraction(self.fps).limit_denominator(1001))
+            frame.set_fourcc(self._codes.RGBX)
+            # Its own clock would hold the dream up.
+            sender = self._sending.Sender(TITLE, clock_video=False)
+            sender.set_video_frame(frame)
+            sender.open()
+            self._sender = sender
+        opaque = np.full((height, width, 1), 255, np.uint8)
+        self._sender.write_video(np.concatenate([pixels, opaque], 2).reshape(-1))
 
 
 class Nowhere:
