@@ -4,8 +4,8 @@ import { LIVE } from "./items.js";
 
 const OFTEN = 1000;
 /** Milliseconds between two live pictures, at least: each costs the machine that dreams. */
-const SHARE = 40;
-/** A picture is asked for again after so many times as long as it took to come. */
+const SHARE = 30;
+/** A picture is asked for again after so many times as long as it took to come and to be painted. */
 
 export class Screen {
   /** @param {string} id @param {() => void} painted called when a picture is there */
@@ -23,6 +23,7 @@ export class Screen {
     this.follows = true;
     this.index = -1;
     this.busy = false;
+    this.gone = false;
     this.timer = 0;
     this.item = /** @type {any} */ (null);
   }
@@ -78,10 +79,16 @@ export class Screen {
     this.busy = true;
     const began = performance.now();
     const width = Math.round(this.box.clientWidth * Math.min(2, window.devicePixelRatio || 1));
+    const again = () => {
+      if (this.gone) return;
+      const rest = live ? Math.max(OFTEN, SHARE * (performance.now() - began)) : 0;
+      this.timer = window.setTimeout(() => { this.busy = false; this.next(); }, rest);
+    };
     const done = () => {
-      const took = performance.now() - began;
-      this.timer = window.setTimeout(() => { this.busy = false; this.next(); }, live ? Math.max(OFTEN, SHARE * took) : 0);
+      if (this.gone) return;
       this.painted();
+      // The second call comes when the first picture has been painted.
+      requestAnimationFrame(() => requestAnimationFrame(again));
     };
     this.picture.onload = done;
     this.picture.onerror = done;
@@ -98,6 +105,7 @@ export class Screen {
   }
 
   leave() {
+    this.gone = true;
     clearTimeout(this.timer);
     this.video.pause();
   }
