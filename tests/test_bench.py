@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import torch
@@ -31,8 +32,7 @@ def test_bench_tells_its_figures_as_a_table():
     result = run_cli("bench", *small, "--precision", "fp32", "--compare", "", "--profile")
     assert result.returncode == 0, result.stderr
     assert "pocket 4c, 96x64, 1 octaves" in result.stdout
-    assert "aten::copy_" in result.stdout
-    assert "%" in result.stdout.rpartition("aten::copy_")[2].partition("\n")[0]
+    assert re.search(r"^\S+ +\d+ +\d+\.\d%$", result.stdout, re.MULTILINE)
 
 
 def test_an_unknown_comparison():

@@ -126,15 +126,9 @@ def place(tmp_path_factory):
     return folder
 
 
-run: set[str] = set()
-"""Commands that another page shows too, and that ran."""
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_runs(page, place):
     for words in commands(page):
-        if shlex.join(words) in run:
-            continue
         if words[0] in TRAINING or "flowers.safetensors" in words:
             continue
         if any("bvlc_googlenet" in word for word in words) and not GOOGLENET.exists():
@@ -144,4 +138,3 @@ def test_every_command_of_a_page_runs(page, place):
         if exists and words[0] != "resume":
             done = call_cli(*shorter(words), "--overwrite", cwd=place)
         assert done.returncode == 0, f"dreamvid {shlex.join(words)}: {done.stderr}"
-        run.add(shlex.join(words))

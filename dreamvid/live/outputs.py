@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable
 from fractions import Fraction
-from importlib import import_module
 from typing import Any, Protocol, Self
 
 import cv2
@@ -109,14 +108,15 @@ class Ndi:
     def __init__(self, fps: float) -> None:
         """Raise `SettingsError` where cyndilib is not installed."""
         try:
-            self._sending = import_module("cyndilib.sender")
-            self._frames = import_module("cyndilib.video_frame")
-            self._codes = import_module("cyndilib.wrapper.ndi_structs").FourCC
+            from cyndilib.sender import Sender  # pyright: ignore[reportMissingImports]
+            from cyndilib.video_frame import VideoSendFrame  # pyright: ignore
+            from cyndilib.wrapper.ndi_structs import FourCC  # pyright: ignore
         except ImportError:
             raise SettingsError(
                 "--to ndi: needs cyndilib; install it with pip install 'dreamvid[ndi]'"
             ) from None
         self.fps = fps
+        self._parts = Sender, VideoSendFrame, FourCC
         self._sender: Any = None
 
     def __enter__(self) -> Self:
@@ -130,12 +130,13 @@ class Ndi:
         """A picture; the first one opens the source, which has its size for ever."""
         height, width = pixels.shape[:2]
         if self._sender is None:
-            frame = self._frames.VideoSendFrame()
+            sender_of, frame_of, codes = self._parts
+            frame = frame_of()
             frame.set_resolution(width, height)
             frame.set_frame_rate(Fraction(self.fps).limit_denominator(1001))
-            frame.set_fourcc(self._codes.RGBX)
+            frame.set_fourcc(codes.RGBX)
             # Its own clock would hold the dream up.
-            sender = self._sending.Sender(TITLE, clock_video=False)
+            sender = sender_of(TITLE, clock_video=False)
             sender.set_video_frame(frame)
             sender.open()
             self._sender = sender
