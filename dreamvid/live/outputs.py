@@ -67,11 +67,38 @@ class Window:
             self.post("quit")
 
 
-class VirtualCamera:
+class _Device:
+    """An output that its first picture opens, which has its size for ever."""
+
+    def __init__(self) -> None:
+        self._opened: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    def show(self, pixels: np.ndarray) -> None:
+        """A picture (H, W, 3), RGB, uint8."""
+        if self._opened is None:
+            self._opened = self._open(*pixels.shape[:2])
+        self._send(pixels)
+
+    def _open(self, height: int, width: int) -> Any:
+        raise NotImplementedError
+
+    def _send(self, pixels: np.ndarray) -> None:
+        raise NotImplementedError
+
+
+class VirtualCamera(_Device):
     """A camera that other programs see."""
 
     def __init__(self, fps: float) -> None:
         """Raise `SettingsError` where pyvirtualcam is not installed."""
+        super().__init__()
         try:
             import pyvirtualcam  # pyright: ignore[reportMissingImports]
         except ImportError:
@@ -79,34 +106,26 @@ class VirtualCamera:
                 "--to camera: needs pyvirtualcam; install it with pip install 'dreamvid[live]'"
             ) from None
         self.fps, self._library = fps, pyvirtualcam
-        self._camera: Any = None
 
-    def __enter__(self) -> Self:
-        return self
+    def _open(self, height: int, width: int) -> Any:
+        try:
+            return self._library.Camera(width, height, self.fps)
+        except RuntimeError as error:
+            raise SettingsError(
+                f"--to camera: no virtual camera ({str(error).split(chr(10))[0][:80]}); on "
+                "Linux load v4l2loopback with exclusive_caps=1, elsewhere install OBS"
+            ) from None
 
-    def __exit__(self, *_: object) -> None:
-        if self._camera is not None:
-            self._camera.close()
-
-    def show(self, pixels: np.ndarray) -> None:
-        """A picture; the first one opens the camera, which has its size for ever."""
-        if self._camera is None:
-            height, width = pixels.shape[:2]
-            try:
-                self._camera = self._library.Camera(width, height, self.fps)
-            except RuntimeError as error:
-                raise SettingsError(
-                    f"--to camera: no virtual camera ({str(error).split(chr(10))[0][:80]}); on "
-                    "Linux load v4l2loopback with exclusive_caps=1, elsewhere install OBS"
-                ) from None
-        self._camera.send(pixels)
+    def _send(self, pixels: np.ndarray) -> None:
+        self._opened.send(pixels)
 
 
-class Ndi:
+class Ndi(_Device):
     """A source on the network that mixers and projection programs see, by NDI."""
 
     def __init__(self, fps: float) -> None:
         """Raise `SettingsError` where cyndilib is not installed."""
+        super().__init__()
         try:
             from cyndilib.sender import Sender  # pyright: ignore[reportMissingImports]
             from cyndilib.video_frame import VideoSendFrame  # pyright: ignore
@@ -115,32 +134,20 @@ class Ndi:
             raise SettingsError(
                 "--to ndi: needs cyndilib; install it with pip install 'dreamvid[ndi]'"
             ) from None
-        self.fps = fps
-        self._parts = Sender, VideoSendFrame, FourCC
-        self._sender: Any = None
+        # Its own clock would hold the dream up.
+        self._sender, self._frame = Sender(TITLE, clock_video=False), VideoSendFrame()
+        self._rate, self._order = Fraction(fps).limit_denominator(1001), FourCC.RGBX
 
-    def __enter__(self) -> Self:
-        return self
+    def _open(self, height: int, width: int) -> Any:
+        self._frame.set_resolution(width, height)
+        self._frame.set_frame_rate(self._rate)
+        self._frame.set_fourcc(self._order)
+        self._sender.set_video_frame(self._frame)
+        self._sender.open()
+        return self._sender
 
-    def __exit__(self, *_: object) -> None:
-        if self._sender is not None:
-            self._sender.close()
-
-    def show(self, pixels: np.ndarray) -> None:
-        """A picture; the first one opens the source, which has its size for ever."""
-        height, width = pixels.shape[:2]
-        if self._sender is None:
-            sender_of, frame_of, codes = self._parts
-            frame = frame_of()
-            frame.set_resolution(width, height)
-            frame.set_frame_rate(Fraction(self.fps).limit_denominator(1001))
-            frame.set_fourcc(codes.RGBX)
-            # Its own clock would hold the dream up.
-            sender = sender_of(TITLE, clock_video=False)
-            sender.set_video_frame(frame)
-            sender.open()
-            self._sender = sender
-        opaque = np.full((height, width, 1), 255, np.uint8)
+    def _send(self, pixels: np.ndarray) -> None:
+        opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
         self._sender.write_video(np.concatenate([pixels, opaque], 2).reshape(-1))
 
 

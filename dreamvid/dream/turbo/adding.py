@@ -1,6 +1,7 @@
 """What a turbo network adds to the picture of an octave, in place of its steps of ascent."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -144,8 +145,15 @@ def turbo_for(settings: Settings, network: Network) -> Turbo | None:
     """What dreams in one pass, where `settings` ask for it."""
     if settings.turbo.dream == ASCENT:
         return None
-    file = read_turbo(path_of(settings.turbo.dream), network.device)
-    return Turbo(file, network, settings)
+    path = path_of(settings.turbo.dream)
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return Turbo(_read(path, changed, network.device), network, settings)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: int, device: torch.device) -> TurboFile:
+    """A file read once for all dreamers: a live dream makes one at each level of its budget."""
+    return read_turbo(path, device)
 
 
 def moved_turbo(settings: Settings, move: Callable[[Path], Path]) -> Settings:
