@@ -1,4 +1,4 @@
-"""Where a frame that starts from a dream has none yet: a first frame's steps there.
+"""Where a frame that starts from a dream has none yet: more steps there, as a first frame takes.
 
 A step costs what its part of the picture costs, so only the places that need more are cut out.
 """

@@ -213,17 +213,17 @@ class Dreamer:
         key: Key,
         report: Report,
     ) -> Tensor:
-        """`image` after the steps of a first frame, where it is fresh."""
+        """`image` after the steps that a first frame has more, where it is fresh."""
         here = plan.octaves[octave]
-        # Those of the whole picture do not count: what is a dream already makes them smaller here.
-        if here.first_steps <= here.steps:
+        more = here.first_steps - here.steps
+        if more <= 0:
             return image
-        hill, steps = self.goal.hill(here.choices, size_of(image), plan.index), here.first_steps
+        hill = self.goal.hill(here.choices, size_of(image), plan.index)
 
         def climb(part: Tensor, box: catching_up.Box, need: Tensor, number: int) -> Tensor:
             base = resized(begun, size_of(image))[:, :, box.rows, box.columns]
             ascent = self._ascent(plan, octave, part, True, base)
-            return ascent(part, here.first_step_size * need, steps, (*key, number, steps), report)
+            return ascent(part, here.first_step_size * need, more, (*key, number, more), report)
 
         whole = hill.masks is not None or not hill.local
         return catching_up.caught_up(image, fresh, self.network.smallest_side, whole, climb)
