@@ -10,6 +10,7 @@ from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.errors import SettingsError
 from dreamvid.film.carries import Situation, Start, by_motion, carries, carry_for
 from dreamvid.film.compositing import keeping_colour, luma_of, masked
+from dreamvid.film.hastening import FAST, LIFT, SLOW, hastened
 from dreamvid.film.pipeline import Recurrence, dreamed
 from dreamvid.film.sources import FilmSource, Moment, StillSource, ahead
 from dreamvid.film.together import dreamed_together
@@ -308,3 +309,21 @@ def test_stills_have_an_earlier_frame_but_at_the_beginning(picture):
     assert next(moments).earlier is None
     assert next(moments).earlier is picture
     assert next(StillSource(picture).moments(5)).earlier is picture
+
+
+def test_what_moves_fast_against_the_rest_takes_larger_steps():
+    flow = torch.zeros(2, 40, 60)
+    assert hastened(flow) is None
+    flow[0, 10:20, 30:40] = SLOW
+    assert hastened(flow) is None
+    # As the camera moves, the whole frame does, and nothing is fast.
+    panned = flow + torch.tensor([5.0, -9.0])[:, None, None]
+    assert hastened(panned) is None
+    for moving in (flow, panned):
+        moving[:, 10:20, 30:40] += torch.tensor([0.0, -FAST])[:, None, None]
+        lift = hastened(moving)
+        assert lift is not None
+        assert lift.shape == (40, 60)
+        torch.testing.assert_close(lift[10:20, 30:40], torch.full((10, 10), 1 + LIFT))
+        lift[10:20, 30:40] = 1
+        assert (lift == 1).all()
