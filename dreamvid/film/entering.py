@@ -31,8 +31,6 @@ LIFT = 3.0
 """How much larger the first of them are."""
 FINE = 1.0
 """Standard deviation in pixels of the blur that fine detail does not outlast."""
-NEAR = 8.0
-"""And of the blur in which a place has the detail of what is around it."""
 MOST = 2.0
 """How many times as much detail what enters is given at the most, and how little of it."""
 NEARLY = 0.875
@@ -155,18 +153,15 @@ def middle(values: Tensor) -> Tensor:
 
 
 def as_sharp(frame: Frame, like: Frame) -> Tensor:
-    """`frame` with as much fine detail as `like` has, and nowhere more than its middle.
+    """`frame` with as much fine detail as the middle of `like` has.
 
     A frame that was moved often is softer than one that was moved seldom.
     """
     if frame is like:
         return frame
     detail = detail_of(frame)
-    energy = detail.square().mean(0)
-    wanted = middle(detail_of(like)).square().mean()
-    near = gaussian_blurred(energy[None, None], NEAR)[0, 0]
-    most = torch.maximum(middle(energy).mean(), near).clamp_min(TINY)
-    share = (wanted / most).sqrt().clamp(1 / MOST, MOST)
+    had, wanted = (middle(each).square().mean() for each in (detail, detail_of(like)))
+    share = (wanted / had.clamp_min(TINY)).sqrt().clamp(1 / MOST, MOST)
     return frame + (share - 1) * detail
 
 
