@@ -167,7 +167,7 @@ def use(wanted: bool) -> None:
 
 @contextmanager
 def plain() -> Iterator[None]:
-    """Torch's own convolutions meanwhile, where what is no number reaches no further than it must."""
+    """Torch's own convolutions meanwhile: what is no number reaches what sees it, and no more."""
     before = _used
     use(False)
     try:
