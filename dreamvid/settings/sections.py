@@ -43,6 +43,8 @@ class NetworkSettings:
     wander: Annotated[float, Within(0, 3600)] = 0.0
     """Seconds from one channel to the next in a zoom or a loop, where no layers are asked for; 0:
     all channels at once."""
+    at_once: Annotated[int, Within(1, 16)] = 1
+    """With `wander`: how many channels share the picture at a time, each on a walk of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +218,8 @@ class Settings:
             tree["film"]["size"] = str(self.film.size)
         if not self.network.wander:
             del tree["network"]["wander"]
+        if self.network.at_once == NetworkSettings.at_once:
+            del tree["network"]["at_once"]
         if not self.octaves.smallest:
             del tree["octaves"]["smallest"]
         if self.ascent.strength == 1:
