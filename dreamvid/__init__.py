@@ -68,25 +68,8 @@ def zoom(
 ) -> "Result":
     """Make a film that falls into a still, and return its path."""
     chosen = _settings("zoom", preset, config, flags, settings)
-    from dreamvid import notebooks
-    from dreamvid.jobs import films, naming
-
-    path = notebooks.kept_seed(seed, _path(out), "zoom", overwrite)
-    assert path is not None
-    target = naming.film_name(_path(out), path, "zoom", overwrite)
-    with notebooks.watching(progress, on_frame) as watch:
-        made = films.zoom(
-            path,
-            target,
-            chosen,
-            at=at,
-            job=_path(job),
-            overwrite=overwrite,
-            tidy=tidy,
-            preview=preview,
-            progress=watch,
-        )
-    return notebooks.Result(made)
+    more = {"at": at, "job": _path(job), "overwrite": overwrite, "tidy": tidy, "preview": preview}
+    return _film("zoom", seed, out, chosen, progress, on_frame, more)
 
 
 def video(
@@ -105,21 +88,8 @@ def video(
 ) -> "Result":
     """Dream over a film, and return the path of the new one; motion, rate and sound are kept."""
     chosen = _settings("video", preset, config, flags, settings)
-    from dreamvid import notebooks
-    from dreamvid.jobs import films, naming
-
-    target = naming.film_name(_path(out), Path(source), "video", overwrite)
-    with notebooks.watching(progress, on_frame) as watch:
-        made = films.video(
-            Path(source),
-            target,
-            chosen,
-            job=_path(job),
-            overwrite=overwrite,
-            tidy=tidy,
-            progress=watch,
-        )
-    return notebooks.Result(made)
+    more = {"job": _path(job), "overwrite": overwrite, "tidy": tidy}
+    return _film("video", Path(source), out, chosen, progress, on_frame, more)
 
 
 def loop(
@@ -143,24 +113,8 @@ def loop(
     The seed is a picture, or a job folder, whose last frame is taken; without one, noise.
     """
     chosen = _settings("loop", preset, config, flags, settings)
-    from dreamvid import notebooks
-    from dreamvid.jobs import films, naming
-
-    path = notebooks.kept_seed(seed, _path(out), "loop", overwrite)
-    target = naming.film_name(_path(out), path, "loop", overwrite)
-    with notebooks.watching(progress, on_frame) as watch:
-        made = films.loop(
-            path,
-            target,
-            chosen,
-            at=at,
-            job=_path(job),
-            overwrite=overwrite,
-            tidy=tidy,
-            preview=preview,
-            progress=watch,
-        )
-    return notebooks.Result(made)
+    more = {"at": at, "job": _path(job), "overwrite": overwrite, "tidy": tidy, "preview": preview}
+    return _film("loop", seed, out, chosen, progress, on_frame, more)
 
 
 def image(
@@ -257,6 +211,26 @@ def sheet(
 
     target = Path(out) if out is not None else Path(f"{Path(seed).stem}-sheet.png")
     return Result(sheets.sheet(Path(seed), target, asked, overwrite=overwrite))
+
+
+def _film(
+    kind: str,
+    source: "Seed | None",
+    out: str | PathLike[str] | None,
+    chosen: "Settings",
+    progress: bool | None,
+    on_frame: Callable[[int, Any], None] | None,
+    more: dict[str, Any],
+) -> "Result":
+    """Make a film by the function of its kind, which `more` is handed on to."""
+    from dreamvid import notebooks
+    from dreamvid.jobs import films, naming
+
+    path = notebooks.kept_seed(source, _path(out), kind, more["overwrite"])
+    target = naming.film_name(_path(out), path, kind, more["overwrite"])
+    with notebooks.watching(progress, on_frame) as watch:
+        made = getattr(films, kind)(path, target, chosen, progress=watch, **more)
+    return notebooks.Result(made)
 
 
 def _settings(

@@ -211,8 +211,8 @@ def bomb_header(side):
     ("data", "word"),
     [
         (b"", "empty"),
-        (b"this is text, not a picture\n" * 40, "wanted JPEG"),
-        (bytes(range(256)) * 9, "wanted JPEG"),
+        (b"this is text, not a picture\n" * 40, "expected JPEG"),
+        (bytes(range(256)) * 9, "expected JPEG"),
         (b'<?xml version="1.0"?>\n<svg width="9" height="9"></svg>', "SVG"),
         (picture_bytes("JPEG")[:-600], "damaged"),
         (picture_bytes("PNG")[:2000], "damaged"),

@@ -119,7 +119,7 @@ def test_a_dream_is_of_the_kind_of_its_picture(kind, pixels, tmp_path):
     ("wrong", "words"),
     [
         (np.zeros((4, 48, 64, 3), np.uint8), "got an array (4, 48, 64, 3)"),
-        (np.zeros((48, 64, 4), np.uint8), "wanted RGB"),
+        (np.zeros((48, 64, 4), np.uint8), "expected RGB"),
         (np.full((48, 64, 3), 200.0), "got values from 200 to 200"),
         (np.full((48, 64, 3), np.nan), "got values from nan"),
         (np.zeros((48, 64, 3), np.int64), "got int64"),

@@ -66,7 +66,7 @@ def test_the_order_of_motions_is_painted():
 @pytest.mark.parametrize(
     ("assignment", "words"),
     [
-        ("film.frames=0", "film.frames: got 0, wanted 1 to"),
+        ("film.frames=0", "film.frames: got 0, expected 1 to"),
         ("film.frames=1.5", "a whole number"),
         ("film.frames=true", "a whole number"),
         ("film.fps=0", "film.fps"),
@@ -151,7 +151,7 @@ def test_values_are_read_by_their_annotation():
     assert checked_value([1, 2], tuple[float, float], "x") == (1.0, 2.0)
     assert checked_value(None, int | None, "x") is None
     assert checked_value("30000/1001", Fraction, "x") == Fraction(30000, 1001)
-    with pytest.raises(SettingsError, match="got 3 values, wanted 2"):
+    with pytest.raises(SettingsError, match="got 3 values, expected 2"):
         checked_value([1, 2, 3], tuple[float, float], "x")
 
 

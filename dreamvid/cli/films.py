@@ -32,22 +32,8 @@ def zoom(
     quiet: bool,
 ) -> None:
     """Make a film that falls into a still."""
-    settings = asked.settings()
-    films = import_module("dreamvid.jobs.films")
-    with progress_for(quiet) as progress:
-        target = naming().film_name(out, seed, "zoom", overwrite, progress.say)
-        made = films.zoom(
-            seed,
-            target,
-            settings,
-            at=at,
-            job=job,
-            overwrite=overwrite,
-            tidy=tidy,
-            preview=preview,
-            progress=progress,
-        )
-    print_path(made)
+    more = {"at": at, "job": job, "overwrite": overwrite, "tidy": tidy, "preview": preview}
+    _make("zoom", seed, out, asked, quiet, more)
 
 
 @command("dreamvid video clip.mp4 --start 2s --end 8s -o dream.mp4")
@@ -68,14 +54,8 @@ def video(
     quiet: bool,
 ) -> None:
     """Dream over a film; its motion, rate and sound are kept."""
-    settings = asked.settings()
-    films = import_module("dreamvid.jobs.films")
-    with progress_for(quiet) as progress:
-        target = naming().film_name(out, source, "video", overwrite, progress.say)
-        made = films.video(
-            source, target, settings, job=job, overwrite=overwrite, tidy=tidy, progress=progress
-        )
-    print_path(made)
+    more = {"job": job, "overwrite": overwrite, "tidy": tidy}
+    _make("video", source, out, asked, quiet, more)
 
 
 @command("dreamvid loop --seconds 4 --motion spin -o loop.webp")
@@ -98,21 +78,19 @@ def loop(
     quiet: bool,
 ) -> None:
     """Make a film whose last frame flows into its first."""
+    more = {"at": at, "job": job, "overwrite": overwrite, "tidy": tidy, "preview": preview}
+    _make("loop", seed, out, asked, quiet, more)
+
+
+def _make(
+    kind: str, source: Path | None, out: Path | None, asked: Asked, quiet: bool, more: Any
+) -> None:
+    """Make a film by the function of its kind, which `more` is handed on to."""
     settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
     with progress_for(quiet) as progress:
-        target = naming().film_name(out, seed, "loop", overwrite, progress.say)
-        made = films.loop(
-            seed,
-            target,
-            settings,
-            at=at,
-            job=job,
-            overwrite=overwrite,
-            tidy=tidy,
-            preview=preview,
-            progress=progress,
-        )
+        target = naming().film_name(out, source, kind, more["overwrite"], progress.say)
+        made = getattr(films, kind)(source, target, settings, progress=progress, **more)
     print_path(made)
 
 

@@ -160,7 +160,7 @@ def measure(
         tell(f"{import_module('dreamvid.studies.measure').measure_loop(loop)}\n")
         return
     if source is None or dream is None:
-        raise SettingsError("measure: wants INPUT and DREAM, or --loop FILM")
+        raise SettingsError("measure: needs INPUT and DREAM, or --loop FILM")
     # A film of ours says what dreamed it, and where in its input it begins.
     own = import_module("dreamvid.jobs.configs").tells_settings(dream)
     settings = asked._replace(preset="video", config=dream if own else None).settings()

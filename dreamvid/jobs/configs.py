@@ -32,7 +32,7 @@ def read_config(path: Path | None, sized: bool = False) -> Tree:
         tree = {name: values if name == PLUGINS else dict(values) for name, values in tree.items()}
     except (MediaError, ValueError, KeyError, TypeError, AttributeError):
         raise SettingsError(
-            f"{path}: holds no dreamvid settings; wanted a TOML file, a job folder or a film"
+            f"{path}: holds no dreamvid settings; expected a TOML file, a job folder or a film"
         ) from None
     tree.pop("encode", None)
     tree.pop("machine", None)

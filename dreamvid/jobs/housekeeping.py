@@ -74,7 +74,7 @@ def information(path: Path) -> Iterator[str]:
             kind, settings, version = told_of(media.read_metadata(path))
         except (MediaError, ValueError, KeyError, TypeError, AttributeError, SettingsError):
             raise SettingsError(
-                f"{path}: holds no dreamvid settings; wanted a film, a picture or a job"
+                f"{path}: holds no dreamvid settings; expected a film, a picture or a job"
             ) from None
         seed = {"video": "INPUT", "loop": "[SEED]"}.get(kind, "SEED")
     film = settings.film

@@ -149,8 +149,8 @@ def read_layers(path: Path, largest: int = LARGEST_PICTURE) -> tuple[np.ndarray,
 
 def _unreadable(head: bytes) -> str:
     if re.search(rb"<svg[\s>]", head, re.IGNORECASE):
-        return f"is an SVG drawing, wanted {_KNOWN}; export it as PNG"
-    return f"is not a picture that can be read, wanted {_KNOWN}; convert it first"
+        return f"is an SVG drawing, expected {_KNOWN}; export it as PNG"
+    return f"is not a picture that can be read, expected {_KNOWN}; convert it first"
 
 
 def _check_size(path: Path, size: Size, *, largest: int) -> None:
@@ -160,7 +160,7 @@ def _check_size(path: Path, size: Size, *, largest: int) -> None:
     if min(size) < SMALLEST_SIDE:
         raise MediaError(
             f"{path}: {size} is too small to dream on, "
-            f"wanted at least {SMALLEST_SIDE} pixels a side; enlarge it first"
+            f"expected at least {SMALLEST_SIDE} pixels a side; enlarge it first"
         )
 
 

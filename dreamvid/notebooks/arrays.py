@@ -19,8 +19,8 @@ from dreamvid.settings import Settings
 Array = np.ndarray | Image.Image | torch.Tensor
 Seed = str | PathLike[str] | Array
 """A picture: where it is, or the picture itself."""
-WANTED = (
-    "wanted RGB: a NumPy array (H, W, 3) of uint8, uint16 or of floats from 0 to 1, a PIL image, "
+EXPECTED = (
+    "expected RGB: a NumPy array (H, W, 3) of uint8, uint16 or of floats from 0 to 1, a PIL image, "
     "or a torch tensor (3, H, W) of uint8 or of floats from 0 to 1"
 )
 FLOAT_DEPTH = 16
@@ -42,20 +42,20 @@ def frame_from(array: Array) -> Frame:
         return from_pixels(np.asarray(array.convert("RGB")))
     if isinstance(array, torch.Tensor):
         if array.ndim != 3:
-            raise SettingsError(f"picture: got a tensor {tuple(array.shape)}, {WANTED}")
+            raise SettingsError(f"picture: got a tensor {tuple(array.shape)}, {EXPECTED}")
         array = array.detach().cpu().movedim(0, 2)
         array = (array.float() if array.is_floating_point() else array).numpy()
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
     if array.ndim != 3 or array.shape[2] != 3 or not array.size:
-        raise SettingsError(f"picture: got an array {array.shape}, {WANTED}")
+        raise SettingsError(f"picture: got an array {array.shape}, {EXPECTED}")
     if array.dtype in (np.uint8, np.uint16):
         return from_pixels(array)
     if array.dtype.kind != "f":
-        raise SettingsError(f"picture: got {array.dtype}, {WANTED}")
+        raise SettingsError(f"picture: got {array.dtype}, {EXPECTED}")
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1):
-        raise SettingsError(f"picture: got values from {low:g} to {high:g}, {WANTED}")
+        raise SettingsError(f"picture: got values from {low:g} to {high:g}, {EXPECTED}")
     return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1), dtype=np.float32))
 
 

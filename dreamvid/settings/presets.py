@@ -39,8 +39,8 @@ def _laid(names: tuple[str, ...]) -> Tree:
     if base is None:
         return tree
     if not isinstance(base, str) or base in names:
-        wanted = "got itself again" if base in names else f"got {base!r}"
-        raise SettingsError(f"{names[-1]}: {BASE}: {wanted}, wanted another preset's name")
+        got = "got itself again" if base in names else f"got {base!r}"
+        raise SettingsError(f"{names[-1]}: {BASE}: {got}, expected another preset's name")
     return laid_over(_laid((*names, base)), tree)
 
 
@@ -96,7 +96,7 @@ def read_file(path: Path) -> Tree:
             tree = read_tree(stream.read(2_000_000).decode("utf-8-sig"), str(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SettingsError(f"{path}: {reason}; wanted a TOML file of settings") from None
+        raise SettingsError(f"{path}: {reason}; expected a TOML file of settings") from None
     if PLUGINS in tree:
         # They lie beside the file that names them.
         paths = plugin_loading.paths_in(tree, f"{path}: {PLUGINS}")

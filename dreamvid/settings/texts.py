@@ -66,7 +66,7 @@ def _read(name: str, flag: Flag, value: Any) -> Any:
     if flag.kind == "seconds":
         text = str(value).strip()
         if isinstance(value, bool) or Duration.from_text(f"{text.removesuffix('s')}s") is None:
-            raise SettingsError(f"--{name}: got {value!r}, wanted seconds such as 10 or 2.5")
+            raise SettingsError(f"--{name}: got {value!r}, expected seconds such as 10 or 2.5")
         return f"{text.removesuffix('s')}s"
     if name == PLUGINS:
         paths = [value] if isinstance(value, str | Path) else value
@@ -130,7 +130,7 @@ def assigned(assignments: Sequence[str]) -> Tree:
         path, equals, value = text.partition("=")
         keys = [key.strip() for key in path.split(".")]
         if not equals or len(keys) < 2 or not all(keys):
-            raise SettingsError(f"--set: got {text!r}, wanted section.key=value")
+            raise SettingsError(f"--set: got {text!r}, expected section.key=value")
         branch = tree
         for key in keys[:-1]:
             branch = branch.setdefault(key, {})

@@ -66,7 +66,7 @@ def settled(tree: Mapping[str, Any]) -> Settings:
                 f"{name}: no such section{did_you_mean(name, known)} ({', '.join(known)})"
             )
         if not isinstance(values, Mapping):
-            raise SettingsError(f"{name}: got {values!r}, wanted a table of settings")
+            raise SettingsError(f"{name}: got {values!r}, expected a table of settings")
         if name in SECTIONS:
             options = checked_options(SECTIONS[name], values, name)
             sections[name] = SECTIONS[name](**options)
@@ -74,7 +74,7 @@ def settled(tree: Mapping[str, Any]) -> Settings:
             sections[name] = dict(values)
     for name, options in sections.get("motion", {}).items():
         if not isinstance(options, Mapping):
-            raise SettingsError(f"motion.{name}: got {options!r}, wanted a table of options")
+            raise SettingsError(f"motion.{name}: got {options!r}, expected a table of options")
     for name, usual in NAMED_SECTIONS.items():
         if name in sections:
             sections[name].setdefault("name", usual)
