@@ -3,8 +3,10 @@ from typing import Annotated, Literal
 
 import pytest
 
+from dreamvid.dream.plan import Plan
 from dreamvid.errors import SettingsError
 from dreamvid.jobs.films import settings_for
+from dreamvid.networks import sketch
 from dreamvid.registry import Registry, Within, checked_options, checked_value
 from dreamvid.settings import assigned, changes, flagged, laid_over, painted, presets, settled
 from dreamvid.settings.renamed import RENAMED, advise
@@ -32,6 +34,25 @@ def test_later_layers_win():
     assert settings.ascent.step_size == 2.5
     assert settings.film.fps == Fraction(24000, 1001)
     assert settings.film.length == 300
+
+
+def test_a_step_size_that_changes_is_heard_on_every_frame():
+    swell = assigned(["ascent.step_size='1 + frame'", "film.frames=3"])
+
+    def sizes(preset, *more):
+        given = laid_over(swell, assigned(list(more)))
+        net = sketch("pocket")
+        plan = Plan(net, net.choices(), settings_for(preset, assigned=given))
+        steps = [plan.at(frame, later=frame > 0).octaves[-1].step_size for frame in range(3)]
+        return [step / net.preprocessing.level for step in steps]
+
+    assert sizes("default") == pytest.approx([1, 2, 3])
+    assert sizes("quick") == pytest.approx([1, 3, 4.5])
+    assert sizes("quick", "ascent.later_step_size=0.7") == pytest.approx([1, 0.7, 0.7])
+    assert sizes("video", "ascent.later_factor=0.5") == pytest.approx([1, 1, 1.5])
+    assert sizes("video", "ascent.later_step_size=0.7") == pytest.approx([1, 0.7, 0.7])
+    with pytest.raises(SettingsError, match=r"the preset video has ascent\.later_step_size=0\.5"):
+        sizes("video")
 
 
 def test_a_tree_comes_back():

@@ -63,9 +63,20 @@ def settings_over(
     if "motion" in chosen:
         # A file's motions are all of its motion, not more of the preset's.
         tree.pop("motion", None)
-    for layer in (chosen, flags or {}, assigned or {}):
+    layers = (chosen, flags or {}, assigned or {})
+    for layer in layers:
         tree = laid_over(tree, layer)
-    return settled(tree)
+    settings = settled(tree)
+    later = settings.ascent.later_step_size
+    scheduled = not isinstance(settings.ascent.step_size, float | tuple)
+    asked = {key for layer in layers for key in layer.get("ascent", {})}
+    if later is not None and scheduled and "step_size" in asked and "later_step_size" not in asked:
+        raise SettingsError(
+            f"ascent.step_size: changes, but where a frame starts from a dream the preset {preset} "
+            f"has ascent.later_step_size={later}; give that too, or ascent.later_factor, which "
+            "multiplies"
+        )
+    return settings
 
 
 def _own(name: str) -> Tree:
