@@ -75,6 +75,10 @@ def test_exif_orientation_turns_the_picture_upright(tmp_path, orientation, suffi
     frame = media.read_picture(path)
     assert frame.shape == (3, 34, 48)
     assert np.abs(corners_of(frame) - CORNERS).max() <= 12
+    assert media.picture_size(path) == (34, 48)
+    if suffix == "jpg":
+        path.write_bytes(path.read_bytes()[:700])  # where the pixels begin
+        assert media.picture_size(path) == (34, 48)
 
 
 def grey_ramp():

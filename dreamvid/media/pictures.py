@@ -134,7 +134,7 @@ def read_layers(path: Path, largest: int = LARGEST_PICTURE) -> tuple[np.ndarray,
         # Of sizes, where our own limit is checked, and of tags that nobody looks at.
         warnings.simplefilter("ignore")
         try:
-            layers = _LAYERS.get(kind, _ordinary)(path, check)
+            layers = LAYERS.get(kind, _ordinary)(path, check)
             colours = _upright(_in_srgb(layers), layers.orientation)
             alpha = layers.alpha
             if alpha is None or alpha.min() >= 1:
@@ -202,12 +202,13 @@ def _png(path: Path, check: Check) -> Layers:
         if png.depth < 16 or png.colours not in (2, 6):
             return _loaded(picture, check, png.profile, signal)
         check(Size(picture.height, picture.width))
-        layers = png_layers(png, _orientation(picture))
+        layers = png_layers(png, orientation_of(picture))
     layers.signal = signal
     return layers
 
 
-def _orientation(picture: Image.Image) -> int:
+def orientation_of(picture: Image.Image) -> int:
+    """How an opened picture is turned and mirrored when it is shown, by EXIF's number."""
     with contextlib.suppress(Exception):  # as in `_loaded`
         return int(picture.getexif().get(_ORIENTATION, 1))
     return 1
@@ -278,7 +279,7 @@ def _heif(path: Path, check: Check) -> Layers:
         return _loaded(picture, check, profile, signal)
 
 
-_LAYERS: dict[str, Callable[[Path, Check], Layers]] = {
+LAYERS: dict[str, Callable[[Path, Check], Layers]] = {
     "PNG": _png,
     "TIFF": _tiff,
     "AVIF": _avif,
