@@ -139,20 +139,19 @@ def image(
     """
     chosen = _settings("image", preset, config, flags, settings)
     from dreamvid import notebooks
-    from dreamvid.jobs import films, naming
-    from dreamvid.jobs import image_folders as folders
+    from dreamvid.errors import SettingsError
+    from dreamvid.jobs import naming
+    from dreamvid.jobs.pictures import pictures
 
+    if notebooks.is_array(seed) and (at is not None or batch or (log and out is None)):
+        raise SettingsError("image: at and batch are for files, log for a result with a name (out)")
     with notebooks.watching(progress, on_frame, "step") as watch:
         if notebooks.is_array(seed) and out is None:
             return notebooks.dreamed_array(seed, chosen, watch)
-        path = notebooks.kept_seed(seed, _path(out), "image", overwrite)
-        assert path is not None
+        path = notebooks.kept_seed(seed, _path(out), overwrite)
         target = naming.dream_name(_path(out), path, overwrite)
-        more = {"log": log, "overwrite": overwrite, "progress": watch}
-        if path.is_dir():
-            made = folders.image_folder(path, target, chosen, batch=batch, **more)
-        else:
-            made = films.image(path, target, chosen, at=at, **more)
+        more = {"at": at, "batch": batch, "log": log, "overwrite": overwrite}
+        made = pictures(path, target, chosen, progress=watch, **more)
     return notebooks.Result(made)
 
 
@@ -189,7 +188,7 @@ def sheet(
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     of: str | Sequence[str] | None = None,
-    across: dict[str, str] | None = None,
+    across: dict[str, str | Sequence[Any]] | None = None,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
@@ -205,8 +204,12 @@ def sheet(
     chosen = flagged(flags, "sheet")
     from dreamvid.studies import sheets
 
-    words = {} if of is None else {"of": of if isinstance(of, str) else ",".join(of)}
-    asked = sheets.Asked(preset, _path(config), chosen, settings or {}, {**words, **(across or {})})
+    differing = {**({} if of is None else {"of": of}), **(across or {})}
+    texts = {
+        name: values if isinstance(values, str) else ",".join(map(str, values))
+        for name, values in differing.items()
+    }
+    asked = sheets.Asked(preset, _path(config), chosen, settings or {}, texts)
     from dreamvid.notebooks import Result
 
     target = Path(out) if out is not None else Path(f"{Path(seed).stem}-sheet.png")
@@ -226,7 +229,8 @@ def _film(
     from dreamvid import notebooks
     from dreamvid.jobs import films, naming
 
-    path = notebooks.kept_seed(source, _path(out), kind, more["overwrite"])
+    noise = kind == "loop" and source is None
+    path = None if noise else notebooks.kept_seed(source, _path(out), more["overwrite"])
     target = naming.film_name(_path(out), path, kind, more["overwrite"])
     with notebooks.watching(progress, on_frame) as watch:
         made = getattr(films, kind)(path, target, chosen, progress=watch, **more)

@@ -110,28 +110,19 @@ def image(
 ) -> None:
     """Dream one picture, or a folder of them; a dream that is there already is kept."""
     settings = asked.settings()
-    films = import_module("dreamvid.jobs.films")
-    if seed.is_dir():
-        if at is not None:
-            raise SettingsError(f"--at: {seed} is a folder of pictures; leave it out")
-        folders = import_module("dreamvid.jobs.image_folders")
-        target = naming().dream_name(out, seed)
-        with progress_for(quiet, "picture") as progress:
-            made = folders.image_folder(
-                seed,
-                target,
-                settings,
-                batch=batch,
-                log=log,
-                overwrite=overwrite,
-                progress=progress,
-            )
-    else:
-        with progress_for(quiet, "step") as progress:
-            target = naming().dream_name(out, seed, overwrite, progress.say)
-            made = films.image(
-                seed, target, settings, at=at, log=log, overwrite=overwrite, progress=progress
-            )
+    pictures = import_module("dreamvid.jobs.pictures").pictures
+    with progress_for(quiet, "picture" if seed.is_dir() else "step") as progress:
+        target = naming().dream_name(out, seed, overwrite, progress.say)
+        made = pictures(
+            seed,
+            target,
+            settings,
+            at=at,
+            batch=batch,
+            log=log,
+            overwrite=overwrite,
+            progress=progress,
+        )
     print_path(made)
 
 

@@ -1,6 +1,7 @@
-"""Settings read back: from a TOML file, a job's folder, or a film that dreamvid made."""
+"""Files of settings read back: TOML, a job's folder, or a film that dreamvid made."""
 
 import json
+import tomllib
 from pathlib import Path
 
 from dreamvid import media
@@ -39,6 +40,18 @@ def read_config(path: Path | None, sized: bool = False) -> Tree:
     if not sized:
         tree.get("film", {}).pop("size", None)
     return tree
+
+
+def read_toml(path: Path, of: str) -> Tree:
+    """What a TOML file holds, which is one `of` something; a `SettingsError` where it is none."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file; expected a TOML file of {of}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: not UTF-8 text; expected a TOML file of {of}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: not a TOML file of {of}: {error}") from None
 
 
 def tells_settings(path: Path) -> bool:

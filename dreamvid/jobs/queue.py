@@ -13,7 +13,6 @@ A number for randomness is ``--seed = 7``: leading dashes may be written, and he
 Paths are seen from the folder of the list. What is finished stays, what was begun is gone on with.
 """
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 from dreamvid.errors import DreamvidError, MediaError, ResumeError, SettingsError
 from dreamvid.flags import flags_of
 from dreamvid.jobs import films, naming
+from dreamvid.jobs.configs import read_toml
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.making import Request, made
 from dreamvid.jobs.progress import Progress, Silence
@@ -102,12 +102,7 @@ def _is_finished(asked: Request) -> bool:
 
 def read_queue(path: Path) -> list[dict[str, Any]]:
     """The jobs in a list as they are written, or a `SettingsError`."""
-    try:
-        tree = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"{path}: no such file; expected a TOML file of jobs") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not a TOML file of jobs: {error}") from None
+    tree = read_toml(path, "jobs")
     jobs = tree.get("job")
     if not isinstance(jobs, list) or not all(isinstance(each, dict) for each in jobs) or not jobs:
         raise SettingsError(f"{path}: has no jobs; expected a table [[job]] for each film")

@@ -136,6 +136,8 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
 
 def check_picture(path: Path, overwrite: bool, depth: int = 8) -> None:
     """`check_output` for one picture of `depth` bits a channel."""
+    if is_pipe(path):
+        raise MediaError("-o -: a picture goes to a file; give a name, such as dream.png")
     if path.suffix.lower() not in WRITE_FORMATS:
         hint = picture_hint(path.suffix.lower(), encoders.names())
         raise MediaError(

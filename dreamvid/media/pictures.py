@@ -159,8 +159,8 @@ def _check_size(path: Path, size: Size, *, largest: int) -> None:
         raise too_large(path, str(size), largest)
     if min(size) < SMALLEST_SIDE:
         raise MediaError(
-            f"{path}: {size} is too small to dream on, "
-            f"expected at least {SMALLEST_SIDE} pixels a side; enlarge it first"
+            f"{path}: {size} is too small, expected at least {SMALLEST_SIDE} pixels a side; "
+            "enlarge it first"
         )
 
 

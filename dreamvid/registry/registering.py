@@ -138,7 +138,10 @@ class Registry:
     @property
     def plural(self) -> str:
         """What several of the kind are called."""
-        return f"{self.kind[:-1]}ies" if self.kind.endswith("y") else f"{self.kind}s"
+        for end, ends in (("y", "ies"), ("is", "es")):
+            if self.kind.endswith(end):
+                return f"{self.kind.removesuffix(end)}{ends}"
+        return f"{self.kind}s"
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         if isinstance(name, str) and name in self.functions:

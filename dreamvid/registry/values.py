@@ -152,7 +152,8 @@ def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | 
         raise SettingsError(f"{where}: got {value!r}, expected a finite number")
     if bounds is not None and value not in bounds:
         note = f"; {bounds.note}" if bounds.note else ""
-        raise SettingsError(f"{where}: got {value!r}, expected {bounds}{note}")
+        shown = str(value) if isinstance(value, Fraction) else repr(value)
+        raise SettingsError(f"{where}: got {shown}, expected {bounds}{note}")
     return value
 
 
@@ -213,7 +214,7 @@ def _checked_tuple(
     value: Any, kinds: tuple[Any, ...], where: str, evaluate: Evaluate | None
 ) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise SettingsError(f"{where}: got {value!r}, expected a list")
+        raise SettingsError(f"{where}: got {value!r}, expected a list, such as {[value]}")
     if kinds[-1:] == (Ellipsis,):
         kinds = (kinds[0],) * len(value)
     if len(kinds) != len(value):

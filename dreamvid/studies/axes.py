@@ -25,7 +25,7 @@ from dreamvid.settings import presets as shipped
 SPREAD = 8
 """How many layers of a network are shown where none are chosen."""
 ALL = "all"
-axes = Registry("axis of a sheet", positional=("subject", "text"))
+axes = Registry("sheet axis", positional=("subject", "text"))
 """Functions from the subject of a sheet and an axis' values, as text, to the axis' entries."""
 
 
