@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dreamvid.errors import StorageError
 
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 """What file systems say that know no hard links."""
 
 
