@@ -93,7 +93,7 @@ FACTS = {
     "quick": {
         **DEFAULT,
         "ascent.later": 1,
-        "ascent.later_step_size": 2.25,
+        "ascent.later_factor": 1.5,
         "ascent.jitter": 8,
     },
     "gentle": {

@@ -101,7 +101,9 @@ class AscentSettings:
     ) = 1.5
     """How far a step goes, in 8-bit levels; larger is stronger and coarser, below 0 undoes."""
     later_step_size: Annotated[float, Within(-1000, 1000, scheduled=True)] | None = None
-    """On frames that start from a dream; as on the first when unset."""
+    """On frames that start from a dream; `later_factor` says it when unset."""
+    later_factor: Annotated[float, Within(0, 100, scheduled=True)] = 1.0
+    """How many times as far a step goes on frames that start from a dream as on the first."""
     strength: Annotated[float, Within(0, 100, scheduled=True)] = 1.0
     """How far all steps of a dream go together, whatever the preset: its square root is a factor of
     their number and of their size; more is more dream."""
