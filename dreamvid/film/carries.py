@@ -179,7 +179,7 @@ def by_motion(
             came, fresh = travelling.filled(came, place)
         start = warp(situation.previous, came - points)
         start = entering(start, situation.index, came, situation.previous)
-        entered = entering.lift(situation.index, size, start.device)
+        entered = entering.lift(situation.index, start)
         if entered is not None:
             lift = entered if lift is None else lift * entered
         return Start(start, later=True, fresh=fresh, draw=draw, lift=lift)
