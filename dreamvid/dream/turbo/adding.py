@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dreamvid.dream.blur import gaussian_blurred
+from dreamvid.dream.blur import softened
 from dreamvid.dream.plan import OctavePlan
 from dreamvid.dream.turbo.files import NAME, TurboFile, path_of, read_turbo
 from dreamvid.dream.turbo.net import STRIDE
@@ -120,7 +120,7 @@ class Turbo:
         row = [*weights.values(), torch.tensor(abs(far)).log2().item()]
         condition = torch.tensor([row], device=pictures.device).expand(len(pictures), -1)
         field = in_tiles(pictures, self.tile, lambda part: self.net(part, condition))
-        field = gaussian_blurred(sized(field), soft)
+        field = softened(sized(field), soft)
         return (pictures + reach / 255 * field).clamp(0, 1)
 
 
