@@ -14,7 +14,7 @@ from dreamvid.film.carries import Situation, carries, carry_for
 from dreamvid.film.sources import Moment
 from dreamvid.frames import Frame, Size, noise, quantised, resized, size_of
 from dreamvid.live.budget import Budget, Level, ladder
-from dreamvid.live.following import followed, looked_at, shrunk
+from dreamvid.live.following import enlarged, followed, looked_at, shrunk
 from dreamvid.settings import Settings
 
 TRIALS = 3
@@ -162,7 +162,7 @@ class LiveDream:
         self.index += 1
         if small is picture:
             return self.previous
-        return (picture + resized(self.previous - small, self.size)).clamp(0, 1)
+        return (picture + enlarged(self.previous - small, self.size)).clamp(0, 1)
 
     def _before(self, size: Size) -> tuple[Frame | None, Frame | None]:
         """The last picture and its dream, at a size."""

@@ -1,4 +1,4 @@
-"""How a live picture follows from the one before it, found at a small size and quickly."""
+"""Live pictures at small sizes and back, and how one follows from the one before it."""
 
 from dataclasses import replace
 
@@ -23,6 +23,13 @@ def shrunk(picture: Frame, size: Size) -> Frame:
     if picture.device.type != "cpu":
         return F.interpolate(picture[None], tuple(size), mode="area")[0]
     return _stretched(picture, size, cv2.INTER_AREA)
+
+
+def enlarged(added: Tensor, size: Size) -> Tensor:
+    """What was dreamed at a smaller size (3, h, w) at the size of the picture, cubic."""
+    if added.device.type != "cpu":
+        return F.interpolate(added[None], tuple(size), mode="bicubic")[0]
+    return _stretched(added, size, cv2.INTER_CUBIC)
 
 
 def looked_at(picture: Frame) -> Frame:

@@ -141,13 +141,17 @@ def in_tiles(pictures: Tensor, tile: int, field: Callable[[Tensor], Tensor]) -> 
     return result
 
 
-def turbo_for(settings: Settings, network: Network) -> Turbo | None:
-    """What dreams in one pass, where `settings` ask for it."""
+def turbo_for(
+    settings: Settings, network: Network, groups: Iterable[Iterable[Choice]]
+) -> Turbo | None:
+    """What dreams all groups of layers in one pass, where `settings` ask for it."""
     if settings.turbo.dream == ASCENT:
         return None
     path = path_of(settings.turbo.dream)
     changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return Turbo(_read(path, changed, network.device), network, settings)
+    turbo = Turbo(_read(path, changed, network.device), network, settings)
+    turbo.check(groups)
+    return turbo
 
 
 @lru_cache(maxsize=4)
