@@ -51,9 +51,9 @@ class LiveDream:
         """How many times as far each frame dreams."""
         self.index = 0
         self.earlier: Frame | None = None
-        """The last picture, and """
+        """The last picture, at the size of the level that it was dreamed at."""
         self.previous: Frame | None = None
-        """its dream; both have the size of the level that it was dreamed at."""
+        """Its dream, at that size."""
         self._looked: Frame | None = None
         self._begin(settings, network_for(settings))
         self._grown = 1.0

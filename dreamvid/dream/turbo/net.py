@@ -133,9 +133,8 @@ def side_by_side(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
 
     def make() -> nn.Conv2d:
         weight = torch.cat([each.weight for each in convolutions])
-        return alone(
-            weight, torch.cat([each.bias for each in convolutions if each.bias is not None])
-        )
+        biases = [each.bias for each in convolutions if each.bias is not None]
+        return alone(weight, torch.cat(biases))
 
     return made_once(convolutions, make)
 
