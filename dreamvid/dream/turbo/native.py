@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from dreamvid.machine.native import NoLibrary, compiled
 from dreamvid.networks import convolutions
+from dreamvid.networks.compiled import FLAGS, rows_of
 from dreamvid.networks.convolutions import known
-from dreamvid.networks.direct import FLAGS, rows_of
 
 SOURCE = Path(__file__).with_name("decoder.c")
 PANEL = 16
