@@ -43,13 +43,11 @@ class Dreamer:
         self.plan = Plan(network, choices, settings)
         options = self.plan.timeline.options
         self.goal = Goal(network, settings.objective, options, settings.film.rate, settings.music)
-        self.turbo = turbo_for(settings, network)
+        self.turbo = turbo_for(settings, network, self.plan.everything)
         for each in self.plan.everything:
             self.goal.check(each)
         self.space = space_for(settings)
         """Makes the space that the dream climbs in; None: it climbs in pixels."""
-        if self.turbo:
-            self.turbo.check(self.plan.everything)
         self.report = Report()
         self.watch: Watch | None = None
         """Called after every step, with pictures in the network's own units."""
@@ -106,6 +104,8 @@ class Dreamer:
             if self.turbo:
                 with self._threads_worth(image):
                     image = self.turbo(image, here, new and new.there, lift)
+                if not here.climbed:
+                    return image
             step_size = catching_up.step_size_of(here, new and new.there, image, lift)
             varied, first = isinstance(step_size, Tensor), not (later or passed or octave)
             ascent = self._ascent(plan, octave, image, varied, begun, first)
