@@ -25,8 +25,9 @@ from dreamvid.live import running
 from dreamvid.live.budget import Budget, Level, ladder
 from dreamvid.live.capture import Ended, Newest, Opened, opened
 from dreamvid.live.control import MOST, Post, Tempo
-from dreamvid.live.dreaming import LiveDream, followed
+from dreamvid.live.dreaming import LiveDream
 from dreamvid.live.ears import WINDOW, Ears, Loudness
+from dreamvid.live.following import followed, looked_at, shrunk
 from dreamvid.live.midi import Midi
 from dreamvid.live.osc import OscServer, message, messages
 from dreamvid.live.outputs import Ndi, Nowhere, VirtualCamera, Window
@@ -547,11 +548,44 @@ def test_live_flow_is_found_at_a_small_size():
     picture = torch.rand(3, 30, 60, generator=torch.Generator().manual_seed(2))
     picture = torch.nn.functional.interpolate(picture[None], (240, 480), mode="bicubic")[0]
     earlier, now = picture.clamp(0, 1), picture.roll(6, 2).clamp(0, 1)
-    link = followed(now, earlier)
+    link = followed(looked_at(now), looked_at(earlier), Size(240, 480), torch.device("cpu"))
     middle = link.flow[:, 60:180, 100:380]
     assert middle[0].median() == pytest.approx(-6, abs=0.6)
     assert middle[1].median() == pytest.approx(0, abs=0.4)
     assert link.trust.shape == (240, 480)
+    small = followed(looked_at(now), looked_at(earlier), Size(60, 120), torch.device("cpu"))
+    assert small.flow[0, 15:45, 25:95].median() == pytest.approx(-1.5, abs=0.2)
+    rows = torch.arange(6.0)[:, None].expand(6, 9)
+    assert torch.equal(
+        shrunk(rows[None].repeat(3, 1, 1), Size(3, 3))[1, :, 0], torch.tensor([0.5, 2.5, 4.5])
+    )
+
+
+def test_a_level_that_holds_the_rate_is_found_before_the_first_picture():
+    dream = LiveDream(QUICK, SIZE, 1000)
+    dream.rehearse()
+    assert dream.budget.place == len(dream.budget.levels) - 1
+    easy = LiveDream(QUICK, SIZE, 0.01)
+    easy.budget.place = 1
+    easy.rehearse()
+    assert (easy.budget.place, easy.index, easy.previous) == (0, 0, None)
+    least = dream.budget.level
+    dream.change(QUICK.changed("ascent", step_size=1.0))
+    assert dream.budget.level == least
+
+
+def test_a_dream_goes_on_where_its_level_changes():
+    dream = LiveDream(QUICK.changed("ascent", step_size=4.0), Size(96, 128), 10)
+    picture = torch.rand(3, 96, 128)
+    last = len(dream.budget.levels) - 1
+    far = []
+    for place in (0, 0, last, 0):
+        dream.budget.place = place
+        far.append((dream(picture) - picture).abs().mean().item())
+    dream.forget()
+    alone = (dream(picture) - picture).abs().mean().item()
+    assert alone == pytest.approx(far[0])
+    assert min(far[2:]) > 1.1 * alone
 
 
 def test_the_command_records_an_ordinary_job(film, tmp_path):

@@ -171,7 +171,8 @@ def test_a_packed_convolution_is_the_plain_one(kernel, padding, relu):
         x = torch.randn(1, 24, *size).requires_grad_()
         plain = made(x).relu() if relu else made(x)
         ours = convolved(made, x, relu=relu)
-        above = torch.randn_like(plain)
+        # Where a sum is almost 0, rounding decides whether ReLU keeps it.
+        above = torch.randn_like(plain) * (made(x).abs() > 1e-5)
         found, expected = (torch.autograd.grad(y, x, above)[0] for y in (ours, plain))
         torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)

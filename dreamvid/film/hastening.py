@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dreamvid.frames import Flow
 
-SLOW, FAST = 2.0, 6.0
+SLOW, FAST = 4.0, 8.0
 """Pixels a frame at which the steps begin to grow, and at which they are largest."""
 LIFT = 2.0
 """How much larger those are."""

@@ -72,15 +72,20 @@ class Budget:
         self._late = self._late + 1 if part > LATE else 0
         self._early = self._early + 1 if part < EARLY else 0
         if self._late >= PATIENCE_DOWN and self.place < len(self.levels) - 1:
-            return self._go(self._below(part))
+            return self.go(self._below(part))
         if self._early >= PATIENCE_UP and self.place:
             above = self._known.get(self.place - 1, 0.0)
             # What was too slow is tried again now and then: other programs may have ended.
             self._known[self.place - 1] = above * EARLY
             self._early = 0
             if above * self.fps < LATE:
-                return self._go(self.place - 1)
+                return self.go(self.place - 1)
         return False
+
+    def like(self, level: Level) -> None:
+        """Begin where a frame costs no more than at a level of another ladder."""
+        last = len(self.levels) - 1
+        self.go(next((n for n, each in enumerate(self.levels) if each.cost <= level.cost), last))
 
     def _below(self, part: float) -> int:
         """The next place that is likely to be quick enough; this one takes `part` of a frame."""
@@ -89,7 +94,8 @@ class Budget:
         below = range(self.place + 1, last)
         return next((place for place in below if self.levels[place].cost <= wanted), last)
 
-    def _go(self, place: int) -> bool:
+    def go(self, place: int) -> bool:
+        """Go on at another place; its first frame counts for nothing."""
         self.place, self.mean, self._begun = place, 0.0, False
         self._late = self._early = 0
         return True

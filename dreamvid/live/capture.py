@@ -101,8 +101,15 @@ def _screen() -> Opened:
         raise SettingsError(
             "screen: needs mss; install it with pip install 'dreamvid[live]'"
         ) from None
-    taker = mss.mss()
-    whole = taker.monitors[1 if len(taker.monitors) > 1 else 0]
+    try:
+        taker = mss.MSS()
+        whole = taker.monitors[1 if len(taker.monitors) > 1 else 0]
+    # Each system has errors of its own for a screen that is not there.
+    except Exception as error:
+        raise MediaError(
+            f"{SCREEN}: cannot be read ({str(error).partition(chr(10))[0][:80]}); give a camera's "
+            "number or a film"
+        ) from None
     return Opened(
         SCREEN, lambda: np.asarray(taker.grab(whole))[:, :, :3], taker.close, why="is gone"
     )

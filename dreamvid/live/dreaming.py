@@ -1,11 +1,9 @@
 """One live frame: carried along the flow of what is captured, dreamed within the budget."""
 
+import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, network_for
 from dreamvid.dream.octaves import largest_octaves, octave_sizes
@@ -14,14 +12,15 @@ from dreamvid.dream.turbo.files import NAME
 from dreamvid.errors import SettingsError
 from dreamvid.film.carries import Situation, carries, carry_for
 from dreamvid.film.sources import Moment
-from dreamvid.frames import Frame, Size, quantised, resized, size_of
+from dreamvid.frames import Frame, Size, noise, quantised, resized, size_of
 from dreamvid.live.budget import Budget, Level, ladder
-from dreamvid.motion.optical_flow import Correspondence, correspondence, method_for
+from dreamvid.live.following import enlarged, followed, looked_at, shrunk
 from dreamvid.settings import Settings
 
-FLOW_SIDE = 240
-"""The longer side at which the flow of live pictures is found."""
-QUICK = {"name": "dis", "preset": "fast"}
+TRIALS = 3
+"""Frames that a level is tried with: two bring weights into order for it, the last is timed."""
+SPARE = 0.85
+"""The share of a frame's time that its dream may take: what is shown has to be sent too."""
 
 
 def with_usual_dream(settings: Settings, say: Callable[[str], None]) -> Settings:
@@ -41,7 +40,8 @@ def with_usual_dream(settings: Settings, say: Callable[[str], None]) -> Settings
 class LiveDream:
     """A dream that goes on from one captured picture to the next.
 
-    Nothing in it grows with the frames: it keeps the last picture and the last dream.
+    It goes on at the size of its level, and what it adds is enlarged: the picture itself stays
+    sharp. Nothing in it grows with the frames: it keeps the last picture and the last dream.
     """
 
     def __init__(self, settings: Settings, size: Size, fps: float, fade: int = 0) -> None:
@@ -51,7 +51,10 @@ class LiveDream:
         """How many times as far each frame dreams."""
         self.index = 0
         self.earlier: Frame | None = None
+        """The last picture, at the size of the level that it was dreamed at."""
         self.previous: Frame | None = None
+        """Its dream, at that size."""
+        self._looked: Frame | None = None
         self._begin(settings, network_for(settings))
         self._grown = 1.0
 
@@ -97,49 +100,75 @@ class LiveDream:
             self.settings.network.name,
             self.settings.network.weights,
         )
+        here = self.budget.level
         self._begin(settings, self.network if same else network_for(settings))
+        if self.fps:
+            self.budget.like(here)
         if fading:
             self._grown = 0.0
 
     def forget(self) -> None:
         """Begin anew from the next picture."""
-        self.previous = self.earlier = None
+        self.previous = self.earlier = self._looked = None
+
+    def rehearse(self) -> None:
+        """Find the level that holds the rate, from the least on, before the first picture comes.
+
+        A level's first frames are slow, for they bring weights into order for its sizes.
+        """
+        if not self.fps:
+            return
+        budget, grey = self.budget, noise(self.size, (0,)).to(self.network.device)
+        place = len(budget.levels) - 1
+        for tried in range(place, -1, -1):
+            budget.go(tried)
+            seconds = 0.0
+            for _ in range(TRIALS):
+                began = time.perf_counter()
+                self(grey).cpu()
+                seconds = time.perf_counter() - began
+            self.forget()
+            if seconds * self.fps > SPARE:
+                break
+            place = tried
+        budget.go(place)
+        self.index = 0
 
     def __call__(self, picture: Frame, strength: float = 1.0) -> Frame:
         """The dream of a captured picture (3, H, W) of this size.
 
         `strength` is a factor for this frame alone.
         """
-        earlier, previous = self.earlier, self.previous
-        link = None
-        if earlier is not None and carries.needs_flow(self.settings.carry):
-            link = followed(picture, earlier)
-        situation = Situation(self.index, Moment(picture, earlier, link), previous)
-        start = self.carry(situation)
+        level = self.budget.level
+        small = shrunk(picture, self._part(level))
+        earlier, previous = self._before(size_of(small))
+        looked, link = None, None
+        if carries.needs_flow(self.settings.carry):
+            looked = looked_at(picture)
+            if earlier is not None and self._looked is not None:
+                link = followed(looked, self._looked, size_of(small), picture.device)
+        start = self.carry(Situation(self.index, Moment(small, earlier, link), previous))
         if self._grown < 1:
             self._grown = min(1.0, self._grown + 1 / max(1, self.fade))
         factor = self.strength * strength * self._grown
-        lift = start.lift
+        lift, dream = start.lift, start.frame
         if factor != 1:
-            whole = torch.full(tuple(self.size), factor, device=picture.device)
+            whole = torch.full(tuple(size_of(small)), factor, device=picture.device)
             lift = whole if lift is None else lift * factor
-        dream = self._dreamed(start.frame, start.later, lift) if factor else start.frame
-        self.earlier, self.previous = picture, quantised(dream)
+        if factor:
+            key = (self.settings.film.seed, 0)
+            dream = self._dreamer(level)(dream, key, start.later, None, self.index, lift)
+        self.earlier, self.previous, self._looked = small, quantised(dream), looked
         self.index += 1
-        return self.previous
+        if small is picture:
+            return self.previous
+        return (picture + enlarged(self.previous - small, self.size)).clamp(0, 1)
 
-    def _dreamed(self, frame: Frame, later: bool, lift: Tensor | None) -> Frame:
-        level = self.budget.level
-        dreamer = self._dreamer(level)
-        small = frame
-        if level.size < 1:
-            small = F.interpolate(frame[None], tuple(self._part(level)), mode="area")[0]
-        key = (self.settings.film.seed, 0)
-        dream = dreamer.batch(small[None], key, later, index=self.index, lift=lift)[0]
-        if small is frame:
-            return dream
-        # What is added is enlarged, and the picture itself stays as sharp as it was.
-        return (frame + resized(dream - small, size_of(frame))).clamp(0, 1)
+    def _before(self, size: Size) -> tuple[Frame | None, Frame | None]:
+        """The last picture and its dream, at a size."""
+        if self.earlier is None or self.previous is None:
+            return None, None
+        return resized(self.earlier, size), resized(self.previous, size)
 
     def _dreamer(self, level: Level) -> Dreamer:
         key = level[:2]
@@ -149,21 +178,6 @@ class LiveDream:
                 settings = settings.changed("ascent", iterations=level.steps, later=level.steps)
             self._dreamers[key] = dreamer_for(settings, net=self.network)
         return self._dreamers[key]
-
-
-def followed(now: Frame, then: Frame) -> Correspondence:
-    """How a picture follows from the one before it, found at a small size."""
-    size = size_of(now)
-    scale = min(1.0, FLOW_SIDE / max(size))
-    small = Size(*(max(16, round(side * scale)) for side in size))
-    pair = [F.interpolate(each[None].cpu(), tuple(small), mode="area")[0] for each in (now, then)]
-    found = correspondence(pair[0], pair[1], method_for(QUICK))
-    if small == size:
-        return found
-    factors = torch.tensor([size.width / small.width, size.height / small.height])
-    flow = resized(found.flow, size) * factors[:, None, None]
-    trust = resized(found.trust[None], size)[0]
-    return replace(found, flow=flow.to(now.device), trust=trust.to(now.device))
 
 
 def _live(settings: Settings) -> Settings:

@@ -1,5 +1,6 @@
 """Where a live dream goes: a window, a virtual camera, the network by NDI, nowhere."""
 
+import ctypes
 import os
 import sys
 from collections.abc import Callable
@@ -36,17 +37,19 @@ class Window:
 
     def __init__(self, post: Post) -> None:
         """Raise `SettingsError` where there is no screen."""
-        self.post = post
-        named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        if sys.platform.startswith("linux") and not named:
+        self.post, self._fitted = post, False
+        if sys.platform.startswith("linux") and not _display_opens():
+            named = os.environ.get("DISPLAY")
+            why = f"DISPLAY is {named}, which does not answer" if named else "DISPLAY is not set"
             raise SettingsError(
-                "--to window: there is no screen (DISPLAY is not set); show the dream on a page "
-                "with --to page"
+                f"--to window: there is no screen ({why}); show the dream on a page with --to page"
             )
 
     def __enter__(self) -> Self:
+        # The dream alone, without the buttons that Qt would draw above it.
+        how = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
         try:
-            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL)
+            cv2.namedWindow(TITLE, how)
         except cv2.error as error:
             raise SettingsError(
                 f"--to window: this OpenCV opens no windows ({str(error).split(chr(10))[0][:60]}); "
@@ -59,12 +62,33 @@ class Window:
 
     def show(self, pixels: np.ndarray) -> None:
         """A picture; the keys that were pressed are said."""
+        if not self._fitted:
+            cv2.resizeWindow(TITLE, pixels.shape[1], pixels.shape[0])
+            self._fitted = True
         cv2.imshow(TITLE, pixels[:, :, ::-1])
         key = cv2.waitKey(1) & 0xFF
         if key < 128 and chr(key) in KEYS:
             self.post(KEYS[chr(key)])
         if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
             self.post("quit")
+
+
+def _display_opens() -> bool:
+    """Whether a window can be opened on Linux, as far as is known without opening one.
+
+    Qt would end the whole program where it finds no X display.
+    """
+    if not cv2.currentUIFramework().startswith("QT"):
+        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    try:
+        library = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        return False
+    library.XOpenDisplay.restype = ctypes.c_void_p
+    display = library.XOpenDisplay(None)
+    if display:
+        library.XCloseDisplay(ctypes.c_void_p(display))
+    return bool(display)
 
 
 class _Device:

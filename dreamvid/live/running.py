@@ -211,6 +211,7 @@ def live(
             recording.begin(show.dream.network)
         for each in (*outputs, *controls):
             stack.enter_context(each)
+        show.dream.rehearse()
         newest = stack.enter_context(Newest(source, asked.every))
         began = time.monotonic()
         try:

@@ -66,7 +66,8 @@ def _key(source: Path, compiler: str, flags: tuple[str, ...]) -> str:
     told = Path("/proc/cpuinfo").read_text().splitlines()
     processor = next((line for line in told if line.startswith(("flags", "Features"))), "")
     parts = (str(known), str(known.stat().st_mtime_ns), *flags, processor)
-    return hashlib.sha256(source.read_bytes() + "\0".join(parts).encode()).hexdigest()[:24]
+    code = b"".join(each.read_bytes() for each in (source, *sorted(source.parent.glob("*.h"))))
+    return hashlib.sha256(code + "\0".join(parts).encode()).hexdigest()[:24]
 
 
 def _share_threads() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamvid.networks import direct
+from dreamvid.networks import compiled
+from dreamvid.networks.compiled import After, convolve, rows_of, silu_gradient
 from dreamvid.networks.convolutions import Packed, packed
-from dreamvid.networks.direct import After, convolve, rows_of, silu_gradient
 
 
 def bottleneck(
@@ -23,7 +23,7 @@ def bottleneck(
     `plain` is the same in single operations, for what is larger and for second derivatives.
     """
     parts = [packed(each) for each in (reduce, *depths, expand)]
-    small = [each for each in parts if each and direct.serves(x, each.weight) and each.serves(x)]
+    small = [each for each in parts if each and compiled.serves(x, each.weight) and each.serves(x)]
     if len(small) < len(parts):
         return plain(x)
     return _Bottleneck.apply(x, small, plain)  # pyright: ignore[reportReturnType]
@@ -37,15 +37,16 @@ class _Bottleneck(torch.autograd.Function):
         *inner, expand = parts
         width = inner[0].weight.shape[0]
         rows = rows_of(x)
-        before = rows.new_empty(len(rows), width * len(inner))
+        places = len(rows)
+        before = rows.new_empty(places, width * len(inner))
         after = torch.empty_like(before)
         seen, size = rows, x.shape
         for part, slope, depth in zip(inner, *_beside(width, before, after), strict=True):
-            convolve(seen, size, part.weights(0), part.bias, slope, After.SILU, depth)
+            convolve(seen, size, part.weights(0, places), part.bias, slope, After.SILU, depth)
             seen, size = depth, (len(x), width, *x.shape[2:])
         out = x.new_empty(len(x), *x.shape[2:], expand.weight.shape[0]).permute(0, 3, 1, 2)
         size = (len(x), after.shape[1], *x.shape[2:])
-        convolve(after, size, expand.weights(0), expand.bias, rows_of(out), After.RELU)
+        convolve(after, size, expand.weights(0, places), expand.bias, rows_of(out), After.RELU)
         ctx.save_for_backward(x, before, out)
         ctx.parts, ctx.plain = parts, plain
         return out
@@ -63,16 +64,17 @@ class _Bottleneck(torch.autograd.Function):
         width = inner[0].weight.shape[0]
         grad = torch.ops.aten.threshold_backward(grad, out, 0)
         above = torch.empty_like(before)
-        convolve(rows_of(grad), grad.shape, expand.weights(1), None, above)
+        places = len(before)
+        convolve(rows_of(grad), grad.shape, expand.weights(1, places), None, above)
         slopes, depths = _beside(width, before, above)
         size = (len(x), width, *x.shape[2:])
         for number in reversed(range(len(inner))):
             silu_gradient(slopes[number], depths[number])
             if number:
-                weights = inner[number].weights(1)
+                weights = inner[number].weights(1, places)
                 convolve(depths[number], size, weights, None, depths[number - 1], After.ADDED)
         found = torch.empty_like(x, memory_format=torch.channels_last)
-        convolve(depths[0], size, inner[0].weights(1), None, rows_of(found))
+        convolve(depths[0], size, inner[0].weights(1, places), None, rows_of(found))
         return found, None, None
 
 

@@ -3,10 +3,12 @@
 torch brings a convolution's weights into the order that oneDNN multiplies in at every call, and for
 the gradient again. Here it is done once for each convolution, in the way of torch's own compiler:
 the bias in the same pass, and the gradient as a convolution with the weights turned round.
-The numbers are oneDNN's own, bit for bit. Small pictures go to C of our own, see `direct`.
+The numbers are oneDNN's own, bit for bit. In float32, small pictures and 3x3 kernels go to C of our
+own, see `compiled`, which rounds another way.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,8 +19,8 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
 from dreamvid.errors import in_one_line
-from dreamvid.networks import direct
-from dreamvid.networks.direct import After
+from dreamvid.networks import compiled
+from dreamvid.networks.compiled import After
 
 TYPES = (torch.float32, torch.bfloat16)
 
@@ -87,7 +89,7 @@ class Packed:
         self.weight, self.bias = convolution.weight.detach(), convolution.bias
         self._served: dict[Any, bool] = {}
         self._ordered: dict[Any, Tensor] = {}
-        self._direct: dict[int, direct.Weights] = {}
+        self._own: dict[Any, compiled.Weights] = {}
         self.padding = _padding(convolution)
         if self.padding is not None:
             turned = self.weight.flip(2, 3).transpose(0, 1)
@@ -110,7 +112,7 @@ class Packed:
             return False
         if absence(x.dtype) is not None:
             return False
-        if x.dtype != torch.float32 or direct.serves(x, self.weight):
+        if x.dtype != torch.float32 or compiled.serves(x, self.weight):
             return True
         return _by_onednn(x, self.weight, self.bias, self.padding)
 
@@ -122,17 +124,20 @@ class Packed:
         """The gradient at the pictures, from that of the result."""
         return self._multiplied(grad, 1, None, False)
 
-    def weights(self, way: int) -> direct.Weights:
-        """The weights as `direct` takes them: 0 is the convolution itself, 1 its gradient."""
-        if way not in self._direct:
-            self._direct[way] = direct.ordered(*self._ways[way])
-        return self._direct[way]
+    def weights(self, way: int, places: int) -> compiled.Weights:
+        """The weights as `compiled` takes them: way 0 is the convolution itself, 1 its gradient."""
+        weight, padding = self._ways[way]
+        source = compiled.code_for(weight, places)
+        if (way, source) not in self._own:
+            self._own[way, source] = compiled.ordered(weight, padding, source)
+        return self._own[way, source]
 
     def _multiplied(self, x: Tensor, way: int, bias: Tensor | None, relu: bool) -> Tensor:
         weight, padding = self._ways[way]
-        if direct.serves(x, weight):
+        if compiled.serves(x, weight):
             after = After.RELU if relu else After.NOTHING
-            return direct.convolved(x, self.weights(way), bias, after)
+            weights = self.weights(way, x.numel() // x.shape[1])
+            return compiled.convolved(x, weights, bias, after)
         ordered = self._ordered.get((way, x.shape))
         if ordered is None:
             # What is ordered while a preview looks on must serve a gradient later.
@@ -158,6 +163,17 @@ def use(wanted: bool) -> None:
     """Whether convolutions are packed, and compiled code is called, from now on."""
     global _used
     _used = wanted
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Torch's own convolutions meanwhile: what is no number reaches what sees it, and no more."""
+    before = _used
+    use(False)
+    try:
+        yield
+    finally:
+        use(before)
 
 
 def usable() -> bool:

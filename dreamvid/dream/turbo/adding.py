@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dreamvid.dream.blur import gaussian_blurred
+from dreamvid.dream.blur import softened
 from dreamvid.dream.plan import OctavePlan
 from dreamvid.dream.turbo.files import NAME, TurboFile, path_of, read_turbo
 from dreamvid.dream.turbo.net import STRIDE
@@ -120,7 +120,7 @@ class Turbo:
         row = [*weights.values(), torch.tensor(abs(far)).log2().item()]
         condition = torch.tensor([row], device=pictures.device).expand(len(pictures), -1)
         field = in_tiles(pictures, self.tile, lambda part: self.net(part, condition))
-        field = gaussian_blurred(sized(field), soft)
+        field = softened(sized(field), soft)
         return (pictures + reach / 255 * field).clamp(0, 1)
 
 
@@ -141,13 +141,17 @@ def in_tiles(pictures: Tensor, tile: int, field: Callable[[Tensor], Tensor]) -> 
     return result
 
 
-def turbo_for(settings: Settings, network: Network) -> Turbo | None:
-    """What dreams in one pass, where `settings` ask for it."""
+def turbo_for(
+    settings: Settings, network: Network, groups: Iterable[Iterable[Choice]]
+) -> Turbo | None:
+    """What dreams all groups of layers in one pass, where `settings` ask for it."""
     if settings.turbo.dream == ASCENT:
         return None
     path = path_of(settings.turbo.dream)
     changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return Turbo(_read(path, changed, network.device), network, settings)
+    turbo = Turbo(_read(path, changed, network.device), network, settings)
+    turbo.check(groups)
+    return turbo
 
 
 @lru_cache(maxsize=4)

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dreamvid.dream.turbo import native
 from dreamvid.networks.convolutions import alone, convolved, convolved_beside, made_once
 from dreamvid.networks.pocket import pocket
 
@@ -81,9 +82,12 @@ class Enlarging(nn.Module):
         if self.convolution.weight.requires_grad:
             wide = F.conv2d(padded, *self._folded())
         else:
-            made = made_once([self.convolution], lambda: alone(*self._folded()))
-            wide = convolved(made, padded)
+            wide = convolved(self.made(), padded)
         return F.pixel_shuffle(wide, 2)
+
+    def made(self) -> nn.Conv2d:
+        """Both at once: the four pixels of each output, one after another."""
+        return made_once([self.convolution], lambda: alone(*self._folded()))
 
     def _folded(self) -> tuple[Tensor, Tensor]:
         """The weights and biases of the four pixels, one after another for each output."""
@@ -119,7 +123,20 @@ class Meeting(nn.Module):
         """(N, deeper, h, w) and (N, seen, 2h, 2w) to (N, outputs, 2h, 2w)."""
         deep, raised = convolved_beside([self.deeper, self.raised], deeper)
         near, raising = convolved_beside([self.seen, self.raising], seen)
+        if native.serves(deep, near):
+            return native.met(deep, near, raised, raising)
         return F.relu(twice(deep) + near + twice(raised) * raising)
+
+
+def side_by_side(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
+    """Convolutions of one kernel size and the same input as one."""
+
+    def make() -> nn.Conv2d:
+        weight = torch.cat([each.weight for each in convolutions])
+        biases = [each.bias for each in convolutions if each.bias is not None]
+        return alone(weight, torch.cat(biases))
+
+    return made_once(convolutions, make)
 
 
 def reflected(x: Tensor) -> Tensor:
@@ -173,9 +190,11 @@ class Decoder(nn.Module):
         up = self.quarter(self.meet_quarter(up, shallow), condition)
         blocks = reflected(F.pixel_unshuffle(pixels, 2))
         small, raised = convolved_beside([self.to_half, self.raised], up)
-        colours, filters = convolved_beside(
-            [self.pixels.convolution, self.filters.convolution], blocks
-        )
+        seen = [self.pixels.convolution, self.filters.convolution]
+        if native.serves_ends(small.shape[1], raised.shape[1], blocks, small, raised):
+            ends = native.Ends(side_by_side(seen), self.enlarge.made(), self.leave.made())
+            return native.left(blocks, F.pad(small, (1, 1, 1, 1), mode="replicate"), raised, ends)
+        colours, filters = convolved_beside(seen, blocks)
         half = F.relu(self.enlarge(small) + colours)
         return self.leave(torch.cat([half, twice(raised) * filters], 1))
 

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dreamvid.networks import convolutions, direct
+from dreamvid.networks import compiled, convolutions
 from dreamvid.networks.convolutions import convolved
 from dreamvid.networks.pocket import Bottleneck, Stage
 
 pytestmark = pytest.mark.skipif(
-    direct.absence() is not None or convolutions.absence(torch.float32) is not None,
+    compiled.absence() is not None or convolutions.absence(torch.float32) is not None,
     reason="nothing compiled here",
 )
 
@@ -31,36 +31,56 @@ def vectors(request, monkeypatch):
     """This processor's own vectors, and the narrow ones that all have."""
     if request.param and "x86" not in os.uname().machine:
         pytest.skip("x86 alone")
-    monkeypatch.setattr(direct, "FLAGS", (*direct.FLAGS, *request.param))
+    monkeypatch.setattr(compiled, "FLAGS", (*compiled.FLAGS, *request.param))
+
+
+@pytest.fixture(params=["direct", "winograd"])
+def codes(request, monkeypatch):
+    """Few places are enough, or none are, for 3x3 kernels to be taken at points."""
+    least = 1 if request.param == "winograd" else compiled.MOST_PLACES + 1
+    monkeypatch.setattr(compiled, "LEAST_PLACES", least)
 
 
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize(
     ("kernel", "padding"), [(1, 0), (3, 1), (3, 0), (4, 0), (5, 2), ((1, 3), (0, 1)), (3, 2)]
 )
-def test_a_direct_convolution_is_the_definition(vectors, kernel, padding, relu):
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "count", "size"),
+    [(12, 40, 1, (7, 10)), (24, 5, 2, (9, 6)), (3, 70, 1, (5, 5)), (18, 41, 2, (9, 14))],
+)
+def test_a_convolution_is_the_definition(
+    vectors, codes, inputs, outputs, count, size, kernel, padding, relu
+):
+    """The last channels are enough for a 3x3 kernel to be taken at points."""
     torch.manual_seed(1)
-    for inputs, outputs, count, size in (
-        (12, 40, 1, (7, 10)),
-        (24, 5, 2, (9, 6)),
-        (3, 70, 1, (5, 5)),
-    ):
-        made = frozen(nn.Conv2d(inputs, outputs, kernel, padding=padding))
-        x = torch.randn(count, inputs, *size).requires_grad_()
-        assert direct.serves(x, made.weight)
-        exact = x.detach().double().requires_grad_()
-        weight, bias = (each.double() for each in made.parameters())
-        plain = F.conv2d(exact, weight, bias, padding=padding)
-        plain = plain.relu() if relu else plain
-        ours = convolved(made, x, relu=relu)
-        agree(ours, plain)
-        above = torch.randn_like(ours)
-        (found,) = torch.autograd.grad(ours, x, above)
-        (expected,) = torch.autograd.grad(plain, exact, above.double())
-        agree(found, expected)
+    made = frozen(nn.Conv2d(inputs, outputs, kernel, padding=padding))
+    x = torch.randn(count, inputs, *size).requires_grad_()
+    assert compiled.serves(x, made.weight)
+    exact = x.detach().double().requires_grad_()
+    weight, bias = (each.double() for each in made.parameters())
+    plain = F.conv2d(exact, weight, bias, padding=padding)
+    plain = plain.relu() if relu else plain
+    ours = convolved(made, x, relu=relu)
+    agree(ours, plain)
+    above = torch.randn_like(ours)
+    (found,) = torch.autograd.grad(ours, x, above)
+    (expected,) = torch.autograd.grad(plain, exact, above.double())
+    agree(found, expected)
 
 
-def test_a_direct_convolution_does_not_depend_on_threads(monkeypatch):
+@pytest.mark.parametrize(("inputs", "outputs"), [(16, 16), (64, 192), (130, 70)])
+def test_a_3x3_convolution_of_a_large_picture_is_as_exact_as_torchs(inputs, outputs):
+    torch.manual_seed(1)
+    made = frozen(nn.Conv2d(inputs, outputs, 3, padding=1))
+    x = torch.randn(1, inputs, 38, 61).relu()
+    exact = F.conv2d(x.double(), *(each.double() for each in made.parameters()), padding=1)
+    wrong = [(found.double() - exact).norm() for found in (convolved(made, x), made(x))]
+    assert wrong[0] <= 1e-6 * exact.norm()
+    assert wrong[0] < 4 * wrong[1]
+
+
+def test_a_convolution_does_not_depend_on_threads(codes, monkeypatch):
     made, x = frozen(nn.Conv2d(48, 70, 3, padding=1)), torch.randn(1, 48, 17, 23)
     alone = convolved(made, x)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
@@ -74,7 +94,7 @@ def test_what_is_no_number_stays_none_and_reaches_no_further():
 
 
 @pytest.mark.parametrize(("depths", "count"), [(1, 2), (2, 1)])
-def test_a_bottleneck_is_its_single_operations(vectors, depths, count):
+def test_a_bottleneck_is_its_single_operations(vectors, codes, depths, count):
     """Wherever channels lie in memory: an objective of some of them gives a gradient in planes."""
     torch.manual_seed(1)
     made = frozen(Bottleneck(20, Stage("3a", 36, 24, depths)))

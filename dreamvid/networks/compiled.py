@@ -1,8 +1,8 @@
-"""Convolutions of small pictures in C (direct.c), where this machine can compile it.
+"""Convolutions in C, where this machine can compile it: small ones, and those by 3x3 kernels.
 
 A library's convolution has a fixed cost for each call, which for a small picture is more than the
-work. Here pictures of float32 are rows: a place each, (N·h·w, C), which may be channels of wider
-ones.
+work (direct.c). By a 3x3 kernel a quarter of the products is enough (winograd.c). Here pictures of
+float32 are rows: a place each, (N·h·w, C), which may be channels of wider ones.
 """
 
 import ctypes
@@ -18,17 +18,25 @@ from torch.nn import functional as F
 
 from dreamvid.machine.native import NoLibrary, compiled
 
-SOURCE = Path(__file__).with_name("direct.c")
+DIRECT = Path(__file__).with_name("direct.c")
+WINOGRAD = Path(__file__).with_name("winograd.c")
 FLAGS = ("-ffp-contract=fast",)
 """Products and sums in one instruction, which rounds once."""
 MOST_PLACES = 1024
-"""Of a result: what is larger, a library does as fast, measured."""
+"""Of a result of a direct convolution: what is larger, a library does as fast, measured."""
+LEAST_CHANNELS = 16
+"""On both sides of a 3x3 kernel: with fewer, bringing tiles there and back is most of the work."""
+LEAST_PLACES = 512
+"""Of a result: weights at points are four times as many, which for fewer come from memory longer
+than they save work, measured."""
 MOST_CHANNELS, MOST_TAPS = 4096, 64
 """As in direct.c."""
+POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
+"""Where polynomials are multiplied in each direction, and at infinity, as in winograd.c."""
 
 
 class After(IntEnum):
-    """What is done with a sum, as in direct.c."""
+    """What is done with a sum, as in vectors.h."""
 
     NOTHING = 0
     RELU = 1
@@ -37,10 +45,12 @@ class After(IntEnum):
 
 
 class Weights(NamedTuple):
-    """A convolution's weights, as direct.c reads them."""
+    """A convolution's weights, as the C code reads them."""
 
+    source: Path
+    """The code that they are for."""
     values: Tensor
-    """(panels, rows · columns · inputs, panel): of each panel of outputs one after the other."""
+    """(panels, taps or points, inputs, panel): of each panel of outputs one after the other."""
     shape: torch.Size
     """(outputs, inputs, rows, columns)."""
     padding: tuple[int, ...]
@@ -60,34 +70,57 @@ class _Layout(ctypes.Structure):
 
 def serves(x: Tensor, weight: Tensor) -> bool:
     """Whether pictures (N, C, h, w) are best convolved here, by a weight (outputs, C, ...)."""
+    places = x.numel() // x.shape[1]
     return (
         x.dtype == torch.float32
         and x.device.type == "cpu"
-        and 0 < x.numel() // x.shape[1] <= MOST_PLACES
+        and places > 0
         and x.shape[1] <= MOST_CHANNELS
         and weight[0, 0].numel() <= MOST_TAPS
+        and (places <= MOST_PLACES or code_for(weight, places) == WINOGRAD)
         and absence() is None
     )
+
+
+def code_for(weight: Tensor, places: int) -> Path:
+    """The code that is best for a weight (outputs, inputs, rows, columns) and so many places."""
+    wide = weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= LEAST_CHANNELS
+    return WINOGRAD if wide and places >= LEAST_PLACES else DIRECT
 
 
 @cache
 def absence() -> str | None:
     """Why there is nothing compiled; None where there is."""
     try:
-        compiled(SOURCE, *FLAGS)
+        for source in (DIRECT, WINOGRAD):
+            compiled(source, *FLAGS)
     except NoLibrary as error:
         return str(error)
     return None
 
 
-def ordered(weight: Tensor, padding: tuple[int, ...]) -> Weights:
-    """The weights (outputs, inputs, rows, columns) of a convolution of stride 1."""
-    together = compiled(SOURCE, *FLAGS).panel()
-    outputs = weight.shape[0]
-    rows = weight.permute(2, 3, 1, 0).reshape(-1, outputs)
+def ordered(weight: Tensor, padding: tuple[int, ...], source: Path) -> Weights:
+    """The weights (outputs, inputs, rows, columns) of a convolution of stride 1, for some code."""
+    taken = _at_points(weight) if source == WINOGRAD else weight
+    together = compiled(source, *FLAGS).panel()
+    outputs, inputs = weight.shape[:2]
+    rows = taken.permute(2, 3, 1, 0).reshape(-1, inputs, outputs)
     rows = F.pad(rows, (0, -outputs % together))
-    panels = rows.view(len(rows), -1, together).transpose(0, 1).contiguous()
-    return Weights(panels, weight.shape, padding)
+    panels = rows.view(*rows.shape[:2], -1, together).permute(2, 0, 1, 3).contiguous()
+    return Weights(source, panels, weight.shape, padding)
+
+
+def _at_points(weight: Tensor) -> Tensor:
+    """Weights (outputs, inputs, 3, 3) at all points, (outputs, inputs, 6, 6).
+
+    Each is divided by what the other points make of it, so that a product is brought back by sums
+    of powers of the points alone (Lavin and Gray 2016).
+    """
+    points = torch.tensor(POINTS, dtype=torch.float64)
+    apart = points[:, None] - points + torch.eye(len(points))
+    powers = points[:, None] ** torch.arange(3) / apart.prod(1, keepdim=True)
+    taken = torch.cat([powers, torch.tensor([[0.0, 0.0, 1.0]])])
+    return torch.einsum("ir,ocrs,js->ocij", taken, weight.double(), taken).float()
 
 
 def convolved(x: Tensor, weights: Weights, bias: Tensor | None, after: After) -> Tensor:
@@ -125,18 +158,27 @@ def convolve(
     """
     apart = (rows.stride(0), out.stride(0))
     layout = _layout(tuple(size), tuple(weights.shape), weights.padding, apart)
-    compiled(SOURCE, *FLAGS).convolve(
+    library, threads = compiled(weights.source, *FLAGS), torch.get_num_threads()
+    room = () if weights.source == DIRECT else (_room(library, layout, threads),)
+    library.convolve(
         ctypes.byref(layout),
         *(_place(each) for each in (rows, weights.values, bias, out, active)),
         int(after),
-        torch.get_num_threads(),
+        *map(_place, room),
+        threads,
     )
+
+
+def _room(library: ctypes.CDLL, layout: _Layout, threads: int) -> Tensor:
+    """What threads write their tiles to."""
+    library.room.restype = ctypes.c_int64
+    return torch.empty(threads * library.room(ctypes.byref(layout)))
 
 
 def silu_gradient(before: Tensor, above: Tensor) -> None:
     """Multiply `above` by the slope of SiLU at `before`; both are rows, equally far apart."""
     places, channels = before.shape
-    compiled(SOURCE, *FLAGS).silu_gradient(
+    compiled(DIRECT, *FLAGS).silu_gradient(
         _place(before),
         _place(above),
         ctypes.c_int64(places),

@@ -1,0 +1,167 @@
+"""The largest parts of a turbo network's decoder in C (decoder.c), where this machine compiles it.
+
+At half of a picture's size the decoder has 64 channels, which are many times what a processor's
+cache holds. In C they are made and used up row by row.
+"""
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dreamvid.machine.native import NoLibrary, compiled
+from dreamvid.networks import convolutions
+from dreamvid.networks.compiled import FLAGS, rows_of
+from dreamvid.networks.convolutions import known
+
+SOURCE = Path(__file__).with_name("decoder.c")
+PANEL = 16
+"""Channels that are summed together, as in decoder.c."""
+NARROWEST = 12
+"""The narrowest picture, at half its size, that it is made for: six places at a quarter of it."""
+STRIPS = 2
+"""Parts of a picture for each thread; a part's first two rows are made twice."""
+
+
+class Ends(NamedTuple):
+    """The convolutions of a decoder's last part, in order."""
+
+    seen: nn.Conv2d
+    """From blocks of the picture to colours and filters."""
+    enlarge: nn.Conv2d
+    """Folded: the four pixels of each output, one after another."""
+    leave: nn.Conv2d
+    """Folded likewise."""
+
+
+class _Sizes(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_int32)
+        for name in ("count", "height", "width", "half", "filters", "quarter_apart")
+    ]
+
+
+class _Weights(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_void_p)
+        for name in ("seen", "seen_bias", "enlarge", "enlarge_bias", "leave", "leave_bias")
+    ]
+
+
+def serves(*parts: Tensor) -> bool:
+    """Whether what is seen of pictures (N, C, h, w) can be given to the functions here."""
+    return (
+        convolutions.usable()
+        and all(part.device.type == "cpu" and part.dtype == torch.float32 for part in parts)
+        and not (torch.is_grad_enabled() and any(part.requires_grad for part in parts))
+        and absence() is None
+    )
+
+
+def serves_ends(half: int, filters: int, *parts: Tensor) -> bool:
+    """Whether a decoder of such widths can be, for `parts` of which the first is blocks."""
+    fit = half % PANEL == filters % PANEL == 0 and parts[0].shape[-1] - 2 >= NARROWEST
+    return fit and half > 0 and serves(*parts)
+
+
+@cache
+def absence() -> str | None:
+    """Why there is nothing compiled; None where there is."""
+    try:
+        compiled(SOURCE, *FLAGS)
+    except NoLibrary as error:
+        return str(error)
+    return None
+
+
+def met(deep: Tensor, near: Tensor, raised: Tensor, raising: Tensor) -> Tensor:
+    """ReLU of `deep` (N, C, h, w) enlarged, `near` (N, C, 2h, 2w), and a product of such a pair."""
+    count, channels, height, width = deep.shape
+    out = _empty(count, channels, 2 * height, 2 * width)
+    parts = [_rows(each) for each in (deep, raised, near, raising)]
+    compiled(SOURCE, *FLAGS).meet(
+        *(count, height, width, channels, parts[0].stride(0), parts[2].stride(0)),
+        *(_place(each) for each in (*parts, out)),
+        torch.get_num_threads(),
+    )
+    return out
+
+
+def left(blocks: Tensor, small: Tensor, raised: Tensor, ends: Ends) -> Tensor:
+    """What leaves a decoder, (N, 3, 4h, 4w), contiguous.
+
+    Args:
+        blocks: (N, 12, 2h + 2, 2w + 2), the picture in blocks, and one more place around.
+        small: (N, half, h + 2, w + 2), what is enlarged, and one more place around.
+        raised: (N, filters, h, w).
+        ends: their widths are multiples of `PANEL`.
+    """
+    count, filters, height, width = raised.shape
+    half, threads = small.shape[1], torch.get_num_threads()
+    rows = _rows(raised)
+    sizes = _Sizes(count, 2 * height, 2 * width, half, filters, rows.stride(0))
+    ordered = _ordered(ends)
+    pointers = _Weights(*(each.data_ptr() for each in ordered))
+    out = torch.empty(count, 3, 4 * height, 4 * width)
+    strips = min(threads * STRIPS, height) if threads > 1 else 1
+    kept = torch.empty(strips, 3 * (2 * width + 2) * (half + filters) + 2 * width * half)
+    read = (rows_of(blocks), rows_of(small), rows)
+    compiled(SOURCE, *FLAGS).tail(
+        ctypes.byref(sizes),
+        ctypes.byref(pointers),
+        *(_place(each) for each in (*read, out, kept)),
+        strips,
+        threads,
+    )
+    return out
+
+
+def _empty(*size: int) -> Tensor:
+    return torch.empty(size, memory_format=torch.channels_last)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(N, C, h, w) as rows (N·h·w, C): a view where it is channels of a wider picture."""
+    count, channels, height, width = x.shape
+    apart = x.stride(3)
+    laid = (height * width * apart, 1, width * apart, apart)
+    if x.stride() != laid or apart < channels:
+        return rows_of(x)
+    return x.as_strided((count * height * width, channels), (apart, 1))
+
+
+_ORDERED: WeakKeyDictionary[nn.Conv2d, tuple[Any, tuple[Tensor, ...]]] = WeakKeyDictionary()
+
+
+def _ordered(ends: Ends) -> tuple[Tensor, ...]:
+    """Weights and biases as decoder.c reads them, made once, and again where they have changed."""
+    told = [(known(each.weight), known(each.bias)) for each in ends]
+    before, made = _ORDERED.get(ends.leave, (None, ()))
+    if before != told:
+        with torch.inference_mode(False), torch.no_grad():
+            # All channels of one pixel, and then those of the next.
+            four = torch.arange(ends.enlarge.out_channels).view(-1, 4).T.flatten()
+            made = (*_panels(ends.seen), *_panels(ends.enlarge, four), *_panels(ends.leave))
+        _ORDERED[ends.leave] = (told, made)
+    return made
+
+
+def _panels(convolution: nn.Conv2d, order: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Weights (panels, 3 rows, 3 · inputs, PANEL) and biases, filled up with 0."""
+    weight, bias = convolution.weight, convolution.bias
+    assert bias is not None
+    if order is not None:
+        weight, bias = weight[order], bias[order]
+    missing = -len(bias) % PANEL
+    rows = F.pad(weight.permute(2, 3, 1, 0).reshape(-1, len(bias)), (0, missing))
+    panels = rows.view(len(rows), -1, PANEL).transpose(0, 1).contiguous()
+    return panels, F.pad(bias, (0, missing)).contiguous()
+
+
+def _place(tensor: Tensor) -> ctypes.c_void_p:
+    return ctypes.c_void_p(tensor.data_ptr())
