@@ -83,11 +83,11 @@ def test_each_network_computes_only_what_is_asked_of_it(both):
 
 
 def test_weights_are_each_networks_own(weights, tmp_path):
-    with pytest.raises(SettingsError, match=r"got '\S+' for 2 networks, wanted NAME=FILE"):
+    with pytest.raises(SettingsError, match=r"got '\S+' for 2 networks, expected NAME=FILE"):
         network("pocket,googlenet", weights=weights)
     with pytest.raises(SettingsError, match="two files for pocket"):
         network("pocket", weights=[weights, f"pocket={weights}"])
-    with pytest.raises(SettingsError, match="wanted each network once"):
+    with pytest.raises(SettingsError, match="expected each network once"):
         network("pocket,pocket")
     with pytest.raises(SettingsError, match="no network 'pokket'; did you mean 'pocket'"):
         network("googlenet,pokket", weights=[f"googlenet={weights}"])
@@ -109,7 +109,7 @@ def test_two_networks_dream(weights, picture):
         "ascent": {"iterations": 3},
         "machine": {"device": "cpu", "precision": "fp32", "threads": 1},
     }
-    with pytest.raises(SettingsError, match="wanted NAME=FILE"):
+    with pytest.raises(SettingsError, match="expected NAME=FILE"):
         dreamer_for(settled({**tree, "network": {**tree["network"], "weights": str(weights)}}))
     dreamer = dreamer_for(settled(tree))
     assert isinstance(dreamer, Dreamer)

@@ -190,7 +190,7 @@ def test_what_is_not_wholly_known_is_pinned_and_said(url, known, words):
     assert said[-1] == f"SHA-256 {SHA256}: {words} known beforehand; pinned from now on"
     assert pinned(path) == SHA256
     path.write_bytes(CONTENT[:-1] + b"!")
-    with pytest.raises(NetworkError, match=r"not what they were: SHA-256 \w{12}…, wanted "):
+    with pytest.raises(NetworkError, match=r"not what they were: SHA-256 \w{12}…, expected "):
         kept("net", [Source(url("whole"), "ours", **known)])
 
 
@@ -201,7 +201,7 @@ def test_another_file_than_the_published_one_is_deleted(url, known):
     line = refused(url("whole"), "another file than the published one", **known)
     ((kind, digits),) = known.items()
     kind = {"sha1": "SHA-1", "sha256": "SHA-256"}[kind]
-    assert line.endswith(f"wanted {kind} {digits[:12]}…; it was deleted")
+    assert line.endswith(f"expected {kind} {digits[:12]}…; it was deleted")
     assert "net.pth.part" not in left()
 
 
@@ -352,7 +352,7 @@ def test_published_weights_are_used_when_their_name_tells_the_truth(squeezed, mo
         network("squeezenet")
     false = hub_folder() / "squeezenet1_1-b8a52dc0.pth"
     false.write_bytes((hub_folder() / name).read_bytes())
-    with pytest.raises(NetworkError, match=r"not what they were: SHA-256 \w+…, wanted b8a52dc0…"):
+    with pytest.raises(NetworkError, match=r"not what they were: SHA-256 \w+…, expected b8a52dc0…"):
         network("squeezenet")
     source = Source(f"https://localhost/{name}", "ours", name[14:22])
     monkeypatch.setattr(classifiers, "sources", lambda _: (source,))

@@ -180,7 +180,7 @@ def test_the_graph_may_come_in_its_archive(net, state, tmp_path):
     assert all(torch.equal(x, other.state_dict()[key]) for key, x in net.state_dict().items())
     with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
         archive.writestr("LICENSE", "Apache")
-    with pytest.raises(NetworkError, match=r"0 \.pb files in it, wanted one"):
+    with pytest.raises(NetworkError, match=r"0 \.pb files in it, expected one"):
         network("inception5h", weights=tmp_path / "none.zip")
 
 

@@ -441,7 +441,7 @@ def test_options_of_networks_are_checked(plugin):
         ({"small": {"widht": 3}}, r"network\.options\.small\.widht: no such setting; did you mean"),
         ({"small": {"width": 0}}, r"network\.options\.small\.width: got 0"),
         ({"small": {"weights": "x"}}, r"give it as network\.weights"),
-        ({"small": 3}, r"network\.options\.small: got 3, wanted a table"),
+        ({"small": 3}, r"network\.options\.small: got 3, expected a table"),
     ):
         with pytest.raises(SettingsError, match=words):
             network("small", options=options)

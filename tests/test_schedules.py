@@ -210,7 +210,7 @@ def test_bad_lists_of_keys(keys, words):
         ("network.layers=['4c=1/(t-1)']", "network.layers[0] (4c): got '1/(t-1)': is no finite"),
         ("network.layers=['4c=foo']", "network.layers[0] (4c)"),
         ("network.layers=['4c:walk(0..3)']", "as in NAME:walk(0..20, 1.5s)"),
-        ("network.layers=['4c:walk(0..3, 0s)']", "wanted more than 0"),
+        ("network.layers=['4c:walk(0..3, 0s)']", "expected more than 0"),
         ("network.layers=['4c:0..999999999']", "as in NAME:3,7"),
     ],
 )

@@ -179,7 +179,7 @@ def test_a_lost_an_added_and_a_misshapen_tensor(tmp_path, googlenet_state):
     save_file({**googlenet_state, "more": torch.zeros(3)}, path)
     assert "has more; 114 of 114 fit" in refusal("googlenet", path)
     save_file({**googlenet_state, "conv2/3x3.weight": torch.zeros(192, 64, 5, 3)}, path)
-    assert "conv2/3x3.weight is 192x64x5x3, wanted 192x64x3x3; 113 of 114 fit" in refusal(
+    assert "conv2/3x3.weight is 192x64x5x3, expected 192x64x3x3; 113 of 114 fit" in refusal(
         "googlenet", path
     )
 
@@ -196,13 +196,13 @@ def test_values_that_are_not_finite(tmp_path, pocket_state, bad):
 def test_whole_numbers_are_no_weights(tmp_path, pocket_state):
     path = tmp_path / "int.safetensors"
     save_file({**pocket_state, "units": torch.ones(8, dtype=torch.int64)}, path)
-    assert refusal("pocket", path) == "units holds torch.int64, wanted torch.float32"
+    assert refusal("pocket", path) == "units holds torch.int64, expected torch.float32"
 
 
 def test_a_view_larger_than_memory_is_refused_before_it_is_copied(tmp_path, pocket_state):
     path = tmp_path / "view.pth"
     torch.save({**pocket_state, "units": torch.zeros(1).expand(10**12)}, path)
-    assert "units is 1000000000000, wanted 8" in refusal("pocket", path)
+    assert "units is 1000000000000, expected 8" in refusal("pocket", path)
 
 
 def test_the_size_is_capped_packed_and_unpacked(tmp_path):

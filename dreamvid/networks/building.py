@@ -80,7 +80,7 @@ def options_for(
                 f"(network.name is {','.join(names)})"
             )
         if not isinstance(given, Mapping):
-            raise SettingsError(f"{where}.{name}: got {given!r}, wanted a table of options")
+            raise SettingsError(f"{where}.{name}: got {given!r}, expected a table of options")
         if WEIGHTS in given:
             raise SettingsError(f"{where}.{name}.{WEIGHTS}: give it as network.weights")
     return {

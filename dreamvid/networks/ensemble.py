@@ -23,7 +23,7 @@ class Ensemble(Network):
         super().__init__()
         names = [member.name for member in members]
         if len(set(names)) < len(names):
-            raise SettingsError(f"network.name: got {','.join(names)}, wanted each network once")
+            raise SettingsError(f"network.name: got {','.join(names)}, expected each network once")
         self.name = ",".join(names)
         self.members = nn.ModuleList(members)
         self.layers = tuple(f"{net.name}/{layer}" for net in members for layer in net.layers)

@@ -60,7 +60,7 @@ class Selector:
         walk = _WALK.fullmatch(channels.strip())
         stay = float(walk[2]) if walk else None
         if stay == 0:
-            raise NetworkError(f"layer {text!r}: a walk of 0 s a channel; wanted more than 0")
+            raise NetworkError(f"layer {text!r}: a walk of 0 s a channel; expected more than 0")
         found = _channels(walk[1] if walk else channels, text) if colon else None
         if found and not walk:
             found = tuple(dict.fromkeys(found))
@@ -126,7 +126,7 @@ def chosen(
         selector = Selector.read(text)
         if selector.stay is not None or isinstance(selector.weight, str):
             raise NetworkError(
-                f"layer {text!r}: weight is {selector.weight!r}, wanted a number; "
+                f"layer {text!r}: weight is {selector.weight!r}, expected a number; "
                 "schedules and walks are for films"
             )
         for layer in _matching(
@@ -185,7 +185,7 @@ def _channels(text: str, selector: str) -> tuple[int, ...]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, MOST_CHANNELS)
         if abs(last - first) + len(channels) >= MOST_CHANNELS:
             raise NetworkError(
-                f"layer {selector!r}: channels are {text!r}, wanted numbers from 0, as in "
+                f"layer {selector!r}: channels are {text!r}, expected numbers from 0, as in "
                 "NAME:3,7 or NAME:0..20, or a walk, as in NAME:walk(0..20, 1.5s)"
             )
         channels += range(first, last + 1) if first <= last else range(first, last - 1, -1)
@@ -199,7 +199,7 @@ def _weight(text: str, selector: str) -> float | str:
         return text.strip()
     if not math.isfinite(weight):
         raise NetworkError(
-            f"layer {selector!r}: weight is {text!r}, wanted a number, as in NAME=0.5, or a "
+            f"layer {selector!r}: weight is {text!r}, expected a number, as in NAME=0.5, or a "
             "schedule, as in NAME=0: (1), 4s: (0)"
         )
     return weight

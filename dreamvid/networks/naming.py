@@ -20,12 +20,12 @@ def weights_for(names: Sequence[str], weights: Sequence[Path | str]) -> dict[str
         if not equals or name not in names:
             if len(names) > 1:
                 raise SettingsError(
-                    f"network.weights: got {text!r} for {len(names)} networks, wanted NAME=FILE "
+                    f"network.weights: got {text!r} for {len(names)} networks, expected NAME=FILE "
                     f"with a name of {', '.join(names)}"
                 )
             name, file = names[0], text
         if name in found:
-            raise SettingsError(f"network.weights: two files for {name}, wanted one")
+            raise SettingsError(f"network.weights: two files for {name}, expected one")
         found[name] = Path(file)
     return found
 

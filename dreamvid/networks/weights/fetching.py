@@ -27,7 +27,7 @@ def fetch(
     cap: int = SIZE_CAP,
     say: Callable[[str], None] = lambda text: None,
 ) -> Path:
-    """Fetch the file of `source`, wanted by the network `name`, and return where it is kept.
+    """Fetch the file of `source`, which the network `name` needs, and return where it is kept.
 
     What has come of it lies in ``FILE.part`` until it is whole and has the right SHA-256; a later
     call goes on from there.
@@ -51,7 +51,7 @@ def fetch(
             part.unlink()
             raise NetworkError(
                 f"{name}: {source.url}: another file than the published one: "
-                f"{_digests(sha256, sha1)}, wanted {_digests(source.sha256, source.sha1)}; "
+                f"{_digests(sha256, sha1)}, expected {_digests(source.sha256, source.sha1)}; "
                 "it was deleted"
             )
         with storage_checked(path):

@@ -80,10 +80,10 @@ def _check_fit(
         if held[key].shape != like.shape:
             raise NetworkError(
                 f"{where}: holds weights of another network: {key} is {_sizes(held[key])}, "
-                f"wanted {_sizes(like)}; {fitting} of {len(needed)} fit"
+                f"expected {_sizes(like)}; {fitting} of {len(needed)} fit"
             )
         if held[key].is_floating_point() != like.is_floating_point() or held[key].is_complex():
-            raise NetworkError(f"{where}: {key} holds {held[key].dtype}, wanted {like.dtype}")
+            raise NetworkError(f"{where}: {key} holds {held[key].dtype}, expected {like.dtype}")
 
 
 def _owner(weights: Weights) -> str | None:

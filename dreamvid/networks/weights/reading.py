@@ -104,7 +104,7 @@ def _zipped_graph(path: Path) -> memoryview:
     with zipfile.ZipFile(path) as archive:
         graphs = [entry for entry in archive.infolist() if entry.filename.endswith(".pb")]
         if len(graphs) != 1:
-            raise ValueError(f"{len(graphs)} .pb files in it, wanted one")
+            raise ValueError(f"{len(graphs)} .pb files in it, expected one")
         return memoryview(archive.read(graphs[0]))
 
 

@@ -85,7 +85,7 @@ def check(path: Path, source: Source, name: str) -> str:
     if not sha256.startswith(wanted):
         raise NetworkError(
             f"{name}: weights {path}: not what they were: SHA-256 {sha256[:12]}…, "
-            f"wanted {wanted[:12]}…; delete the file, or pass it with --weights"
+            f"expected {wanted[:12]}…; delete the file, or pass it with --weights"
         )
     # What is shared by many may be read-only, and then nobody can have changed it either.
     with contextlib.suppress(StorageError):
