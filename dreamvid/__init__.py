@@ -68,25 +68,8 @@ def zoom(
 ) -> "Result":
     """Make a film that falls into a still, and return its path."""
     chosen = _settings("zoom", preset, config, flags, settings)
-    from dreamvid import notebooks
-    from dreamvid.jobs import films, naming
-
-    path = notebooks.kept_seed(seed, _path(out), "zoom", overwrite)
-    assert path is not None
-    target = naming.film_name(_path(out), path, "zoom", overwrite)
-    with notebooks.watching(progress, on_frame) as watch:
-        made = films.zoom(
-            path,
-            target,
-            chosen,
-            at=at,
-            job=_path(job),
-            overwrite=overwrite,
-            tidy=tidy,
-            preview=preview,
-            progress=watch,
-        )
-    return notebooks.Result(made)
+    more = {"at": at, "job": _path(job), "overwrite": overwrite, "tidy": tidy, "preview": preview}
+    return _film("zoom", seed, out, chosen, progress, on_frame, more)
 
 
 def video(
@@ -105,21 +88,8 @@ def video(
 ) -> "Result":
     """Dream over a film, and return the path of the new one; motion, rate and sound are kept."""
     chosen = _settings("video", preset, config, flags, settings)
-    from dreamvid import notebooks
-    from dreamvid.jobs import films, naming
-
-    target = naming.film_name(_path(out), Path(source), "video", overwrite)
-    with notebooks.watching(progress, on_frame) as watch:
-        made = films.video(
-            Path(source),
-            target,
-            chosen,
-            job=_path(job),
-            overwrite=overwrite,
-            tidy=tidy,
-            progress=watch,
-        )
-    return notebooks.Result(made)
+    more = {"job": _path(job), "overwrite": overwrite, "tidy": tidy}
+    return _film("video", Path(source), out, chosen, progress, on_frame, more)
 
 
 def loop(
@@ -143,24 +113,8 @@ def loop(
     The seed is a picture, or a job folder, whose last frame is taken; without one, noise.
     """
     chosen = _settings("loop", preset, config, flags, settings)
-    from dreamvid import notebooks
-    from dreamvid.jobs import films, naming
-
-    path = notebooks.kept_seed(seed, _path(out), "loop", overwrite)
-    target = naming.film_name(_path(out), path, "loop", overwrite)
-    with notebooks.watching(progress, on_frame) as watch:
-        made = films.loop(
-            path,
-            target,
-            chosen,
-            at=at,
-            job=_path(job),
-            overwrite=overwrite,
-            tidy=tidy,
-            preview=preview,
-            progress=watch,
-        )
-    return notebooks.Result(made)
+    more = {"at": at, "job": _path(job), "overwrite": overwrite, "tidy": tidy, "preview": preview}
+    return _film("loop", seed, out, chosen, progress, on_frame, more)
 
 
 def image(
@@ -185,20 +139,19 @@ def image(
     """
     chosen = _settings("image", preset, config, flags, settings)
     from dreamvid import notebooks
-    from dreamvid.jobs import films, naming
-    from dreamvid.jobs import image_folders as folders
+    from dreamvid.errors import SettingsError
+    from dreamvid.jobs import naming
+    from dreamvid.jobs.pictures import pictures
 
+    if notebooks.is_array(seed) and (at is not None or batch or (log and out is None)):
+        raise SettingsError("image: at and batch are for files, log for a result with a name (out)")
     with notebooks.watching(progress, on_frame, "step") as watch:
         if notebooks.is_array(seed) and out is None:
             return notebooks.dreamed_array(seed, chosen, watch)
-        path = notebooks.kept_seed(seed, _path(out), "image", overwrite)
-        assert path is not None
+        path = notebooks.kept_seed(seed, _path(out), overwrite)
         target = naming.dream_name(_path(out), path, overwrite)
-        more = {"log": log, "overwrite": overwrite, "progress": watch}
-        if path.is_dir():
-            made = folders.image_folder(path, target, chosen, batch=batch, **more)
-        else:
-            made = films.image(path, target, chosen, at=at, **more)
+        more = {"at": at, "batch": batch, "log": log, "overwrite": overwrite}
+        made = pictures(path, target, chosen, progress=watch, **more)
     return notebooks.Result(made)
 
 
@@ -235,7 +188,7 @@ def sheet(
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     of: str | Sequence[str] | None = None,
-    across: dict[str, str] | None = None,
+    across: dict[str, str | Sequence[Any]] | None = None,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
     **flags: Any,
@@ -251,12 +204,37 @@ def sheet(
     chosen = flagged(flags, "sheet")
     from dreamvid.studies import sheets
 
-    words = {} if of is None else {"of": of if isinstance(of, str) else ",".join(of)}
-    asked = sheets.Asked(preset, _path(config), chosen, settings or {}, {**words, **(across or {})})
+    differing = {**({} if of is None else {"of": of}), **(across or {})}
+    texts = {
+        name: values if isinstance(values, str) else ",".join(map(str, values))
+        for name, values in differing.items()
+    }
+    asked = sheets.Asked(preset, _path(config), chosen, settings or {}, texts)
     from dreamvid.notebooks import Result
 
     target = Path(out) if out is not None else Path(f"{Path(seed).stem}-sheet.png")
     return Result(sheets.sheet(Path(seed), target, asked, overwrite=overwrite))
+
+
+def _film(
+    kind: str,
+    source: "Seed | None",
+    out: str | PathLike[str] | None,
+    chosen: "Settings",
+    progress: bool | None,
+    on_frame: Callable[[int, Any], None] | None,
+    more: dict[str, Any],
+) -> "Result":
+    """Make a film by the function of its kind, which `more` is handed on to."""
+    from dreamvid import notebooks
+    from dreamvid.jobs import films, naming
+
+    noise = kind == "loop" and source is None
+    path = None if noise else notebooks.kept_seed(source, _path(out), more["overwrite"])
+    target = naming.film_name(_path(out), path, kind, more["overwrite"])
+    with notebooks.watching(progress, on_frame) as watch:
+        made = getattr(films, kind)(path, target, chosen, progress=watch, **more)
+    return notebooks.Result(made)
 
 
 def _settings(

@@ -561,7 +561,7 @@ def sheet(
     preset: str = "default",
     config: str | PathLike[str] | None = None,
     of: str | Sequence[str] | None = None,
-    across: dict[str, str] | None = None,
+    across: dict[str, str | Sequence[Any]] | None = None,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
     size: str | int | None = None,

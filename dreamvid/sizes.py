@@ -29,7 +29,7 @@ class Size(NamedTuple):
 PIXEL = Size(1, 1)
 
 
-def parsed_size(wanted: Size | int | str, source: Size, block: Size = PIXEL) -> Size:
+def parsed_size(asked: Size | int | str, source: Size, block: Size = PIXEL) -> Size:
     """The size that ``"WxH"``, ``"LONGER"``, ``"Wx"`` or ``"xH"`` asks for.
 
     All but the first keep the source's shape.
@@ -38,7 +38,7 @@ def parsed_size(wanted: Size | int | str, source: Size, block: Size = PIXEL) -> 
 
     Raises `SettingsError` unless every side is a whole number from 1 to `LARGEST_SIDE`.
     """
-    text = str(wanted).strip()
+    text = str(asked).strip()
     size = Size.from_text(text)
     if re.fullmatch(r"\d{1,9}", text):
         scale = int(text) / max(source)
@@ -52,7 +52,7 @@ def parsed_size(wanted: Size | int | str, source: Size, block: Size = PIXEL) -> 
     if size and min(size) >= 1 and max(size) <= LARGEST_SIDE:
         return size
     raise SettingsError(
-        f"size: got {str(wanted)!r}, wanted WxH, the longer side or one side in pixels, "
+        f"size: got {str(asked)!r}, expected WxH, the longer side or one side in pixels, "
         f"1 to {LARGEST_SIDE}, such as 640x360, 640 or x360"
     )
 
@@ -89,5 +89,5 @@ def film_seconds(place: int | str, rate: Fraction, where: str) -> Fraction:
         hours, minutes = (int(part or 0) for part in match.groups()[:2])
         return 3600 * hours + 60 * minutes + Fraction(match[3])
     raise SettingsError(
-        f"{where}: got {place!r}, wanted a frame's number or a time, such as 120, 2.5s or 1:02.5"
+        f"{where}: got {place!r}, expected a frame's number or a time, such as 120, 2.5s or 1:02.5"
     )

@@ -66,8 +66,8 @@ def must_refuse(folder, status, words, *arguments):
 NO_PICTURE = {
     "missing.jpg": (None, "no such file"),
     "empty.jpg": (b"", "empty"),
-    "text.jpg": (b"this is no picture\n" * 40, "wanted JPEG"),
-    "noise.jpg": (bytes(range(256)) * 9, "wanted JPEG"),
+    "text.jpg": (b"this is no picture\n" * 40, "expected JPEG"),
+    "noise.jpg": (bytes(range(256)) * 9, "expected JPEG"),
     "torn.jpg": (picture_bytes("JPEG")[:-600], "damaged"),
     "torn.png": (picture_bytes("PNG")[:2000], "damaged"),
     "crc.png": (bad_crc(), "damaged"),

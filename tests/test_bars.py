@@ -117,7 +117,7 @@ def test_they_are_dreamed_over_where_that_is_asked(place):
     assert frames[0][:, :6].max() > 0.05
     assert "bars" not in Job.open(place / "a.dream").manifest.source
     told = call_cli("video", "clip.mp4", *TINY, "-o", "a.gif", "--bars", "paint", cwd=place)
-    assert "video.bars: got 'paint', wanted keep or dream" in told.stderr
+    assert "video.bars: got 'paint', expected keep or dream" in told.stderr
 
 
 def test_an_older_job_goes_on_as_it_was_begun(place):

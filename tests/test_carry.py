@@ -4,18 +4,20 @@ import laws
 import pytest
 import torch
 from conftest import shared
-from test_flow import texture
+from test_flow import disc_moved, texture
 
 from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.errors import SettingsError
 from dreamvid.film.carries import Situation, Start, by_motion, carries, carry_for
 from dreamvid.film.compositing import keeping_colour, luma_of, masked
+from dreamvid.film.hastening import FAST, LIFT, SLOW, hastened
 from dreamvid.film.pipeline import Recurrence, dreamed
 from dreamvid.film.sources import FilmSource, Moment, StillSource, ahead
 from dreamvid.film.together import dreamed_together
 from dreamvid.frames import Size, from_pixels, to_pixels
 from dreamvid.motion.motions import composed
 from dreamvid.motion.optical_flow import Correspondence, correspondence, method_for
+from dreamvid.motion.searching import search_for
 from dreamvid.settings import settled
 
 
@@ -308,3 +310,37 @@ def test_stills_have_an_earlier_frame_but_at_the_beginning(picture):
     assert next(moments).earlier is None
     assert next(moments).earlier is picture
     assert next(StillSource(picture).moments(5)).earlier is picture
+
+
+def test_what_moves_fast_against_the_rest_takes_larger_steps():
+    flow = torch.zeros(2, 40, 60)
+    assert hastened(flow) is None
+    flow[0, 10:20, 30:40] = SLOW
+    assert hastened(flow) is None
+    # As the camera moves, the whole frame does, and nothing is fast.
+    panned = flow + torch.tensor([5.0, -9.0])[:, None, None]
+    assert hastened(panned) is None
+    for moving in (flow, panned):
+        moving[:, 10:20, 30:40] += torch.tensor([0.0, -FAST])[:, None, None]
+        lift = hastened(moving)
+        assert lift is not None
+        assert lift.shape == (40, 60)
+        torch.testing.assert_close(lift[10:20, 30:40], torch.full((10, 10), 1 + LIFT))
+        lift[10:20, 30:40] = 1
+        assert (lift == 1).all()
+
+
+def test_a_film_follows_its_fast_things_and_dreams_more_on_them():
+    scenes = [to_pixels(each) for each in reversed(disc_moved(14, -9, 8))]
+    on_disc = slice(38, 45), slice(61, 68)
+    trust = {}
+    for search in (None, search_for({})):
+        *_, moment = film(scenes, method=method_for({}), search=search).moments(0)
+        trust[search] = moment.correspondence.trust[on_disc].mean()
+        start = carry_for({"name": "flow"})(Situation(1, moment, from_pixels(scenes[0])))
+    assert trust[None] < 0.2
+    assert trust[search] > 0.8
+    assert start.lift[on_disc].min() == 1 + LIFT
+    assert start.lift[60:, :40].max() == 1
+    remembered = carry_for({"name": "flow", "memory": 2})
+    assert remembered(Situation(1, moment, from_pixels(scenes[0]))).lift is None

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 
 from dreamvid import media
 from dreamvid.errors import MediaError
+from dreamvid.frames import size_of
 from dreamvid.media import png
 from dreamvid.media.profiles import encoded
 
@@ -83,6 +84,7 @@ def test_deep_pictures_are_turned_as_shallow_ones(tmp_path, orientation, suffix)
         data, chunk = packed.tobytes(), png.chunk(b"eXIf", exif.tobytes()[6:])
         path.write_bytes(data[:33] + chunk + data[33:])
     assert torch.equal(media.read_picture(path), media.read_picture(shallow))
+    assert media.picture_size(path) == size_of(media.read_picture(path))
 
 
 def swapped_profile():

@@ -271,7 +271,7 @@ def test_stages_follow_the_teachers_strides(teacher):
         ("a/out", "got 1 layers"),
         ("a/out,d/out", "no layer 'd/out'"),
         ("a/out:3,b/out", "whole layer"),
-        ("early,a/out", "stride 2, wanted 4; begin with one of a/out, b/out"),
+        ("early,a/out", "stride 2, expected 4; begin with one of a/out, b/out"),
     ],
 )
 def test_layers_that_cannot_be_learned(teacher, images, tmp_path, layers, words):
@@ -407,10 +407,10 @@ def test_recipes():
     assert found == distil.Recipe(pool=50, learning_rate=1.0)
     for texts, words in (
         (["pol=5"], "did you mean 'pool'"),
-        (["pool"], "wanted name=value"),
-        (["alone=2"], "wanted 0 to 1"),
+        (["pool"], "expected name=value"),
+        (["alone=2"], "expected 0 to 1"),
         (["pool=8"], "batch at most pool"),
-        (["steps=1.5"], "wanted a whole number"),
+        (["steps=1.5"], "expected a whole number"),
     ):
         with pytest.raises(DreamvidError, match=words):
             distil.recipe_of(distil.recipe_assigned(texts))

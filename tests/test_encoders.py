@@ -289,7 +289,7 @@ def test_a_codec_that_does_not_work_is_refused_and_others_are_named(monkeypatch,
     missing = {"h264_nvenc", "libx265", "libsvtav1"}
     why = {name: "no such thing" for name in missing}
     monkeypatch.setattr("dreamvid.media.codecs.lacking", why.get)
-    said = rf"{codec} does not work here \(no such thing\); wanted h264$"
+    said = rf"{codec} does not work here \(no such thing\); expected h264$"
     with pytest.raises(SettingsError, match=said):
         encoding_for("a.mp4", {"codec": codec})
 

@@ -1,3 +1,4 @@
+import math
 from fractions import Fraction
 
 import cv2
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from dreamvid.dream.blur import gaussian_blurred
 from dreamvid.film import entering
 from dreamvid.film.carries import Situation, by_motion
 from dreamvid.film.entering import beyond
@@ -105,9 +107,36 @@ def test_what_has_just_entered_takes_larger_steps(texture):
     _, lift = film(RIGHT, texture, 8)
     assert lift is not None
     columns = lift.mean(0)
-    assert columns[0] == pytest.approx(1 + entering.LIFT, abs=0.1)
+    assert 1 < columns[0] <= 1 + 2 * entering.LIFT
     assert columns[10] > columns[18] > 1
     assert columns[40:].max() == 1
+
+
+@pytest.mark.parametrize(("energy", "steps"), [(0.875, 1), (0.625, 2), (1, 0.5), (1.5, 0)])
+def test_what_is_less_sharp_than_the_middle_takes_larger_steps(texture, energy, steps):
+    young = torch.zeros(tuple(SIZE))
+    young[:, -46:] = 1
+    start = torch.cat([texture[..., :46], texture[..., :46].flip(2)], 2)
+    detail = entering.detail_of(start)
+    start = start + (math.sqrt(energy) - 1) * young * detail
+    # What is beside the young part is as sharp as it is, and mirrored in it.
+    assert entering.blunt(start, young) == pytest.approx(steps, abs=0.25)
+
+
+def test_what_enters_is_as_sharp_as_the_middle_is_now(texture):
+    soft = gaussian_blurred(texture[None], 0.6)[0]
+
+    def sharpness(frame):
+        return float(entering.middle(entering.detail_of(frame)).square().mean())
+
+    assert entering.as_sharp(texture, texture) is texture
+    for frame, like in ((texture, soft), (soft, texture)):
+        made = entering.as_sharp(frame, like)
+        before, after = (abs(math.log(sharpness(each) / sharpness(like))) for each in (frame, made))
+        assert after < before / 3
+        # The detail alone has changed.
+        large = (gaussian_blurred(each[None], 4)[0] for each in (frame, made))
+        torch.testing.assert_close(*large, atol=0.01, rtol=0)
 
 
 def test_a_film_goes_on_as_it_began(texture):

@@ -1,5 +1,6 @@
 """Plans and workers: what many make equals what one makes, whatever happens to any of them."""
 
+import errno
 import json
 import os
 import subprocess
@@ -271,6 +272,36 @@ def test_silence_is_judged_by_the_readers_own_clock(tmp_path, monkeypatch):
     assert reader.states(["shot-0001"])["shot-0001"].taken
 
 
+def test_a_claim_is_there_with_its_owner_or_not_at_all(tmp_path, monkeypatch):
+    link, one, other = os.link, Ledger(tmp_path, 300, "one"), Ledger(tmp_path, 300, "other")
+
+    def claimed(by):
+        assert by.take("shot-0001", 1) is not None
+        [path] = (tmp_path / "000").glob("*.1")
+        assert json.loads(path.read_text())["name"] == by.owner["name"]
+        assert {one.take("shot-0001", 1), other.take("shot-0001", 1)} == {None}
+        path.unlink()
+
+    def killed(*paths):
+        raise KeyboardInterrupt
+
+    def without_links(*paths):
+        raise PermissionError(errno.EPERM, "no links here")
+
+    def answer_lost(*paths):
+        link(*paths)
+        link(*paths)
+
+    monkeypatch.setattr(os, "link", killed)
+    with pytest.raises(KeyboardInterrupt):
+        one.take("shot-0001", 1)
+    assert not other.states(["shot-0001"])  # nobody has it: there is nothing to wait for
+    for way in (link, without_links, answer_lost):
+        monkeypatch.setattr(os, "link", way)
+        claimed(other)
+    assert not list((tmp_path / "000").iterdir())
+
+
 def test_a_unit_that_fails_is_named_and_the_rest_is_made(place, monkeypatch):
     planned(place, "video", "clip.mp4", "-o", "fails", "--per-unit", 1, *FAST)
     real = Run.dream
@@ -351,6 +382,6 @@ def test_many_workers_claim_every_unit_once(tmp_path):
     units = [f"unit-{number:05d}" for number in range(1, 801)]
     told = simulated(tmp_path / "claims", units, workers=40, times=[0, 0.002, 0.004])
     assert (told["units"], told["twice"]) == (800, 0)
-    # Two for the claim and three for its end; what else there is are looks at blocks.
+    # Three for the claim and three for its end; what else there is are looks at blocks.
     assert told["operations_per_claim"] < 12
     assert len(list((tmp_path / "claims").iterdir())) == 9

@@ -274,7 +274,7 @@ def test_words(place):
     with pytest.raises(SettingsError, match=r"\(carries: "):
         carry_for({"name": "x"})
     said = told(*ZOOM, "--frames", 0, cwd=place, status=2)
-    assert "wanted 1 to 10000000" in said
+    assert "expected 1 to 10000000" in said
     assert str(Within(0.1, 2.5)) == "0.1 to 2.5"
     assert str(Within(Fraction(1, 10), 1000)) == "0.1 to 1000"
     assert str(Within(0, above=True)) == "above 0"
@@ -293,7 +293,7 @@ def test_lengths_in_seconds(place):
     assert length(place / "v.mp4") == 1
     for command in ("zoom", "loop", "video"):
         said = told(command, "seed.png", "--seconds", "x", cwd=place, status=2)
-        assert "--seconds: got 'x', wanted seconds such as 10 or 2.5" in said
+        assert "--seconds: got 'x', expected seconds such as 10 or 2.5" in said
 
 
 def test_jobs_are_listed_cleaned_and_told(place):
@@ -399,7 +399,7 @@ def test_weights_are_a_line_each():
 
 def test_rates_say_what_they_mean(place):
     said = told(*ZOOM, "--set", "motion.zoom.rate=-1.2", cwd=place, status=2)
-    assert "wanted 0.001 to 1000; 1.25 grows by a quarter a second, and below 1" in said
+    assert "expected 0.001 to 1000; 1.25 grows by a quarter a second, and below 1" in said
     words = (*ZOOM, "--frames", 3, "--fps", 2, "--motion", "zoom,spin")
     each = ("--set", "motion.zoom.rate=1.1/frame", "--set", "motion.spin.rate=4/frame")
     told(*words, *each, "-o", "a.mp4", cwd=place)

@@ -108,7 +108,7 @@ def test_commands_stand_in_the_order_people_need_them():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("zoom",), "'SEED'. (see `dreamvid zoom --help`)"),
+        (("zoom",), "'SEED': A picture"),
         (("zoom", "a.png", "--frame-rate", 3), "(see `dreamvid zoom --help`)"),
         (("zom",), "Did you mean 'zoom'? (see `dreamvid --help`)"),
         (("weights", "fetch"), "(see `dreamvid weights fetch --help`)"),

@@ -9,16 +9,9 @@ from torch import Tensor
 from dreamvid import media
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.frames import Size, from_pixels, noise, resized
-from dreamvid.motion.optical_flow import (
-    boundary,
-    correspondence,
-    disoccluded,
-    flows,
-    likeness,
-    method_for,
-    shrunk,
-    trust_of,
-)
+from dreamvid.motion.optical_flow import correspondence, flows, method_for, shrunk
+from dreamvid.motion.searching import search_for
+from dreamvid.motion.trust import boundary, disoccluded, likeness, trust_of
 from dreamvid.motion.warp import warp
 
 METHODS = [
@@ -215,3 +208,46 @@ def test_a_flow_for_smaller_frames():
     assert small[1, 0, 0] == -1
     assert small[1, 0, 14] == 0
     assert shrunk(flow, Size(40, 60)) is flow
+
+
+def disc_moved(x: float, y: float, reach: float) -> tuple[Tensor, Tensor]:
+    """A frame and the frame before it: a textured disc has moved over a still ground."""
+    ground = texture(0, 0, seed=2)
+    rows, columns = torch.arange(96)[:, None], torch.arange(136)[None, :]
+
+    def scene(right: float, down: float) -> Tensor:
+        disc = ((rows - 50 - down) ** 2 + (columns - 50 - right) ** 2 < reach**2).float()
+        return torch.lerp(ground, texture(right, down, seed=3), disc)
+
+    return scene(x, y), scene(0, 0)
+
+
+def test_a_small_thing_that_moves_by_more_than_its_size_is_found():
+    now, then = disc_moved(14, -9, 8)
+    method, search = method_for({}), search_for({})
+    on_disc = slice(38, 45), slice(61, 68)
+    lost = correspondence(now, then, method)
+    found = correspondence(now, then, method, search=search)
+    assert lost.trust[on_disc].mean() < 0.2
+    assert found.trust[on_disc].mean() > 0.8
+    flow = found.flow[:, *on_disc].flatten(1).median(1).values.tolist()
+    assert flow == pytest.approx([-14, 9], abs=0.3)
+    # Nothing that was trusted has another flow.
+    sure = lost.trust > 0.75
+    assert torch.equal(found.flow[:, sure], lost.flow[:, sure])
+    assert (found.trust >= lost.trust).all()
+    assert found.known is not None
+    assert torch.equal(found.known, found.trust)
+
+
+def test_what_the_flow_finds_alone_is_not_looked_for():
+    method, search = method_for({}), search_for({})
+    pairs = [disc_moved(3, 1, 24), (texture(2, 1), texture(0, 0)), [noise(Size(20, 30), (1,))] * 2]
+    # Another shot is not looked for in the one before.
+    pairs.append((texture(0, 0, seed=5), noise(Size(96, 136), (1,))))
+    for now, then in pairs:
+        alone, link = (correspondence(now, then, method, search=each) for each in (None, search))
+        assert torch.equal(alone.flow, link.flow)
+        assert torch.equal(alone.trust, link.trust)
+        assert alone.cut == link.cut
+    assert search_for({"name": "farneback"}) is None

@@ -75,6 +75,10 @@ def test_exif_orientation_turns_the_picture_upright(tmp_path, orientation, suffi
     frame = media.read_picture(path)
     assert frame.shape == (3, 34, 48)
     assert np.abs(corners_of(frame) - CORNERS).max() <= 12
+    assert media.picture_size(path) == (34, 48)
+    if suffix == "jpg":
+        path.write_bytes(path.read_bytes()[:700])  # where the pixels begin
+        assert media.picture_size(path) == (34, 48)
 
 
 def grey_ramp():
@@ -211,8 +215,8 @@ def bomb_header(side):
     ("data", "word"),
     [
         (b"", "empty"),
-        (b"this is text, not a picture\n" * 40, "wanted JPEG"),
-        (bytes(range(256)) * 9, "wanted JPEG"),
+        (b"this is text, not a picture\n" * 40, "expected JPEG"),
+        (bytes(range(256)) * 9, "expected JPEG"),
         (b'<?xml version="1.0"?>\n<svg width="9" height="9"></svg>', "SVG"),
         (picture_bytes("JPEG")[:-600], "damaged"),
         (picture_bytes("PNG")[:2000], "damaged"),

@@ -277,14 +277,14 @@ BAD = {
     "onest": "did you mean 'onset'",
     "drums.onset": "no stem 'drums'",
     'curve("glow")': "no curve 'glow'",
-    "note(12)": "wanted a note from 0",
+    "note(12)": "expected a note from 0",
     "band(200, 100)": "rising frequencies",
-    "band(t, 100)": "wants a plain number",
-    "every(0)": "wanted 0.0625 beats or more",
-    "hit(onset, -1)": "wanted 0 to 30",
+    "band(t, 100)": "needs a plain number",
+    "every(0)": "expected 0.0625 beats or more",
+    "hit(onset, -1)": "expected 0 to 30",
     "hit(onset)": "'hit' takes 2 values",
-    "note": "wants its values in brackets",
-    "curve(3)": "wants a name in quotation marks",
+    "note": "needs its values in brackets",
+    "curve(3)": "needs a name in quotation marks",
 }
 
 

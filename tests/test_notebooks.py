@@ -119,17 +119,26 @@ def test_a_dream_is_of_the_kind_of_its_picture(kind, pixels, tmp_path):
     ("wrong", "words"),
     [
         (np.zeros((4, 48, 64, 3), np.uint8), "got an array (4, 48, 64, 3)"),
-        (np.zeros((48, 64, 4), np.uint8), "wanted RGB"),
+        (np.zeros((48, 64, 4), np.uint8), "expected RGB"),
         (np.full((48, 64, 3), 200.0), "got values from 200 to 200"),
         (np.full((48, 64, 3), np.nan), "got values from nan"),
         (np.zeros((48, 64, 3), np.int64), "got int64"),
         (torch.zeros(1, 3, 48, 64), "got a tensor (1, 3, 48, 64)"),
+        (None, "got NoneType, expected a path or RGB"),
     ],
 )
 def test_what_is_no_picture_is_refused(wrong, words):
     with pytest.raises(SettingsError) as error:
         dreamvid.image(wrong)
     assert words in str(error.value)
+
+
+def test_what_an_array_has_no_use_for_is_refused(pixels, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for more in ({"log": True}, {"batch": 2}, {"at": 3}):
+        with pytest.raises(SettingsError, match="at and batch are for files"):
+            dreamvid.image(pixels, **more)
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_seed_is_never_written_over(made, pixels):

@@ -71,7 +71,7 @@ def test_options_follow_their_schedule(picture, tmp_path):
         expected = Goal(net, plain).hill([Choice("a")], size_of(picture))
         got = dreamer.goal.hill(dreamer.choices, size_of(picture), index)
         assert torch.equal(got.gain(picture[None], (0, 0)), expected.gain(picture[None], (0, 0)))
-    with pytest.raises(DreamvidError, match=r"objective\.x: got '2', wanted 0 to 1|objective\.x"):
+    with pytest.raises(DreamvidError, match=r"objective\.x: got '2', expected 0 to 1|objective\.x"):
         Goal(net, {"name": "neuron", "x": "2"})
     tree = {"objective": {"name": "neuron", "x": "0: (0), 2: (9)"}, "film": {"frames": 3}}
     with pytest.raises(DreamvidError, match=r"objective\.x: .* at frame 1"):

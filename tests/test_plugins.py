@@ -359,12 +359,12 @@ BAD = {
     ),
     "misspelt motion": (
         HEAD + "@motion\ndef sway(points, clok, size):\n    'Sway.'\n",
-        "motion sway: its positional parameters are points, clok, size, wanted points, clock, "
+        "motion sway: its positional parameters are points, clok, size, expected points, clock, "
         "size; did you mean 'clock'?",
     ),
     "option before the star": (
         HEAD + "@carry\ndef over(situation, share: float = 0.5):\n    'Over.'\n",
-        "wanted situation; options come after a *",
+        "expected situation; options come after a *",
     ),
     "missing option": (
         HEAD + "@objective\ndef like(activation, aligned):\n    'Like.'\n",
@@ -388,7 +388,7 @@ BAD = {
     ),
     "a wrong default": (
         HEAD + "@motion\ndef sway(points, clock, size, *, rate: float = 'fast'):\n    'Sway.'\n",
-        "motion sway: its default of 'rate': got 'fast', wanted a number",
+        "motion sway: its default of 'rate': got 'fast', expected a number",
     ),
     "an unknown type": (
         HEAD + "@motion\ndef sway(points, clock, size, *, rate: 'Rate' = 1):\n    'Sway.'\n",
@@ -430,7 +430,7 @@ def test_a_bad_plugin_on_the_command_line(seed, tmp_path):
         told = call_cli(*arguments, "--plugin", path)
         assert (told.returncode, told.stderr.count("\n")) == (2, 1)
         assert told.stderr.startswith(f"dreamvid: plugin {path}: raises KeyError in line 1")
-    with pytest.raises(SettingsError, match=r"plugins: got 3, wanted a list of files"):
+    with pytest.raises(SettingsError, match=r"plugins: got 3, expected a list of files"):
         presets.settings_over("default", {"plugins": 3})
 
 

@@ -93,7 +93,7 @@ FACTS = {
     "quick": {
         **DEFAULT,
         "ascent.later": 1,
-        "ascent.later_step_size": 2.25,
+        "ascent.later_factor": 1.5,
         "ascent.jitter": 8,
     },
     "gentle": {
@@ -219,14 +219,16 @@ FACTS = {
     "per-octave-city": {**PER_OCTAVE, "ascent.iterations": 5, "ascent.step_size": 5.762476},
     "per-octave-portrait": PER_OCTAVE,
     "endless": {
-        "network.wander": 0.7,
+        "network.wander": 0.9,
+        "network.at_once": 2,
         "octaves.smallest": 104,
         "octaves.scale": 1.4,
         "ascent.iterations": 10,
+        "ascent.later": 3,
         "ascent.step_size": 1.5,
-        "ascent.jitter": 32,
-        "ascent.normalise": "mean",
-        "motion.zoom.rate": 1.3,
+        "motion.zoom.rate": "1.8 + 0.4*noise(t/3)",
+        "motion.zoom.centre": ["0.5 + 0.25*noise(t/3)", "0.5 + 0.25*noise(t/3 + 50)"],
+        "motion.spin.rate": "20*noise(t/4)",
     },
     "mixed": {
         "network.name": "inception_v3",

@@ -89,7 +89,7 @@ def test_one_kind_makes_no_film(place):
     assert dreamvid.zoom(place / "seed.png", place / "b.gif", size="96x60", frames=1,
                          iterations=1, preview="motion").name == "b-motion.gif"  # fmt: skip
     assert (
-        "--preview: got 'half', wanted motion or quarter"
+        "--preview: got 'half', expected motion or quarter"
         in made(place, "--preview=half", status=2).stderr
     )
 
@@ -146,7 +146,7 @@ def test_it_is_like_its_film(place):
 
 
 def test_slips_are_told():
-    with pytest.raises(SettingsError, match="wanted motion or quarter"):
+    with pytest.raises(SettingsError, match="expected motion or quarter"):
         previews.kind_of("halb")
     assert [previews.kind_of(each) for each in (True, False, None, "motion")] == [
         "both", "", "", "motion"

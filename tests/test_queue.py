@@ -144,7 +144,7 @@ def test_everything_is_checked_before_anything_begins(place):
     good = f'[[job]]\ncommand = "zoom"\nseed = "seed.png"\n{TINY}'
     bad = [
         ('command = "zom"', "did you mean 'zoom'"),
-        ('command = "image"', "wanted zoom, loop, video"),
+        ('command = "image"', "expected zoom, loop, video"),
         ('command = "zoom"', 'zoom: needs seed = "FILE"'),
         ('command = "zoom"\nseed = 5', "for randomness write --seed = 5"),
         ('command = "zoom"\nseed = "no.png"', "no.png: no such file"),
@@ -154,7 +154,7 @@ def test_everything_is_checked_before_anything_begins(place):
         ('command = "zoom"\nseed = "seed.png"\nset = ["carry.damping=1"]', "changes nothing"),
         ('command = "zoom"\nseed = "seed.png"\nout = "taken.mp4"', "exists already"),
         ('command = "zoom"\nseed = "seed.png"\nout = "a.gif"\nlayer = "9z"', "9z"),
-        ('command = "loop"\nout = 3', "out: got 3, wanted a text"),
+        ('command = "loop"\nout = 3', "out: got 3, expected a text"),
         ('command = "video"\ninput = "seed.png"', "is a picture"),
         ('command = "loop"\nout = "b.gif"\nset = 3', "set: got 3"),
     ]

@@ -331,7 +331,7 @@ def test_backgrounds_from_the_command_line(tmp_path):
     result = call_cli("image", ink, "-o", out, *DREAM, "--background", "blurple", "--overwrite")
     assert result.returncode == 2
     assert "blurple" in result.stderr
-    with pytest.raises(SettingsError, match="wanted a colour"):
+    with pytest.raises(SettingsError, match="expected a colour"):
         colour_of("rgb(1,2")
     assert colour_of(None) is None
     assert colour_of("White") == (255, 255, 255)

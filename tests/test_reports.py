@@ -500,7 +500,7 @@ def test_a_heic_sequence_without_a_picture_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "word"),
     [("a.mp4", b"\0\0\0\x18ftypisom" + bytes(200), "breaks off"),
-     ("a.mkv", b"text " * 99, "wanted MP4"),
+     ("a.mkv", b"text " * 99, "expected MP4"),
      ("a.mp4", b"#EXTM3U\n#EXTINF:10,\nb.mp4\n", "playlist"),
      ("a.mkv", b"\x1a\x45\xdf\xa3" + bytes(99), "breaks off")],
 )  # fmt: skip

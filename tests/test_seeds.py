@@ -38,7 +38,7 @@ def test_a_picture_is_no_film(files, tmp_path, name):
 def test_a_film_is_no_picture(files, tmp_path, command):
     told = call_cli(command, files / "clip.mp4", cwd=tmp_path)
     assert told.returncode == 2
-    assert "use `dreamvid video`, or `--at 3s` to fall into a frame of it" in told.stderr
+    assert "use `dreamvid video`, or `--at 3s` for a frame of it" in told.stderr
     assert not [*tmp_path.iterdir()]
 
 

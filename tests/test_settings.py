@@ -3,8 +3,10 @@ from typing import Annotated, Literal
 
 import pytest
 
+from dreamvid.dream.plan import Plan
 from dreamvid.errors import SettingsError
 from dreamvid.jobs.films import settings_for
+from dreamvid.networks import sketch
 from dreamvid.registry import Registry, Within, checked_options, checked_value
 from dreamvid.settings import assigned, changes, flagged, laid_over, painted, presets, settled
 from dreamvid.settings.renamed import RENAMED, advise
@@ -32,6 +34,25 @@ def test_later_layers_win():
     assert settings.ascent.step_size == 2.5
     assert settings.film.fps == Fraction(24000, 1001)
     assert settings.film.length == 300
+
+
+def test_a_step_size_that_changes_is_heard_on_every_frame():
+    swell = assigned(["ascent.step_size='1 + frame'", "film.frames=3"])
+
+    def sizes(preset, *more):
+        given = laid_over(swell, assigned(list(more)))
+        net = sketch("pocket")
+        plan = Plan(net, net.choices(), settings_for(preset, assigned=given))
+        steps = [plan.at(frame, later=frame > 0).octaves[-1].step_size for frame in range(3)]
+        return [step / net.preprocessing.level for step in steps]
+
+    assert sizes("default") == pytest.approx([1, 2, 3])
+    assert sizes("quick") == pytest.approx([1, 3, 4.5])
+    assert sizes("quick", "ascent.later_step_size=0.7") == pytest.approx([1, 0.7, 0.7])
+    assert sizes("video", "ascent.later_factor=0.5") == pytest.approx([1, 1, 1.5])
+    assert sizes("video", "ascent.later_step_size=0.7") == pytest.approx([1, 0.7, 0.7])
+    with pytest.raises(SettingsError, match=r"the preset video has ascent\.later_step_size=0\.5"):
+        sizes("video")
 
 
 def test_a_tree_comes_back():
@@ -66,7 +87,7 @@ def test_the_order_of_motions_is_painted():
 @pytest.mark.parametrize(
     ("assignment", "words"),
     [
-        ("film.frames=0", "film.frames: got 0, wanted 1 to"),
+        ("film.frames=0", "film.frames: got 0, expected 1 to"),
         ("film.frames=1.5", "a whole number"),
         ("film.frames=true", "a whole number"),
         ("film.fps=0", "film.fps"),
@@ -151,7 +172,7 @@ def test_values_are_read_by_their_annotation():
     assert checked_value([1, 2], tuple[float, float], "x") == (1.0, 2.0)
     assert checked_value(None, int | None, "x") is None
     assert checked_value("30000/1001", Fraction, "x") == Fraction(30000, 1001)
-    with pytest.raises(SettingsError, match="got 3 values, wanted 2"):
+    with pytest.raises(SettingsError, match="got 3 values, expected 2"):
         checked_value([1, 2, 3], tuple[float, float], "x")
 
 

@@ -115,6 +115,32 @@ def test_every_hint_names_flags_that_there_are():
         assert set(re.findall(r"(?<!\w)--?[a-z-]+", hint)) <= spelled, tried
 
 
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ("image seed.png -o -", "a picture goes to a file"),
+        ("image seed.png --batch 2", "--batch: seed.png is no folder of pictures; leave it out"),
+        ("image . --at 3", "--at: . is a folder of pictures; leave it out"),
+        ("zoom seed.png --set step_size=3", "did you mean ascent.step_size?"),
+        ("zoom seed.png --set network.layers=4c", "expected a list, such as ['4c']"),
+        ("zoom seed.png --frames 3 --seconds 1", "--seconds: sets film.frames, as another flag"),
+        ("zoom seed.png --size 16", "film.size: got 16x"),
+        ("list", "Missing argument 'KIND': networks|layers"),
+        ("jobs seed.png", "seed.png: is a file, expected a folder"),
+        ("info nowhere.mp4", "nowhere.mp4: no such file"),
+        ("resume plan", "it is a plan, with which `dreamvid work plan` goes on"),
+        ("resume seed.png", "name a film, or the folder beside it"),
+        ("run seed.png", "not UTF-8 text; expected a TOML file of jobs"),
+    ],
+)
+def test_a_slip_is_told_with_its_remedy(place, words, remedy):
+    (place / "plan").mkdir(exist_ok=True)
+    (place / "plan" / "plan.json").write_text("{}")
+    said = call_cli(*words.split(), cwd=place)
+    assert said.returncode == 2
+    assert remedy in said.stderr
+
+
 def test_a_film_stands_for_its_job(place):
     call_cli("zoom", "seed.png", *TINY, "--frames", 1, "-o", "a.gif", cwd=place)
     said = call_cli("resume", "a.gif", "--frames", 2, cwd=place)

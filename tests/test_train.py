@@ -292,7 +292,7 @@ BAD = {
     "existing": (["good", "-o", "there.safetensors"], "--overwrite"),
     "begun": (["good", "-o", "begun.safetensors"], "--resume"),
     "damaged": (["good", "-o", "begun.safetensors", "--resume"], "cannot be read"),
-    "suffix": (["good", "-o", "weights.pth"], "wanted .safetensors"),
+    "suffix": (["good", "-o", "weights.pth"], "expected .safetensors"),
     "no folder": (["good", "-o", "nowhere/out.safetensors"], "nowhere"),
     "network": (["good", "--network", "resnet5"], "did you mean one of resnet50"),
     "untrainable": (["good", "--network", "googlenet"], "torchvision"),

@@ -183,7 +183,7 @@ def test_a_film_that_changed_is_not_gone_on_with(clip, tmp_path):
     [
         (("--start", "9"), "video.start: 9 is not before the end (the film has 8 frames)"),
         (("--start", "4", "--end", "4"), "video.start: 4 is not before the end (4)"),
-        (("--start", "soon"), "video.start: got 'soon', wanted a frame's number or a time"),
+        (("--start", "soon"), "video.start: got 'soon', expected a frame's number or a time"),
         (("--end", "-1"), "video.end: got '-1'"),
         (("--carry", "flwo"), "did you mean 'flow'"),
         (("--flow", "raft2"), "did you mean 'raft'"),

@@ -1,5 +1,7 @@
 """What a film dreams of by default wanders, and its octaves follow its size."""
 
+from typing import Any
+
 import pytest
 import torch
 from conftest import call_cli
@@ -30,15 +32,19 @@ def made(place, command, *flags):
     return Job.open(place / "a.gif.dream").manifest.settings
 
 
+def walks_of(settings) -> list[Any]:
+    return [Selector.read(text) for text in settings.network.layers]
+
+
 def walk_of(settings):
-    (text,) = settings.network.layers
-    return Selector.read(text)
+    (walk,) = walks_of(settings)
+    return walk
 
 
 def test_a_film_takes_the_networks_own_tour(place):
     walk, tour = walk_of(made(place, "zoom")), network("pocket").tour
     assert (walk.name, walk.stay, walk.channels) == ("4c", 0.7, tour)
-    assert len(set(tour)) == len(tour) == 30
+    assert len(set(tour)) == len(tour) == 59
     other = walk_of(made(place, "zoom", "--seed", 1))
     assert other.channels != tour
     assert set(other.channels) == set(tour)
@@ -50,6 +56,20 @@ def test_a_loop_ends_where_it_begins(place):
     assert len(walk.channels) == 4
     # A film of one channel stays with it.
     assert len(walk_of(made(place, "loop")).channels) == 1
+
+
+def test_walks_at_once_share_the_tour_and_drift_apart(place):
+    settings = made(place, "zoom", "--preset", "endless")
+    first, second = walks_of(settings)
+    assert first.channels == network("pocket").tour[::2]
+    assert second.channels == network("pocket").tour[1::2]
+    assert (first.stay, second.stay) == (0.9, pytest.approx(0.9 * 1.23))
+    assert settings.network.at_once == 1, "they are recorded as walks"
+    # In a loop each ends where it begins, though one takes fewer channels than the other.
+    asked = ("--fps", 2, "--set", "network.wander=0.4", "--set", "network.at_once=2")
+    first, second = walks_of(made(place, "loop", *asked))
+    assert (first.stay, len(first.channels), second.stay, len(second.channels)) == (0.4, 5, 0.5, 4)
+    assert not set(first.channels) & set(second.channels)
 
 
 @pytest.mark.parametrize(
@@ -118,4 +138,4 @@ def test_a_number_of_octaves_wins_over_the_size_of_a_preset(place):
 def test_what_is_not_asked_is_not_recorded():
     tree = Settings().tree()
     assert "smallest" not in tree["octaves"]
-    assert "wander" not in tree["network"]
+    assert not {"wander", "at_once"} & tree["network"].keys()

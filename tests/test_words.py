@@ -128,8 +128,8 @@ def test_cues_may_stand_at_beats():
         ("0s: city, 4s: forest, 2s: castle", "frame 60 (castle) comes after frame 120"),
         ("0s: city, 0: forest", "frame 0 (forest) comes after frame 0"),
         ("0b: city, 8b: forest", "the key 0b (city) is a beat, and there is no music"),
-        ("city, 4s: forest", "got 'city', wanted KEY: WORDS"),
-        ("soon: forest", "got 'soon: forest', wanted KEY: WORDS"),
+        ("city, 4s: forest", "got 'city', expected KEY: WORDS"),
+        ("soon: forest", "got 'soon: forest', expected KEY: WORDS"),
         ("a" * 20_000, "20000 characters"),
     ],
 )

@@ -107,7 +107,7 @@ def test_before_the_rate_falls_nothing_depends_on_the_number_of_rounds(teacher):
 
 def test_the_photographs_must_be_one_of_each_class(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(DreamvidError, match="1 files, wanted 1000, one of each class"):
+    with pytest.raises(DreamvidError, match="1 files, expected 1000, one of each class"):
         begun(tmp_path / "t.safetensors", tmp_path, SMALL)
 
 

@@ -55,6 +55,7 @@ def written(suffix: str, option: str, *values: object) -> Look:
 SETTINGS: Mapping[str, Look] = {
     "network.layers": at(IMAGE, "network.layers", "['conv2']", "['3b']", "['4c']"),
     "network.wander": at("dreamvid zoom seed.jpg", "network.wander", 0, 0.7, 2),
+    "network.at_once": at("dreamvid zoom seed.jpg", "network.at_once", 1, 2, 4),
     "octaves.count": flagged(IMAGE, "--octaves", 1, 2, 4),
     "octaves.smallest": at(IMAGE, "octaves.smallest", 140, 70, 35),
     "octaves.scale": at(OCTAVES, "octaves.scale", 1.15, 1.4, 1.8),

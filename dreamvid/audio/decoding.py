@@ -43,7 +43,9 @@ def decoded(path: Path, track: int = 1, origin: Fraction | None = None) -> Itera
     try:
         with av.open(os.fspath(path), **_OPENED) as container:
             if not container.streams.audio:
-                raise MediaError(f"{path}: has no sound in it; wanted music, such as a WAV or MP3")
+                raise MediaError(
+                    f"{path}: has no sound in it; expected music, such as a WAV or MP3"
+                )
             zero = begins(container) if origin is None else origin
             stream = container.streams.audio[track - 1]
             frames = _Frames(container.decode(stream), path)
@@ -132,7 +134,7 @@ def _resampled(pieces: Iterator[tuple[int, np.ndarray]], path: Path) -> Iterator
     if resampler is not None:
         yield from _drained(resampler)
     if not any_sound:
-        raise MediaError(f"{path}: holds no sound, wanted some; record or save it again")
+        raise MediaError(f"{path}: holds no sound, expected some; record or save it again")
 
 
 def _drained(resampler: av.AudioResampler) -> Iterator[np.ndarray]:

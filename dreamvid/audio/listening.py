@@ -69,7 +69,7 @@ def heard(path: Path, track: int = 1, origin: Fraction | None = None) -> Heard:
     found = features(decoded(path, track, origin))
     if found.samples < SHORTEST * HERTZ:
         raise MediaError(
-            f"{path}: holds {found.samples / HERTZ:.3g} s of sound, wanted "
+            f"{path}: holds {found.samples / HERTZ:.3g} s of sound, expected "
             f"{float(SHORTEST):g} s or more; choose another file"
         )
     nothing = np.zeros(0)

@@ -82,11 +82,11 @@ class Soundtrack:
             return f"no stem {ask.stem!r} (stems: {known}){did_you_mean(ask.stem, self.stems)}"
         values = [each for each in ask.arguments if isinstance(each, float)]
         if ask.name == "note" and (values[0] % 1 or not 0 <= values[0] < NOTES):
-            return f"{ask}: wanted a note from 0 (C) to {NOTES - 1} (B)"
+            return f"{ask}: expected a note from 0 (C) to {NOTES - 1} (B)"
         if ask.name == "band" and not EDGES[0] <= values[0] < values[1] <= EDGES[-1]:
-            return f"{ask}: wanted two rising frequencies from {EDGES[0]:g} to {EDGES[-1]:g} Hz"
+            return f"{ask}: expected two rising frequencies from {EDGES[0]:g} to {EDGES[-1]:g} Hz"
         if ask.name == "every" and values[0] < LEAST_BEATS:
-            return f"{ask}: wanted {LEAST_BEATS:g} beats or more"
+            return f"{ask}: expected {LEAST_BEATS:g} beats or more"
         return None
 
     def curve(self, ask: Ask, frames: int, fps: Fraction) -> np.ndarray:

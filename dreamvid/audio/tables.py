@@ -33,7 +33,7 @@ def read_table(path: Path) -> tuple[np.ndarray, np.ndarray]:
         reason = getattr(error, "strerror", None) or error
         raise MediaError(f"{path}: is no CSV that can be read ({reason})") from None
     if not rows:
-        raise MediaError(f"{path}: has no rows, wanted a time and a value in each")
+        raise MediaError(f"{path}: has no rows, expected a time and a value in each")
     times, values = np.array(rows).T
     if (late := np.flatnonzero(np.diff(times) <= 0)).size:
         place = int(late[0])
@@ -61,6 +61,7 @@ def _pair(path: Path, number: int, row: list[str], columns: tuple[int, int]) -> 
         time = value = float("nan")
     if not (np.isfinite(time) and np.isfinite(value)):
         raise MediaError(
-            f"{path}: row {number} is {','.join(row)[:60]!r}, wanted a time in seconds and a value"
+            f"{path}: row {number} is {','.join(row)[:60]!r}, expected a time in seconds "
+            "and a value"
         )
     return time, value

@@ -32,22 +32,8 @@ def zoom(
     quiet: bool,
 ) -> None:
     """Make a film that falls into a still."""
-    settings = asked.settings()
-    films = import_module("dreamvid.jobs.films")
-    with progress_for(quiet) as progress:
-        target = naming().film_name(out, seed, "zoom", overwrite, progress.say)
-        made = films.zoom(
-            seed,
-            target,
-            settings,
-            at=at,
-            job=job,
-            overwrite=overwrite,
-            tidy=tidy,
-            preview=preview,
-            progress=progress,
-        )
-    print_path(made)
+    more = {"at": at, "job": job, "overwrite": overwrite, "tidy": tidy, "preview": preview}
+    _make("zoom", seed, out, asked, quiet, more)
 
 
 @command("dreamvid video clip.mp4 --start 2s --end 8s -o dream.mp4")
@@ -68,14 +54,8 @@ def video(
     quiet: bool,
 ) -> None:
     """Dream over a film; its motion, rate and sound are kept."""
-    settings = asked.settings()
-    films = import_module("dreamvid.jobs.films")
-    with progress_for(quiet) as progress:
-        target = naming().film_name(out, source, "video", overwrite, progress.say)
-        made = films.video(
-            source, target, settings, job=job, overwrite=overwrite, tidy=tidy, progress=progress
-        )
-    print_path(made)
+    more = {"job": job, "overwrite": overwrite, "tidy": tidy}
+    _make("video", source, out, asked, quiet, more)
 
 
 @command("dreamvid loop --seconds 4 --motion spin -o loop.webp")
@@ -98,21 +78,19 @@ def loop(
     quiet: bool,
 ) -> None:
     """Make a film whose last frame flows into its first."""
+    more = {"at": at, "job": job, "overwrite": overwrite, "tidy": tidy, "preview": preview}
+    _make("loop", seed, out, asked, quiet, more)
+
+
+def _make(
+    kind: str, source: Path | None, out: Path | None, asked: Asked, quiet: bool, more: Any
+) -> None:
+    """Make a film by the function of its kind, which `more` is handed on to."""
     settings = asked.settings()
     films = import_module("dreamvid.jobs.films")
     with progress_for(quiet) as progress:
-        target = naming().film_name(out, seed, "loop", overwrite, progress.say)
-        made = films.loop(
-            seed,
-            target,
-            settings,
-            at=at,
-            job=job,
-            overwrite=overwrite,
-            tidy=tidy,
-            preview=preview,
-            progress=progress,
-        )
+        target = naming().film_name(out, source, kind, more["overwrite"], progress.say)
+        made = getattr(films, kind)(source, target, settings, progress=progress, **more)
     print_path(made)
 
 
@@ -132,28 +110,19 @@ def image(
 ) -> None:
     """Dream one picture, or a folder of them; a dream that is there already is kept."""
     settings = asked.settings()
-    films = import_module("dreamvid.jobs.films")
-    if seed.is_dir():
-        if at is not None:
-            raise SettingsError(f"--at: {seed} is a folder of pictures; leave it out")
-        folders = import_module("dreamvid.jobs.image_folders")
-        target = naming().dream_name(out, seed)
-        with progress_for(quiet, "picture") as progress:
-            made = folders.image_folder(
-                seed,
-                target,
-                settings,
-                batch=batch,
-                log=log,
-                overwrite=overwrite,
-                progress=progress,
-            )
-    else:
-        with progress_for(quiet, "step") as progress:
-            target = naming().dream_name(out, seed, overwrite, progress.say)
-            made = films.image(
-                seed, target, settings, at=at, log=log, overwrite=overwrite, progress=progress
-            )
+    pictures = import_module("dreamvid.jobs.pictures").pictures
+    with progress_for(quiet, "picture" if seed.is_dir() else "step") as progress:
+        target = naming().dream_name(out, seed, overwrite, progress.say)
+        made = pictures(
+            seed,
+            target,
+            settings,
+            at=at,
+            batch=batch,
+            log=log,
+            overwrite=overwrite,
+            progress=progress,
+        )
     print_path(made)
 
 

@@ -30,4 +30,8 @@ def told(error: Exception) -> str:
     name = getattr(error, "option_name", None)
     if name in TRIED:
         return f"No such option: {name}; write {TRIED[name]}"
-    return error.format_message()  # pyright: ignore[reportAttributeAccessIssue]
+    said = error.format_message()  # pyright: ignore[reportAttributeAccessIssue]
+    about = getattr(getattr(error, "param", None), "help", None)
+    if about and said.startswith("Missing argument"):
+        said = f"{said.rstrip('.')}: {about}"
+    return said

@@ -88,7 +88,10 @@ def print_weights(name: str | None = None) -> None:
             here = "here    " if entry.path else "not here"
             console.print(f"{here}  {entry.network}: {entry.source.licence}", markup=False)
         return
-    for entry in published.table(name):
+    entries = list(published.table(name))
+    if not entries:
+        console.print(f"{name}: inside the package", markup=False)
+    for entry in entries:
         here = f"here, {entry.path}" if entry.path else "not here"
         console.print(f"{entry.network}: {here}\n  {entry.source.url}", markup=False)
         console.print(f"  {entry.source.licence}; {entry.known}", markup=False)

@@ -8,9 +8,9 @@ import typer
 
 from dreamvid.cli.app import print_path, progress_for, tell
 from dreamvid.cli.command import Asked, command
-from dreamvid.cli.films import Seed
 from dreamvid.errors import SettingsError
 
+Picture = Annotated[Path, typer.Argument(metavar="SEED", help="A picture.")]
 _KINDS = "networks|layers|objectives|motions|carries|flows|presets|encoders|settings|words"
 
 
@@ -47,7 +47,7 @@ def show(
 
 @command("dreamvid sheet seed.jpg --layer '4*' --iterations 5,10,20")
 def sheet(
-    seed: Seed,
+    seed: Picture,
     asked: Asked,
     out: Path | None,
     of: list[str] | None,
@@ -94,7 +94,7 @@ def sheet(
 
 @command("dreamvid explain photo.jpg --network googlenet --weights bvlc_googlenet.caffemodel")
 def explain(
-    seed: Seed,
+    seed: Picture,
     dream: Annotated[
         Path | None,
         typer.Argument(metavar="DREAM", help="A dream of it. [default: dreamed here and now]"),
@@ -160,7 +160,7 @@ def measure(
         tell(f"{import_module('dreamvid.studies.measure').measure_loop(loop)}\n")
         return
     if source is None or dream is None:
-        raise SettingsError("measure: wants INPUT and DREAM, or --loop FILM")
+        raise SettingsError("measure: needs INPUT and DREAM, or --loop FILM")
     # A film of ours says what dreamed it, and where in its input it begins.
     own = import_module("dreamvid.jobs.configs").tells_settings(dream)
     settings = asked._replace(preset="video", config=dream if own else None).settings()

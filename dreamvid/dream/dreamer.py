@@ -156,19 +156,16 @@ class Dreamer:
 
     def check(self, size: Size, seed: Size | None = None) -> None:
         """Raise `SettingsError` if the seed or the smallest octave is too small to dream."""
-        least = self.network.smallest_side
-        if seed and min(seed) < least:
+        needs = f"{self.network.name} needs {self.network.smallest_side} pixels a side"
+        if seed and min(seed) < self.network.smallest_side:
+            raise SettingsError(f"the seed is {seed}, and {needs}; use a larger picture")
+        sizes, small = octave_sizes(size, self.settings.octaves), self.too_small(size)
+        if len(small) == len(sizes):
+            raise SettingsError(f"film.size: got {size}, and {needs}; use a larger size")
+        if small:
             raise SettingsError(
-                f"the seed is {seed}, and {self.network.name} needs "
-                f"{least} pixels a side; use a larger picture"
-            )
-        if small := self.too_small(size):
-            sizes = octave_sizes(size, self.settings.octaves)
-            bad = small[-1 if len(small) == len(sizes) else 0]
-            raise SettingsError(
-                f"octaves.count: octave {bad + 1} of {len(sizes)} of {size} "
-                f"is {sizes[bad]}, and {self.network.name} needs {least} "
-                "pixels a side; use fewer octaves or a larger size"
+                f"octaves.count: octave {small[0] + 1} of {len(sizes)} of {size} is "
+                f"{sizes[small[0]]}, and {needs}; use fewer octaves or a larger size"
             )
 
     def too_small(self, size: Size) -> list[int]:

@@ -13,7 +13,7 @@ def network_for(settings: Settings, *, keep_memory: bool = True) -> Network:
     made_ready(settings.machine.threads, keep_memory=keep_memory)
     device = device_for(settings.machine.device)
     if device.type == "mps" and settings.machine.precision == "fp64":
-        raise SettingsError("machine.precision: mps has no fp64; wanted auto, bf16, fp16 or fp32")
+        raise SettingsError("machine.precision: mps has no fp64; expected auto, bf16, fp16 or fp32")
     net = network(
         settings.network.name,
         weights=settings.network.weights or (),

@@ -122,6 +122,8 @@ class Plan:
         sizes = first_sizes
         if later and ascent.later_step_size is not None:
             sizes = [ascent.later_step_size] * octaves.count
+        elif later:
+            sizes = [each * ascent.later_factor for each in first_sizes]
         taken, first_taken = (
             [_strengthened(each, ascent.strength) for each in all_of_them]
             for all_of_them in (steps, first_steps)

@@ -190,7 +190,7 @@ class Timeline:
         bad = np.flatnonzero(~(low & (values <= float(bounds.high))))
         if bad.size:
             first = int(bad[0])
-            reason = f"is {values[first]:g}, wanted {bounds},"
+            reason = f"is {values[first]:g}, expected {bounds},"
             raise schedule.unfit(reason, first, self.film)
         self.values[where] = values
         return values[0].item()

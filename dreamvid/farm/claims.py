@@ -3,19 +3,18 @@
 ::
 
     claims/000/             a block: the units of a hundred numbers, which are listed in one look
-      shot-0003.1           made by the first who took the unit, and by nobody else: O_EXCL
+      shot-0003.1           made by the first who took the unit, and by nobody else
       shot-0003.1.free      that one has left it
       shot-0003.2           the second who took it; a higher number counts, an older one has lost
       shot-0003.2.failed    why it could not be made; as .free otherwise
       shot-0003.done        it is whole
 
-Nothing is ever removed or renamed, so a machine that sees a file late cannot take what another
+None of these is ever removed or renamed, so a machine that sees one late cannot take what another
 has. An owner touches its file. Whether it is silent is judged by the reader's own clock, from one
 look to the next: what the clocks of machines say is never compared.
 """
 
 import contextlib
-import errno
 import json
 import math
 import os
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamvid.errors import DreamvidError, StorageError
+from dreamvid.farm.files import create, replace, storage
 from dreamvid.farm.processes import began, this_process
 
 BLOCK = 100
@@ -145,15 +145,10 @@ class Ledger:
         path, state = self._path(unit, number), self._known(unit)
         state.number = max(state.number, number)  # whoever has it
         try:
-            handle = _created(path)
+            create(path, json.dumps(self.owner))
         except FileExistsError:
             return None
-        except OSError as error:
-            raise storage(path, error) from error
         claim = self.held[unit] = Claim(unit, number, path)
-        with os.fdopen(handle, "w") as stream, contextlib.suppress(OSError):
-            # A full disk still takes the name, which is what counts.
-            stream.write(json.dumps(self.owner))
         return claim
 
     def holds(self, claim: Claim) -> bool:
@@ -162,7 +157,7 @@ class Ledger:
 
     def finish(self, claim: Claim, told: Mapping[str, Any]) -> None:
         """Say that a unit is whole, with what is worth keeping of it."""
-        self._write(self._path(claim.unit, "done"), json.dumps({**self.owner, **told}))
+        replace(self._path(claim.unit, "done"), json.dumps({**self.owner, **told}))
         self.held.pop(claim.unit, None)
         self._known(claim.unit).done = True
 
@@ -171,7 +166,7 @@ class Ledger:
         self.held.pop(claim.unit, None)
         self._known(claim.unit).ended.add(claim.number)
         with contextlib.suppress(StorageError):
-            self._write(claim.path.with_name(f"{claim.path.name}.free"), "")
+            replace(claim.path.with_name(f"{claim.path.name}.free"), "")
 
     def leave(self, unit: str, number: int, name: str) -> None:
         """Leave to others what a worker has whose name begins so; it has ended."""
@@ -186,7 +181,7 @@ class Ledger:
         state = self._known(claim.unit)
         state.ended.add(claim.number)
         state.failed.add(claim.number)
-        self._write(claim.path.with_name(f"{claim.path.name}.failed"), reason)
+        replace(claim.path.with_name(f"{claim.path.name}.failed"), reason)
 
     def reason(self, unit: str, number: int) -> str:
         """Why somebody could not make a unit."""
@@ -260,43 +255,12 @@ class Ledger:
             ended.set()
             thread.join()
 
-    def _write(self, path: Path, text: str) -> None:
-        """Write a file whole or not at all; there may be one, which says the same."""
-        part = path.with_name(f".{path.name}.{self.owner['pid']}-{self.owner['host']}.part")
-        try:
-            part.write_text(text, "utf-8")
-            part.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise storage(path, error) from error
-
 
 @cache
 def block_of(unit: str) -> str:
     """The folder in which the claims of a unit lie, by the number that it is called by."""
     number = re.search(r"\d+$", unit)
     return f"{int(number[0]) // BLOCK if number else 0:03d}"
-
-
-def _created(path: Path) -> int:
-    """Create a file that is not there, in a block that may not be there yet; its handle."""
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-    try:
-        return os.open(path, flags, 0o666)
-    except FileNotFoundError:
-        path.parent.mkdir(exist_ok=True)
-        return os.open(path, flags, 0o666)
-
-
-def storage(path: Path, error: OSError) -> StorageError:
-    """What to say of a folder that takes no file."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = "make room there" if full else "see that it is there and may be written to"
-    return StorageError(
-        f"cannot write {path.name} in {path.parent}: {error.strerror or error}; {remedy}, "
-        "then start the worker again"
-    )
 
 
 def names(units: Iterable[str]) -> str:

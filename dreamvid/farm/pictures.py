@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from dreamvid import media
 from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.errors import DreamvidError, ResumeError, SettingsError
 from dreamvid.farm.plans import SILENCE, Plan, Unit, begun, numbered, saved
-from dreamvid.frames import Frame, Size, size_of
+from dreamvid.frames import Frame
 from dreamvid.jobs.batches import Wanted, batches
 from dreamvid.jobs.image_folders import STATE, Work, names_of, pictures_in, settled_pictures
 from dreamvid.jobs.progress import Progress, Silence
@@ -22,7 +21,6 @@ from dreamvid.sizes import parsed_size
 
 UNITS = 64
 """As many units are made of a folder that has enough pictures."""
-_ORIENTATION = 274
 
 
 def plan_images(
@@ -148,23 +146,12 @@ def _groups(
 def _blank(path: Path, settings: Settings) -> Frame | None:
     """A frame of the size of a picture's dream that takes no memory; None where it has no size."""
     try:
-        size = _size(path)
+        size = media.picture_size(path)
         if settings.film.size:
             size = parsed_size(settings.film.size, size)
         return torch.empty(3, *size, device="meta")
     except DreamvidError:
         return None
-
-
-def _size(path: Path) -> Size:
-    """The size of a picture, from its first bytes where that is enough."""
-    try:
-        with Image.open(path) as picture:
-            size = Size(picture.height, picture.width)
-            turned = picture.getexif().get(_ORIENTATION, 1) >= 5
-            return Size(size.width, size.height) if turned else size
-    except Exception:
-        return size_of(media.read_picture(path))
 
 
 def _packed(groups: Iterable[dict[str, Path]], least: int) -> Iterable[list[dict[str, Path]]]:

@@ -19,7 +19,15 @@ from pathlib import Path
 from dreamvid.farm.claims import Ledger, State
 from dreamvid.farm.searching import Search
 
-OPERATIONS = ("open", "os.listdir", "os.rename", "os.utime", "os.mkdir")
+OPERATIONS = (
+    "open",
+    "os.listdir",
+    "os.rename",
+    "os.link",
+    "os.remove",
+    "os.utime",
+    "os.mkdir",
+)
 """What is counted of what a worker asks of the folder, as Python calls it."""
 Made = tuple[list[str], int]
 """The units that were made, and the operations that it took."""

@@ -19,7 +19,6 @@ A key with a dot is a setting, any other a flag. Paths are seen from the folder 
 import itertools
 import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from dreamvid.farm.planning import planned_film
 from dreamvid.farm.plans import SILENCE, Plan, Unit, begun, numbered, saved
 from dreamvid.frames import Frame, covered, fitted, size_of
 from dreamvid.jobs import naming
+from dreamvid.jobs.configs import read_toml
 from dreamvid.jobs.image_folders import settled_pictures
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.queue import ARGUMENTS, Entry, entry_of, told_of, unknown_in
@@ -88,12 +88,7 @@ def plan_sweep(
 
 def read_sweep(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]], list[Combination]]:
     """What all of a sweep have, its grid, and its list; or a `SettingsError`."""
-    try:
-        tree = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"{path}: no such file; expected a TOML file of a sweep") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not a TOML file of a sweep: {error}") from None
+    tree = read_toml(path, "a sweep")
     grid, alternatives = tree.pop("grid", {}), tree.pop("list", [{}])
     if not isinstance(grid, dict) or not isinstance(alternatives, list) or not alternatives:
         raise SettingsError(f"{path}: expected a table [grid], or tables [[list]]")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dreamvid.dream.timeline import Timeline
 from dreamvid.film.entering import Entering
+from dreamvid.film.hastening import hastened
 from dreamvid.film.returning import returned
 from dreamvid.film.sources import Moment
 from dreamvid.film.tone import anchored, share_of, tone_of
@@ -179,7 +180,7 @@ def by_motion(
             came, fresh = travelling.filled(came, place)
         start = warp(situation.previous, came - points)
         start = entering(start, situation.index, came, situation.previous)
-        entered = entering.lift(situation.index, size, start.device)
+        entered = entering.lift(situation.index, start)
         if entered is not None:
             lift = entered if lift is None else lift * entered
         return Start(start, later=True, fresh=fresh, draw=draw, lift=lift)
@@ -256,7 +257,9 @@ def flow(
         carried = torch.lerp(carried, given, share)
         fresh = (fresh - share.to(fresh.device)).clamp_min(0)
     start = (moment.frame + carried).clamp(0, 1)
-    return Start(start, later=True, fresh=fresh, draw=draw)
+    # What is to come back as it was must not change faster than the rest.
+    lift = None if memory else hastened(link.flow)
+    return Start(start, later=True, fresh=fresh, draw=draw, lift=lift)
 
 
 @carries.register

@@ -14,6 +14,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from dreamvid.dream.blur import gaussian_blurred
 from dreamvid.frames import Frame, Size, drawn, resized, size_of
 from dreamvid.motion.warp import grid, sampled
 
@@ -28,6 +29,15 @@ YOUNG = 10
 """Dreams for which what has entered takes larger steps, ever less so."""
 LIFT = 3.0
 """How much larger the first of them are."""
+FINE = 1.0
+"""Standard deviation in pixels of the blur that fine detail does not outlast."""
+MOST = 2.0
+"""How many times as much detail what enters is given at the most, and how little of it."""
+NEARLY = 0.875
+"""The share of the middle's detail at which what has entered takes steps that are `LIFT` larger."""
+URGENCY = 4.0
+"""How much that depends on the share."""
+TINY = 1e-8
 COARSE = 4
 """What is young is found on a grid this many times as coarse as the pixels."""
 
@@ -78,15 +88,17 @@ class Entering:
         places = self._trace(came[:, None, *new], before, before - then, size)
         slant = SLANT * (drawn((self._seed, then, 3), 0, 2000) / 1000 - 1)
         places = slanted(places, size, slant)
-        filled = start.clone()
-        filled[:, *new] = sampled(self._at(then, before, previous), places, "bicubic")[:, 0]
+        filled, entering = start.clone(), as_sharp(self._at(then, before, previous), previous)
+        filled[:, *new] = sampled(entering, places, "bicubic")[:, 0]
         return filled.clamp_(0, 1)
 
-    def lift(self, index: int, size: Size, device: torch.device) -> Tensor | None:
+    def lift(self, index: int, start: Frame) -> Tensor | None:
         """How many times as large the steps of the frame `index` are, (H, W); None: all as usual.
 
         What has just entered has missed the steps that the rest had since the frame it comes from.
+        Where it is as sharp as the middle of `start` all the same, they are smaller again.
         """
+        size, device = size_of(start), start.device
         frames = [index - passed * self._stride for passed in range(self._young_ones(index))]
         if not any(self._may_enter(each, size, device) for each in frames):
             return None
@@ -99,7 +111,8 @@ class Entering:
             age = torch.where(outside, age.clamp_max(passed), age)
         if device.type == "cpu" and bool((age == YOUNG).all()):
             return None
-        return resized((1 + LIFT * (1 - age / YOUNG))[None], size)[0]
+        young = resized((1 - age / YOUNG)[None], size)[0]
+        return 1 + LIFT * blunt(start, young) * young
 
     def _young_ones(self, index: int) -> int:
         """How many dreams up to the frame `index` may have let in what is still young."""
@@ -126,6 +139,41 @@ class Entering:
         if self._held is None or self._held[0] != then:
             self._held = then, self._read(then).to(previous.device)
         return self._held[1]
+
+
+def detail_of(frame: Frame) -> Tensor:
+    """The finest detail of a frame, (3, H, W), around 0."""
+    return frame - gaussian_blurred(frame[None], FINE)[0]
+
+
+def middle(values: Tensor) -> Tensor:
+    """The half of (…, H, W) in each direction that what enters reaches last."""
+    height, width = values.shape[-2:]
+    return values[..., height // 4 : height - height // 4, width // 4 : width - width // 4]
+
+
+def as_sharp(frame: Frame, like: Frame) -> Tensor:
+    """`frame` with as much fine detail as the middle of `like` has.
+
+    A frame that was moved often is softer than one that was moved seldom.
+    """
+    if frame is like:
+        return frame
+    detail = detail_of(frame)
+    had, wanted = (middle(each).square().mean() for each in (detail, detail_of(like)))
+    share = (wanted / had.clamp_min(TINY)).sqrt().clamp(1 / MOST, MOST)
+    return frame + (share - 1) * detail
+
+
+def blunt(start: Frame, young: Tensor) -> Tensor:
+    """How much larger steps what is `young` (H, W) needs, from 0 to 2.
+
+    It is 1 where it has `NEARLY` the middle's detail.
+    """
+    energy = detail_of(start).square().mean(0)
+    old = middle(energy * (young == 0)).sum() / middle(young == 0).sum().clamp_min(1)
+    ratio = (energy * young).sum() / young.sum().clamp_min(TINY) / old.clamp_min(TINY)
+    return (1 + URGENCY * (NEARLY - ratio)).clamp(0, 2)
 
 
 @lru_cache(maxsize=4)

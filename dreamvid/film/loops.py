@@ -52,8 +52,8 @@ def check(settings: Settings) -> None:
         raise SettingsError(f"film.frames: got {period}, a loop needs 3 or more")
     if period % film.cadence or period < 3 * film.cadence:
         raise SettingsError(
-            f"film.cadence: got {film.cadence}, wanted one that divides the loop's {period} frames "
-            "into three parts or more"
+            f"film.cadence: got {film.cadence}, expected one that divides the loop's {period} "
+            "frames into three parts or more"
         )
 
 

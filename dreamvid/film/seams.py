@@ -59,7 +59,7 @@ def loop_seam(frames: Iterable[Frame], follow: Follow | None = None) -> Seam:
             errors.append(_difference(previous, frame, follow(index, previous, frame)))
         previous = frame
     if first is None or previous is None or len(errors) < 2:
-        raise MediaError(f"a loop of {len(errors) + 1} frames has no seam; wanted 3 or more")
+        raise MediaError(f"a loop of {len(errors) + 1} frames has no seam; expected 3 or more")
     seam = _difference(previous, first, follow(0, previous, first))
     return Seam(seam, statistics.median(errors), max(errors))
 

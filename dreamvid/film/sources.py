@@ -18,7 +18,7 @@ from dreamvid.film.memory import Memory, Past
 from dreamvid.frames import Frame, from_pixels
 from dreamvid.machine.devices import arriving
 from dreamvid.machine.threads import cores, yielding
-from dreamvid.motion.optical_flow import Correspondence, Method, correspondence
+from dreamvid.motion.optical_flow import Correspondence, Method, Search, correspondence
 from dreamvid.motion.warp import moved
 
 AHEAD = 3
@@ -74,6 +74,7 @@ class FilmSource:
         device: where its frames go.
         method: the optical flow to follow it with; None: nothing is followed.
         check: that of the way back, see `correspondence`.
+        search: looks for what the flow has lost; None: it stays lost.
         masks: pictures of where to dream, white, and where not, black, frame by frame; the last
             one holds on.
         follows: whether the first mask is moved along with what it lies on instead.
@@ -89,6 +90,7 @@ class FilmSource:
         *,
         method: Method | None = None,
         check: Method | None = None,
+        search: Search | None = None,
         masks: Opened | None = None,
         follows: bool = False,
         here: bool = True,
@@ -101,6 +103,7 @@ class FilmSource:
         self.device = device
         self.method = method
         self.check = check
+        self.search = search
         self.masks = masks
         self.follows = follows
 
@@ -144,7 +147,7 @@ class FilmSource:
                 earlier = None
                 for frame in frames:
                     link = earlier is not None and pool.submit(
-                        correspondence, frame, earlier, method, self.check
+                        correspondence, frame, earlier, method, self.check, self.search
                     )
                     waiting.append((frame, link or None))
                     earlier = frame

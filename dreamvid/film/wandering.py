@@ -14,6 +14,8 @@ from dreamvid.settings import Settings
 
 MOST = 64
 """Channels of a layer, before the first comes again."""
+SLOWER = 1.23
+"""How much longer each of several walks stays than the one before it, so that pairs differ."""
 
 
 def wandering(dreamer: Dreamer, picture: Frame, *, closes: bool = False) -> Dreamer:
@@ -23,25 +25,31 @@ def wandering(dreamer: Dreamer, picture: Frame, *, closes: bool = False) -> Drea
     is where the film begins. With `closes`, its last channel leads into its first.
     """
     settings, network = dreamer.settings, dreamer.settings.network
-    stay = network.wander
-    if not stay:
+    if not network.wander:
         return dreamer
-    settings = settings.changed("network", wander=0.0)
+    settings = settings.changed("network", wander=0.0, at_once=1)
     # A turbo network knows whole layers only.
     chosen = network.layers or network.walk or settings.octaves.layers or dreamer.turbo
     if not chosen and settings.objective["name"] == "energy":
-        count = 0
-        if closes:
-            seconds = float(settings.film.length / settings.film.rate)
-            count = max(1, round(seconds / stay))
-            stay = seconds / count
-        found = walks(dreamer, picture, settings, stay, count)
-        settings = settings.changed("network", layers=found)
+        found: list[str] = []
+        for share in range(network.at_once):
+            stay, count = network.wander * SLOWER**share, 0
+            if closes:
+                seconds = float(settings.film.length / settings.film.rate)
+                count = max(1, round(seconds / stay))
+                stay = seconds / count
+            found += walks(dreamer, picture, settings, stay, count, (share, network.at_once))
+        settings = settings.changed("network", layers=tuple(found))
     return dreamer_for(settings, net=dreamer.network)
 
 
 def walks(
-    dreamer: Dreamer, picture: Frame, settings: Settings, stay: float, count: int = 0
+    dreamer: Dreamer,
+    picture: Frame,
+    settings: Settings,
+    stay: float,
+    count: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> tuple[str, ...]:
     """The layers, each with a walk through its channels; another seed is another film.
 
@@ -53,8 +61,11 @@ def walks(
         settings: of the film.
         stay: seconds from one channel to the next.
         count: how many channels; 0: as many as there are.
+        share: of several walks at once, the number of this one, and how many they are. They have
+            no channel in common.
     """
     net, seed = dreamer.network, settings.film.seed
+    number, walkers = share
     found = []
     for choice in dreamer.choices:
         if net.tour and choice.layer == net.favourite:
@@ -62,6 +73,9 @@ def walks(
             order = net.tour[first:] + net.tour[:first]
         else:
             order = _seeing(dreamer, choice.layer, picture, seed)
+        order = order[number::walkers]
+        if not order:
+            continue
         order = (order * -(-count // len(order)))[:count] if count else order
         channels = ",".join(map(str, order))
         found.append(f"{choice.layer}:walk({channels}, {stay:.6g}s)={choice.weight!r}")

@@ -1,6 +1,7 @@
-"""Settings read back: from a TOML file, a job's folder, or a film that dreamvid made."""
+"""Files of settings read back: TOML, a job's folder, or a film that dreamvid made."""
 
 import json
+import tomllib
 from pathlib import Path
 
 from dreamvid import media
@@ -32,13 +33,25 @@ def read_config(path: Path | None, sized: bool = False) -> Tree:
         tree = {name: values if name == PLUGINS else dict(values) for name, values in tree.items()}
     except (MediaError, ValueError, KeyError, TypeError, AttributeError):
         raise SettingsError(
-            f"{path}: holds no dreamvid settings; wanted a TOML file, a job folder or a film"
+            f"{path}: holds no dreamvid settings; expected a TOML file, a job folder or a film"
         ) from None
     tree.pop("encode", None)
     tree.pop("machine", None)
     if not sized:
         tree.get("film", {}).pop("size", None)
     return tree
+
+
+def read_toml(path: Path, of: str) -> Tree:
+    """What a TOML file holds, which is one `of` something; a `SettingsError` where it is none."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file; expected a TOML file of {of}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: not UTF-8 text; expected a TOML file of {of}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: not a TOML file of {of}: {error}") from None
 
 
 def tells_settings(path: Path) -> bool:

@@ -22,7 +22,7 @@ def bytes_from(text: int | str, where: str) -> int:
     """
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]?)b?", str(text).strip().lower())
     if match is None or isinstance(text, bool):
-        raise SettingsError(f"{where}: got {text!r}, wanted bytes such as 500MB, 2GB or 0")
+        raise SettingsError(f"{where}: got {text!r}, expected bytes such as 500MB, 2GB or 0")
     return round(float(match[1]) * _UNITS[match[2]])
 
 

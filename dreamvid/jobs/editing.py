@@ -195,7 +195,9 @@ def _timed(shots: Sequence[Shot], pace: Fraction, *, between: bool = False) -> I
     """`shots`, of which `pace` go by with each frame; or what is `between` them too."""
     count = max(1, floor(len(shots) / pace + Fraction(1, 2)))
     if count > MOST_FRAMES:
-        raise SettingsError(f"--fps and --speed: make {count} frames, wanted {MOST_FRAMES} at most")
+        raise SettingsError(
+            f"--fps and --speed: make {count} frames, expected {MOST_FRAMES} at most"
+        )
     for place in range(count):
         number = min(floor(place * pace), len(shots) - 1)
         part = place * pace - number
@@ -221,7 +223,7 @@ def _joined(parts: Sequence[list[Shot]], rate: Fraction, edit: Edit) -> list[Sho
         if count > min(free, len(part)):
             raise SettingsError(
                 f"--fade: got {float(edit.fade):g} s, which is {count} frames, and a job has "
-                f"{min(free, len(part))} left for it; wanted less"
+                f"{min(free, len(part))} left for it; expected less"
             )
         for place in range(count):
             where = len(film) - count + place

@@ -139,7 +139,10 @@ class Job:
         try:
             tree = json.loads((folder / "job.json").read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            raise ResumeError(f"{folder}: not a job folder (no job.json in it)") from None
+            remedy = "name a film, or the folder beside it whose name ends in .dream"
+            if (folder / "plan.json").is_file():
+                remedy = f"it is a plan, with which `dreamvid work {folder}` goes on"
+            raise ResumeError(f"{folder}: not a job folder (no job.json in it); {remedy}") from None
         except (OSError, ValueError, RecursionError) as error:
             raise ResumeError(f"{folder}/job.json: cannot be read: {error}") from None
         if not isinstance(tree, dict) or tree.get("format") != FORMAT:

@@ -34,7 +34,8 @@ class Found(NamedTuple):
 def jobs_in(folder: Path) -> Iterator[Found]:
     """The jobs directly in a folder, or the one that the folder itself is."""
     if not folder.is_dir():
-        raise ResumeError(f"{folder}: there is no such folder")
+        what = "is a file, expected a folder" if folder.exists() else "there is no such folder"
+        raise ResumeError(f"{folder}: {what}; name the one in which jobs lie")
     places = [folder] if (folder / "job.json").exists() else sorted(folder.iterdir())
     for place in places:
         if not (place / "job.json").is_file():
@@ -69,12 +70,14 @@ def information(path: Path) -> Iterator[str]:
         manifest = Job.open(path).manifest
         kind, settings = manifest.kind, manifest.settings
         seed, version = manifest.source.get("path") or "", manifest.machine.get("dreamvid", "")
+    elif not path.exists():
+        raise MediaError(f"{path}: no such file; check the name and the folder")
     else:
         try:
             kind, settings, version = told_of(media.read_metadata(path))
         except (MediaError, ValueError, KeyError, TypeError, AttributeError, SettingsError):
             raise SettingsError(
-                f"{path}: holds no dreamvid settings; wanted a film, a picture or a job"
+                f"{path}: holds no dreamvid settings; expected a film, a picture or a job"
             ) from None
         seed = {"video": "INPUT", "loop": "[SEED]"}.get(kind, "SEED")
     film = settings.film

@@ -41,6 +41,7 @@ from dreamvid.jobs.unchanged import must_be_what_it_was, travelling, with_mask
 from dreamvid.jobs.undreamed import film_undreamed, still_undreamed
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import check_for, method_for, works_here
+from dreamvid.motion.searching import search_for
 from dreamvid.motion.warp import grid
 from dreamvid.registry import did_you_mean
 from dreamvid.settings import Settings
@@ -225,6 +226,7 @@ def _video(job: Job, settings: Settings, device: torch.device, say: Say) -> Part
         device,
         method=method_for(settings.flow) if needed else None,
         check=check_for(settings.flow),
+        search=search_for(settings.flow),
         masks=masks,
         follows=follows,
         here=works_here(settings.flow),

@@ -107,7 +107,7 @@ def named_files(settings: Settings) -> dict[str, Path]:
         if name in files:
             raise SettingsError(
                 f"audio.files: got {path} and {files[name]}, both of them "
-                f"{f'called {name}' if name else 'the song'}; wanted NAME=FILE for one of them"
+                f"{f'called {name}' if name else 'the song'}; expected NAME=FILE for one of them"
             )
         files[name] = path.absolute()
     return files

@@ -182,14 +182,14 @@ def _check(made: Sequence[Path], given: int, size: Size, name: str) -> None:
             f"--through: {name} gave {len(made)} pictures for {given} frames; expected {given}, "
             f"or from an interpolator {2 * given - 1}, {2 * given} and so on"
         )
-    first = size_of(media.read_picture(made[0]))
+    first = media.picture_size(made[0])
     grown = first.width // size.width
     if first != (size.height * grown, size.width * grown):
         raise MediaError(
             f"--through: {name} gave pictures of {first}; expected {size}, or a whole multiple"
         )
     for path in made:
-        if (got := size_of(media.read_picture(path))) != first:
+        if (got := media.picture_size(path)) != first:
             raise MediaError(
                 f"--through: {name} gave {path.name} as {got}, and others as {first}; expected "
                 "one size"

@@ -27,7 +27,7 @@ def piped(folder: Path, out: Path, overwrite: bool, say: Callable[[str], None]) 
     """
     if sys.stdin is None or sys.stdin.isatty():
         raise MediaError(
-            "-: nothing is piped in, wanted a film, as in "
+            "-: nothing is piped in, expected a film, as in "
             "`ffmpeg -i clip.mkv -f yuv4mpegpipe - | dreamvid video -`"
         )
     new = not (folder / "job.json").exists()

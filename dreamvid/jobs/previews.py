@@ -33,7 +33,7 @@ def kind_of(asked: str | bool | None) -> str:
     kind = {True: BOTH, False: "", None: ""}.get(asked, asked)  # pyright: ignore
     if kind and kind not in KINDS:
         raise SettingsError(
-            f"--preview: got {asked!r}, wanted {MOTION} or {QUARTER}; alone it makes both, and "
+            f"--preview: got {asked!r}, expected {MOTION} or {QUARTER}; alone it makes both, and "
             "then the film"
         )
     return str(kind)

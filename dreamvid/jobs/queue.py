@@ -13,7 +13,6 @@ A number for randomness is ``--seed = 7``: leading dashes may be written, and he
 Paths are seen from the folder of the list. What is finished stays, what was begun is gone on with.
 """
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 from dreamvid.errors import DreamvidError, MediaError, ResumeError, SettingsError
 from dreamvid.flags import flags_of
 from dreamvid.jobs import films, naming
+from dreamvid.jobs.configs import read_toml
 from dreamvid.jobs.folder import Job
 from dreamvid.jobs.making import Request, made
 from dreamvid.jobs.progress import Progress, Silence
@@ -102,15 +102,10 @@ def _is_finished(asked: Request) -> bool:
 
 def read_queue(path: Path) -> list[dict[str, Any]]:
     """The jobs in a list as they are written, or a `SettingsError`."""
-    try:
-        tree = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"{path}: no such file; wanted a TOML file of jobs") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not a TOML file of jobs: {error}") from None
+    tree = read_toml(path, "jobs")
     jobs = tree.get("job")
     if not isinstance(jobs, list) or not all(isinstance(each, dict) for each in jobs) or not jobs:
-        raise SettingsError(f"{path}: has no jobs; wanted a table [[job]] for each film")
+        raise SettingsError(f"{path}: has no jobs; expected a table [[job]] for each film")
     if others := tree.keys() - {"job"}:
         raise SettingsError(f"{path}: {min(others)}: stands in no [[job]]; move it into one")
     return jobs
@@ -172,8 +167,8 @@ def told_of(job: Mapping[str, Any], arguments: Mapping[str, str] = ARGUMENTS) ->
     """
     command = job.get("command")
     if not isinstance(command, str) or command not in arguments:
-        wanted = f"wanted {', '.join(arguments)}{did_you_mean(str(command), arguments)}"
-        raise SettingsError(f"command: got {command!r}, {wanted}")
+        expected = f"expected {', '.join(arguments)}{did_you_mean(str(command), arguments)}"
+        raise SettingsError(f"command: got {command!r}, {expected}")
     names = {
         spelling.lstrip("-"): name
         for name, flag in flags_of(command).items()
@@ -211,12 +206,12 @@ def entry_of(number: int, told: Told, taken: Mapping[Path, int]) -> Entry:
     called = told.called
     if argument is not None and not isinstance(argument, str):
         more = f"; for randomness write --seed = {argument!r}" if called == "seed" else ""
-        raise SettingsError(f"{called}: got {argument!r}, wanted a path{more}")
+        raise SettingsError(f"{called}: got {argument!r}, expected a path{more}")
     if argument is None and command != "loop":
         raise SettingsError(f'{command}: needs {called} = "FILE"')
     for name in TEXTS:
         if not isinstance(flags.get(name, ""), str):
-            raise SettingsError(f"{name}: got {flags[name]!r}, wanted a text")
+            raise SettingsError(f"{name}: got {flags[name]!r}, expected a text")
     source = None if argument is None else Path(argument)
     out = Path(flags.pop("out")) if "out" in flags else _next_name(source, command, taken)
     options = {name: flags.pop(name) for name in ("at", "tidy") if name in flags}
@@ -250,5 +245,5 @@ def _assigned(given: Any) -> dict[str, Any]:
         return tree
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
-        raise SettingsError(f'set: got {given!r}, wanted texts such as ["ascent.later=3"]')
+        raise SettingsError(f'set: got {given!r}, expected texts such as ["ascent.later=3"]')
     return assigned(texts)

@@ -31,9 +31,7 @@ def read_seed(path: Path, at: int | str | None = None, **options: Any) -> Frame:
         except MediaError:
             if media.is_picture_file(path) or not _is_film(path):
                 raise
-        raise MediaError(
-            f"{path}: is a film; use `dreamvid video`, or `--at 3s` to fall into a frame of it"
-        )
+        raise MediaError(f"{path}: is a film; use `dreamvid video`, or `--at 3s` for a frame of it")
     film = media.probe(path)
     if film.frames == 1 and media.is_picture(path):
         raise MediaError(f"{path}: is a picture, and --at is a place in a film; leave it out")

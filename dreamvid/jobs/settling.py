@@ -111,8 +111,8 @@ def settled_depth(
     path = Path(options["depth"]).absolute()
     if not path.exists():
         raise SettingsError(
-            f"motion.camera.depth: got {options['depth']}, wanted {', '.join((*VIEWS, LAYERS))} or "
-            f"a picture that is there{did_you_mean(options['depth'], (*VIEWS, LAYERS))}"
+            f"motion.camera.depth: got {options['depth']}, expected {', '.join((*VIEWS, LAYERS))} "
+            f"or a picture that is there{did_you_mean(options['depth'], (*VIEWS, LAYERS))}"
         )
     if seed is not None:
         check_shape(path, seed, "seed")

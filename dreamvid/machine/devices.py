@@ -52,7 +52,7 @@ def device_for(name: str) -> torch.device:
     except UNUSABLE as error:
         raise SettingsError(
             f"machine.device: {name!r} cannot be used here ({_reason(error)}); "
-            "wanted auto, cpu, cuda, cuda:N or mps"
+            "expected auto, cpu, cuda, cuda:N or mps"
         ) from None
 
 

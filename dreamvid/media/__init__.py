@@ -8,6 +8,7 @@ from dreamvid.media.films import check_whole, decoded, picture_at, probe
 from dreamvid.media.formats import LARGEST_PICTURE, SMALLEST_SIDE, is_picture_file
 from dreamvid.media.keeping import Extras
 from dreamvid.media.metadata import read_metadata
+from dreamvid.media.picture_sizes import picture_size
 from dreamvid.media.pictures import is_picture, is_still, read_alpha, read_picture
 from dreamvid.media.probing import Film
 from dreamvid.media.readback import frames_of
@@ -57,6 +58,7 @@ __all__ = [
     "natural",
     "of_pattern",
     "picture_at",
+    "picture_size",
     "plain_name",
     "probe",
     "read_alpha",

@@ -26,7 +26,7 @@ def colour_of(text: str | None, where: str = "picture.background") -> Colour | N
         return ImageColor.getrgb(str(text).strip())[:3]
     except ValueError:
         raise SettingsError(
-            f"{where}: got {text!r}, wanted a colour such as white, #fff or #f0e0d0"
+            f"{where}: got {text!r}, expected a colour such as white, #fff or #f0e0d0"
         ) from None
 
 

@@ -120,5 +120,5 @@ def _must_work(codec: str, choices: Sequence[str]) -> None:
     others = [each for each in choices if each != codec and each in LIBRARIES]
     work = [each for each in others if each == "h264" or not lacking(LIBRARIES[each])]
     raise SettingsError(
-        f"encode.codec: {codec} does not work here ({reason}); wanted {' or '.join(work)}"
+        f"encode.codec: {codec} does not work here ({reason}); expected {' or '.join(work)}"
     )

@@ -71,7 +71,7 @@ def encoder_for(path: str | Path) -> str:
         return suffix[1:]
     raise MediaError(
         f"{path}: no encoder for {suffix or name!r}"
-        f"{film_hint(suffix, films)} (wanted {', '.join('.' + name for name in films)}, "
+        f"{film_hint(suffix, films)} (expected {', '.join('.' + name for name in films)}, "
         "or a name without a suffix for a folder of PNG)"
     )
 
@@ -88,7 +88,7 @@ def encoding_for(path: str | Path, options: Mapping[str, Any]) -> Encoding:
     suffix = Path(path).suffix.lower()
     if is_sequence_of_pictures(path) and encoding.depth == 16 and WRITE_FORMATS[suffix] not in DEEP:
         raise SettingsError(
-            f"encode.depth: {suffix} has 8 bits a channel, not 16; wanted .png, .tif or .exr"
+            f"encode.depth: {suffix} has 8 bits a channel, not 16; expected .png, .tif or .exr"
         )
     return encoding
 
@@ -125,7 +125,7 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
     if is_pipe(path):
         if sys.stdout is None or sys.stdout.isatty():
             raise MediaError(
-                "-o -: standard output is a terminal, wanted a pipe, as in "
+                "-o -: standard output is a terminal, expected a pipe, as in "
                 "`dreamvid video clip.mp4 -o - | ffmpeg -i - film.mkv`; or name a file"
             )
     else:
@@ -136,10 +136,12 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
 
 def check_picture(path: Path, overwrite: bool, depth: int = 8) -> None:
     """`check_output` for one picture of `depth` bits a channel."""
+    if is_pipe(path):
+        raise MediaError("-o -: a picture goes to a file; give a name, such as dream.png")
     if path.suffix.lower() not in WRITE_FORMATS:
         hint = picture_hint(path.suffix.lower(), encoders.names())
         raise MediaError(
-            f"{path}: no picture format {path.suffix!r}{hint}, wanted {', '.join(WRITE_FORMATS)}"
+            f"{path}: no picture format {path.suffix!r}{hint}, expected {', '.join(WRITE_FORMATS)}"
         )
     if depth != 8 and WRITE_FORMATS[path.suffix.lower()] not in DEEP:
         raise MediaError(
@@ -163,12 +165,12 @@ def check_place(path: str | Path, overwrite: bool, *, folder: bool = False) -> N
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         got = len(os.fsencode(path.name))
         raise MediaError(
-            f"{path.name[:40]}...: the name has {got} bytes, wanted at most {LONGEST_NAME}"
+            f"{path.name[:40]}...: the name has {got} bytes, expected at most {LONGEST_NAME}"
         )
     try:
         if not path.parent.is_dir():
             if address_of(given):
-                raise MediaError(f"{address_of(given)}: is an address, wanted the name of a file")
+                raise MediaError(f"{address_of(given)}: is an address, expected the name of a file")
             raise MediaError(f"{path}: there is no folder {path.parent}; make it first")
         _check_standing(path, overwrite, folder)
         with tempfile.TemporaryFile(dir=path.parent):
@@ -195,7 +197,7 @@ def _check_standing(path: Path, overwrite: bool, folder: bool) -> None:
             )
     elif path.is_dir():
         if not folder:
-            raise MediaError(f"{path}: is a folder, wanted the name of a film; choose another")
+            raise MediaError(f"{path}: is a folder, expected the name of a film; choose another")
         # --overwrite replaces the whole folder, so nothing but frames may be lost with it.
         names = [entry.name for entry in path.iterdir()]
         foreign = [name for name in names if not re.fullmatch(r"\d{6,}\.png", name)]
@@ -205,8 +207,8 @@ def _check_standing(path: Path, overwrite: bool, folder: bool) -> None:
             raise MediaError(f"{path}: holds {len(names)} frames already; give --overwrite")
     elif path.exists() or path.is_symlink():
         if path.exists() and not path.is_file():
-            raise MediaError(f"{path}: is a pipe or device, wanted a file; choose another name")
+            raise MediaError(f"{path}: is a pipe or device, expected a file; choose another name")
         if folder:
-            raise MediaError(f"{path}: is a file, wanted a folder or a name that ends in .mp4")
+            raise MediaError(f"{path}: is a file, expected a folder or a name that ends in .mp4")
         if not overwrite:
             raise MediaError(f"{path}: exists already; give --overwrite or another name")

@@ -150,9 +150,11 @@ def _raw(frame: np.ndarray | Frame, size: Size, depth: int, name: str) -> bytes:
         if size_of(frame) != size:
             raise EncodeError(f"{name} is {size_of(frame)}, the film is {size}")
         frame = to_pixels(frame, depth)
-    wanted = np.dtype("<u2" if depth == 16 else np.uint8)
-    if frame.shape != (*size, 3) or frame.dtype != wanted:
-        raise EncodeError(f"{name} is {frame.dtype} {frame.shape}, wanted {wanted} {(*size, 3)}")
+    expected = np.dtype("<u2" if depth == 16 else np.uint8)
+    if frame.shape != (*size, 3) or frame.dtype != expected:
+        raise EncodeError(
+            f"{name} is {frame.dtype} {frame.shape}, expected {expected} {(*size, 3)}"
+        )
     return frame.tobytes()
 
 

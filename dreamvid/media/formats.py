@@ -57,10 +57,10 @@ def head_of(path: Path) -> bytes:
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
-            raise MediaError(f"{path}: is a folder, wanted a picture; name a file in it")
+            raise MediaError(f"{path}: is a folder, expected a picture; name a file in it")
         if not stat.S_ISREG(mode):
             raise MediaError(
-                f"{path}: is a pipe or device, wanted a file; save it first, or give "
+                f"{path}: is a pipe or device, expected a file; save it first, or give "
                 "a film as - through a pipe"
             )
         with Path(path).open("rb") as file:
@@ -73,7 +73,7 @@ def head_of(path: Path) -> bytes:
         reason = getattr(error, "strerror", None) or error
         raise MediaError(f"{path}: cannot be read ({reason}); check its permissions") from error
     if not head:
-        raise MediaError(f"{path}: is empty (0 bytes), wanted a picture; fetch or save it again")
+        raise MediaError(f"{path}: is empty (0 bytes), expected a picture; fetch or save it again")
     return head
 
 
@@ -85,9 +85,9 @@ def address_of(path: Path) -> str | None:
 
 def _to_be_fetched(address: str) -> str:
     if address.startswith("file:"):
-        return f"{address}: is an address, wanted a file's name; give /{address[7:]}"
+        return f"{address}: is an address, expected a file's name; give /{address[7:]}"
     return (
-        f"{address}: is an address on the net, wanted a file; download it first with "
+        f"{address}: is an address on the net, expected a file; download it first with "
         f"`curl -LO '{address}'`, or from a page that plays it with `yt-dlp '{address}'`"
     )
 
@@ -113,15 +113,15 @@ def damaged(path: Path, error: Exception, kind: str | None = None) -> MediaError
 def no_film(path: Path, head: bytes) -> MediaError:
     """The one line to say of a file, which begins with `head`, in which no film is found."""
     if re.match(rb"#EXTM3U|ffconcat|\[playlist\]", head):
-        return MediaError(f"{path}: is a playlist, wanted a film; name one that it lists")
+        return MediaError(f"{path}: is a playlist, expected a film; name one that it lists")
     if re.match(rb".{4}(ftyp|moov|mdat|wide|skip)|RIFF.{4}AVI |\x1a\x45\xdf\xa3|FLV", head, re.S):
         return MediaError(
             f"{path}: the film is damaged, or breaks off before it tells what is in it; "
             "fetch or save it again"
         )
     return MediaError(
-        f"{path}: is not a film that can be read, wanted MP4, MOV, MKV, WebM, AVI or another that "
-        "ffmpeg knows; convert it first"
+        f"{path}: is not a film that can be read, expected MP4, MOV, MKV, WebM, AVI or another "
+        "that ffmpeg knows; convert it first"
     )
 
 
@@ -136,5 +136,6 @@ def check_pixels(path: Path, size: Size) -> None:
 def too_large(path: Path, got: str, largest: int = LARGEST_PICTURE) -> MediaError:
     """The one line to say of a picture that has more pixels than are decoded."""
     return MediaError(
-        f"{path}: {got} is too large, wanted at most {largest / 1e6:.0f} million pixels; shrink it"
+        f"{path}: {got} is too large, expected at most {largest / 1e6:.0f} million pixels; "
+        "shrink it"
     )

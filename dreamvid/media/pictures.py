@@ -134,7 +134,7 @@ def read_layers(path: Path, largest: int = LARGEST_PICTURE) -> tuple[np.ndarray,
         # Of sizes, where our own limit is checked, and of tags that nobody looks at.
         warnings.simplefilter("ignore")
         try:
-            layers = _LAYERS.get(kind, _ordinary)(path, check)
+            layers = LAYERS.get(kind, _ordinary)(path, check)
             colours = _upright(_in_srgb(layers), layers.orientation)
             alpha = layers.alpha
             if alpha is None or alpha.min() >= 1:
@@ -149,8 +149,8 @@ def read_layers(path: Path, largest: int = LARGEST_PICTURE) -> tuple[np.ndarray,
 
 def _unreadable(head: bytes) -> str:
     if re.search(rb"<svg[\s>]", head, re.IGNORECASE):
-        return f"is an SVG drawing, wanted {_KNOWN}; export it as PNG"
-    return f"is not a picture that can be read, wanted {_KNOWN}; convert it first"
+        return f"is an SVG drawing, expected {_KNOWN}; export it as PNG"
+    return f"is not a picture that can be read, expected {_KNOWN}; convert it first"
 
 
 def _check_size(path: Path, size: Size, *, largest: int) -> None:
@@ -159,8 +159,8 @@ def _check_size(path: Path, size: Size, *, largest: int) -> None:
         raise too_large(path, str(size), largest)
     if min(size) < SMALLEST_SIDE:
         raise MediaError(
-            f"{path}: {size} is too small to dream on, "
-            f"wanted at least {SMALLEST_SIDE} pixels a side; enlarge it first"
+            f"{path}: {size} is too small, expected at least {SMALLEST_SIDE} pixels a side; "
+            "enlarge it first"
         )
 
 
@@ -202,12 +202,13 @@ def _png(path: Path, check: Check) -> Layers:
         if png.depth < 16 or png.colours not in (2, 6):
             return _loaded(picture, check, png.profile, signal)
         check(Size(picture.height, picture.width))
-        layers = png_layers(png, _orientation(picture))
+        layers = png_layers(png, orientation_of(picture))
     layers.signal = signal
     return layers
 
 
-def _orientation(picture: Image.Image) -> int:
+def orientation_of(picture: Image.Image) -> int:
+    """How an opened picture is turned and mirrored when it is shown, by EXIF's number."""
     with contextlib.suppress(Exception):  # as in `_loaded`
         return int(picture.getexif().get(_ORIENTATION, 1))
     return 1
@@ -278,7 +279,7 @@ def _heif(path: Path, check: Check) -> Layers:
         return _loaded(picture, check, profile, signal)
 
 
-_LAYERS: dict[str, Callable[[Path, Check], Layers]] = {
+LAYERS: dict[str, Callable[[Path, Check], Layers]] = {
     "PNG": _png,
     "TIFF": _tiff,
     "AVIF": _avif,

@@ -185,7 +185,7 @@ def _timing(
         if ticks[-1] > latest:
             latest, held = ticks[-1], packet.duration or 0
     if not ticks:
-        raise MediaError(f"{path}: holds no frames, wanted at least one; fetch or save it again")
+        raise MediaError(f"{path}: holds no frames, expected at least one; fetch or save it again")
     guesses = (stream.guessed_rate, stream.average_rate, stream.base_rate)
     if timed:
         return timing_of(ticks, held, base, guesses), held * base

@@ -107,7 +107,7 @@ def stills_of(path: Path) -> Stills:
     found = [each for each in files if each.stat().st_size and is_picture_file(each)]
     if not found:
         raise MediaError(
-            f"{path}: holds no pictures, wanted the frames of a film; name a film in it"
+            f"{path}: holds no pictures, expected the frames of a film; name a film in it"
         )
     _check_one(path, found)
     remarks = []

@@ -143,9 +143,11 @@ def _heard_only(path: Path) -> Film:
             tracks, name = tracks_of(container), container.format.name
             origin = begins(container) if tracks else Fraction(0)
     except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError(f"{path}: holds no sound that can be read; wanted a sound file") from error
+        raise MediaError(
+            f"{path}: holds no sound that can be read; expected a sound file"
+        ) from error
     if not tracks:
-        raise MediaError(f"{path}: holds no sound that can be read; wanted a sound file")
+        raise MediaError(f"{path}: holds no sound that can be read; expected a sound file")
     return Film(
         **{**vars(even_timing(1, ())), "origin": origin},
         width=1,

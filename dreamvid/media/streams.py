@@ -43,7 +43,7 @@ def film_stream(path: Path, container: InputContainer) -> tuple[VideoStream, int
     streams = [each for each in container.streams.video if not each.disposition & _PICTURES]
     if not streams:
         what = "only a cover picture" if container.streams.video else "no video"
-        raise MediaError(f"{path}: has {what} in it, wanted a film")
+        raise MediaError(f"{path}: has {what} in it, expected a film")
     if len(streams) == 1:
         return streams[0], None, ""
     counts = _pictures_in(path, [each.index for each in streams])
@@ -174,19 +174,19 @@ def _track(number: int, stream: AudioStream) -> Track:
     )
 
 
-def chosen_tracks(tracks: Sequence[Track], wanted: int | None) -> tuple[Track, ...]:
+def chosen_tracks(tracks: Sequence[Track], asked: int | None) -> tuple[Track, ...]:
     """The sounds to keep: one, or two of one channel each that a camera recorded side by side.
 
     Raises:
-        SettingsError: there is no sound of the number `wanted`.
+        SettingsError: there is no sound of the number `asked`.
     """
-    if wanted is not None:
-        if not 1 <= wanted <= len(tracks):
+    if asked is not None:
+        if not 1 <= asked <= len(tracks):
             have = ", ".join(map(str, tracks)) or "none"
             raise SettingsError(
-                f"video.sound_track: got {wanted}, the film's sound tracks are: {have}"
+                f"video.sound_track: got {asked}, the film's sound tracks are: {have}"
             )
-        return (tracks[wanted - 1],)
+        return (tracks[asked - 1],)
     if len(tracks) == 2 and _are_sides(*tracks):
         return tuple(tracks)
     marked = [track for track in tracks if track.default]
@@ -200,11 +200,11 @@ def _are_sides(left: Track, right: Track) -> bool:
     return alike and left.channels == 1 and not named and (left.default or not right.default)
 
 
-def heard(path: Path, tracks: Sequence[Track], wanted: int | None = None) -> str:
+def heard(path: Path, tracks: Sequence[Track], asked: int | None = None) -> str:
     """What to say of the sounds that are kept and left out; nothing where there is one."""
-    if not tracks and wanted is None:
+    if not tracks and asked is None:
         return ""
-    chosen = chosen_tracks(tracks, wanted)
+    chosen = chosen_tracks(tracks, asked)
     if len(chosen) == 2:
         return f"{path.name}: its two sound tracks of one channel are kept as left and right"
     left = ", ".join(str(track) for track in tracks if track not in chosen)

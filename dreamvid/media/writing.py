@@ -57,7 +57,7 @@ def write_picture(
     kind = WRITE_FORMATS.get(path.suffix.lower())
     if kind is None:
         raise MediaError(
-            f"{path}: no picture format {path.suffix!r}, wanted one of {', '.join(WRITE_FORMATS)}"
+            f"{path}: no picture format {path.suffix!r}, expected one of {', '.join(WRITE_FORMATS)}"
         )
     if depth != 8 and kind not in DEEP:
         raise MediaError(
@@ -160,5 +160,5 @@ def read_pixels(path: Path) -> np.ndarray:
     if pixels is None:
         raise MediaError(f"{path}: the PNG is damaged; its frame must be made again")
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16):
-        raise MediaError(f"{path}: {pixels.dtype} {pixels.shape}, wanted 8 or 16-bit RGB")
+        raise MediaError(f"{path}: {pixels.dtype} {pixels.shape}, expected 8 or 16-bit RGB")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

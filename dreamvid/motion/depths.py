@@ -65,7 +65,7 @@ def _distances(path: Path, values: np.ndarray, white: str) -> np.ndarray:
     """Distances in a unit of their own."""
     if values.min() < 0:
         raise MediaError(
-            f"{path}: has a depth of {values.min():.4g}, wanted 0 or more; export distances"
+            f"{path}: has a depth of {values.min():.4g}, expected 0 or more; export distances"
         )
     with np.errstate(divide="ignore"):
         return 1 / values if white == "near" else values
@@ -91,7 +91,7 @@ def must_have_shape(path: Path, size: Size, of: Size, name: str) -> None:
     """`check_shape` for one whose size is known."""
     if abs(size.width / size.height / (of.width / of.height) - 1) > SHAPE:
         raise SettingsError(
-            f"motion.camera.depth: {path} is {size}, and the {name} {of}; wanted one of the "
+            f"motion.camera.depth: {path} is {size}, and the {name} {of}; expected one of the "
             f"{name}'s shape"
         )
 

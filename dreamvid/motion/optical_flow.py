@@ -20,23 +20,17 @@ from torch.nn import functional as F
 from dreamvid.errors import NetworkError
 from dreamvid.frames import Flow, Frame, Size, constant, size_of
 from dreamvid.machine.devices import is_memory
+from dreamvid.motion.trust import array, trusted
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.torchvision.raft import NAMES, raft_sources
 from dreamvid.registry import Registry, Within, checked_options
 
 flows = Registry("flow method", positional=("now", "then"), reserved=("name",))
 Method = Callable[[Frame, Frame], Flow]
+Search = Callable[[Frame, Frame, Flow, Flow, Tensor], tuple[Flow, Tensor]]
+"""From two frames, the flow between them, that of the way back, and trust to better flow and
+trust."""
 
-DISAGREEMENT = (0.01, 0.5)
-"""There and back may miss the start by this share of both flows' squares, plus square pixels."""
-BOUNDARY = (0.01, 0.002)
-"""A motion boundary's squared gradient: a share of the flow's square, plus a constant."""
-DOUBT = 0.5
-"""What a motion boundary is trusted: half, since most of what is there moves on all the same."""
-SENSITIVITY = 50.0
-"""Of trust to how much a pixel differs from where it is said to come from."""
-SOFTNESS = 0.8
-"""Standard deviation in pixels of the edge of trust."""
 SMALLEST = 16
 RAFT_SMALLEST = 128
 RAFT_BLOCK = 8
@@ -67,6 +61,11 @@ class Correspondence:
 @flows.register
 def dis(now: Frame, then: Frame, *, preset: Literal["fast", "medium", "fine"] = "fine") -> Flow:
     """OpenCV's dense inverse search (Kroeger et al. 2016): quick and, when fine, exact."""
+    return guided(now, then, preset)
+
+
+def guided(now: Frame, then: Frame, preset: str, guess: Flow | None = None) -> Flow:
+    """The flow by `dis`, whose search begins at a first guess too, where there is one."""
     known = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}
     search = cv2.DISOpticalFlow.create(known.get(preset, cv2.DISOPTICAL_FLOW_PRESET_MEDIUM))
     if preset == "fine":
@@ -76,8 +75,15 @@ def dis(now: Frame, then: Frame, *, preset: Literal["fast", "medium", "fine"] = 
         search.setVariationalRefinementIterations(2)
         search.setPatchSize(8)
         search.setPatchStride(4)
-    # The flow given is the search's first guess.
-    return _on_grey(now, then, lambda a, b: search.calc(a, b, np.zeros((*a.shape, 2), np.float32)))
+
+    def calculated(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        first = np.zeros((*a.shape, 2), np.float32)
+        if guess is not None:
+            scale = a.shape[0] / guess.shape[1]
+            first = cv2.resize(array(guess).transpose(1, 2, 0), a.shape[::-1]) * scale
+        return search.calc(a, b, first)
+
+    return _on_grey(now, then, calculated)
 
 
 @flows.register
@@ -161,13 +167,21 @@ def check_for(options: Mapping[str, Any]) -> Method | None:
 
 
 def correspondence(
-    now: Frame, then: Frame, method: Method, check: Method | None = None
+    now: Frame,
+    then: Frame,
+    method: Method,
+    check: Method | None = None,
+    search: Search | None = None,
 ) -> Correspondence:
-    """How `now` follows from `then`, by `method`; the way back is found by `check`, if given."""
+    """How `now` follows from `then`, by `method`; the way back is found by `check`, if given.
+
+    What that loses is looked for by `search`, if given, within a shot.
+    """
     backward, forward = method(now, then), (check or method)(then, now)
-    trust = _array(trust_of(backward, forward)) * _array(likeness(now, _sampled(then, backward)))
-    cut = float(trust.mean()) < CUT
-    known = torch.from_numpy(trust)
+    known = trusted(now, then, backward, forward)
+    cut = float(known.mean()) < CUT
+    if search and not cut:
+        backward, known = search(now, then, backward, forward, known)
     return Correspondence(backward, known.to(now.device), cut, known)
 
 
@@ -180,82 +194,8 @@ def shrunk(flow: Flow, size: Size) -> Flow:
     return F.interpolate(flow[None], tuple(size), mode="area")[0] * scale[:, None, None]
 
 
-def trust_of(flow: Flow, back: Flow) -> Tensor:
-    """Where `flow` can be trusted, (H, W) from 0 to 1, by the flow `back` of the other direction.
-
-    A pixel is lost where it leaves the frame or where the way there and `back` again ends
-    elsewhere, and in doubt at a motion boundary. Doubt is blurred, and a loss counts against its
-    neighbours, so that trust fades out before the loss. Source: Ruder et al. 2016, whose
-    consistency checker has these constants.
-    """
-    lost, doubted = disoccluded(flow, back).cpu().numpy(), boundary(flow).cpu().numpy()
-    mask = np.where(lost, -1, np.where(doubted, DOUBT, 1)).astype(np.float32)
-    blurred = cv2.GaussianBlur(mask, (0, 0), SOFTNESS, borderType=cv2.BORDER_REPLICATE)
-    return torch.from_numpy(blurred.clip(0, 1)).to(flow.device)
-
-
-def likeness(now: Frame, moved_then: Frame) -> Tensor:
-    """How well a frame is explained by the one before it, moved: (H, W) from 0 to 1.
-
-    It sees what the flow does not know of itself: where the search has settled on a wrong place.
-    Source: the soft mask of Lai et al. 2018, on the mean of the channels' squares.
-    """
-    difference = _array(now) - _array(moved_then)
-    alike = np.exp(-SENSITIVITY * (difference * difference).mean(0))
-    return torch.from_numpy(alike).to(now.device)
-
-
-def disoccluded(flow: Flow, back: Flow) -> Tensor:
-    """Where the pixels that `flow` points to are not there or do not point back: bool (H, W)."""
-    height, width = size_of(flow)
-    there = _array(flow)
-    x, y = _places(there)
-    outside = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
-    returned = _array(_sampled(back, flow))
-    share, constant = DISAGREEMENT
-    allowed = share * (_square(there) + _square(returned)) + constant
-    return torch.from_numpy(outside | (_square(there + returned) >= allowed)).to(flow.device)
-
-
-def boundary(flow: Flow) -> Tensor:
-    """Where things of different motion meet: bool (H, W)."""
-    field = _array(flow)
-    right = np.diff(field, axis=2, append=field[:, :, -1:])
-    down = np.diff(field, axis=1, append=field[:, -1:])
-    share, constant = BOUNDARY
-    edge = _square(right) + _square(down) > share * _square(field) + constant
-    return torch.from_numpy(edge).to(flow.device)
-
-
-# Flow is found in a thread beside the dream. Torch would put a second team of threads on the
-# dream's cores there, which costs far more than the work; NumPy and OpenCV keep to the one.
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.cpu().numpy()
-
-
-def _square(field: np.ndarray) -> np.ndarray:
-    return (field * field).sum(0)
-
-
-def _places(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where a flow (2, H, W) points to: x and y, (H, W) each."""
-    _, height, width = flow.shape
-    columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    return flow[0] + columns, flow[1] + rows[:, None]
-
-
-def _sampled(image: Tensor, flow: Flow) -> Tensor:
-    """`image` (C, H, W) where a flow points to, bilinear, with a reflected border."""
-    pixels = np.ascontiguousarray(_array(image).transpose(1, 2, 0))
-    x, y = _places(_array(flow))
-    moved = cv2.remap(pixels, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    return torch.from_numpy(np.ascontiguousarray(moved.transpose(2, 0, 1))).to(image.device)
-
-
 def _grey(frame: Frame) -> np.ndarray:
-    pixels = (_array(frame).transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8)
+    pixels = (array(frame).transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8)
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
 
 

@@ -7,7 +7,8 @@ The numbers are oneDNN's own, bit for bit. In float32, small pictures and 3x3 ke
 own, see `compiled`, which rounds another way.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -162,6 +163,17 @@ def use(wanted: bool) -> None:
     """Whether convolutions are packed, and compiled code is called, from now on."""
     global _used
     _used = wanted
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Torch's own convolutions meanwhile: what is no number reaches what sees it, and no more."""
+    before = _used
+    use(False)
+    try:
+        yield
+    finally:
+        use(before)
 
 
 def usable() -> bool:

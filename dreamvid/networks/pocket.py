@@ -76,8 +76,10 @@ TEACHERS = {
 TOUR = (
     *(25, 9, 61, 33, 2, 40, 63, 36, 27, 19, 26, 16, 45, 53, 21),
     *(28, 58, 0, 48, 32, 17, 42, 62, 56, 46, 31, 24, 12, 3, 47),
+    *(68, 163, 94, 178, 101, 112, 105, 173, 110, 103, 203, 171, 229, 176, 91),
+    *(75, 141, 150, 89, 122, 164, 190, 117, 204, 202, 145, 226, 224, 245),
 )
-"""Channels of 4c in the file that comes with dreamvid: a place, a thing and an animal in turn."""
+"""Channels of 4c in the file that comes with dreamvid: a place or a thing, then an animal."""
 
 
 class Bottleneck(nn.Module):

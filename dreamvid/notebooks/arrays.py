@@ -19,8 +19,8 @@ from dreamvid.settings import Settings
 Array = np.ndarray | Image.Image | torch.Tensor
 Seed = str | PathLike[str] | Array
 """A picture: where it is, or the picture itself."""
-WANTED = (
-    "wanted RGB: a NumPy array (H, W, 3) of uint8, uint16 or of floats from 0 to 1, a PIL image, "
+EXPECTED = (
+    "RGB: a NumPy array (H, W, 3) of uint8, uint16 or of floats from 0 to 1, a PIL image, "
     "or a torch tensor (3, H, W) of uint8 or of floats from 0 to 1"
 )
 FLOAT_DEPTH = 16
@@ -42,20 +42,20 @@ def frame_from(array: Array) -> Frame:
         return from_pixels(np.asarray(array.convert("RGB")))
     if isinstance(array, torch.Tensor):
         if array.ndim != 3:
-            raise SettingsError(f"picture: got a tensor {tuple(array.shape)}, {WANTED}")
+            raise SettingsError(f"picture: got a tensor {tuple(array.shape)}, expected {EXPECTED}")
         array = array.detach().cpu().movedim(0, 2)
         array = (array.float() if array.is_floating_point() else array).numpy()
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
     if array.ndim != 3 or array.shape[2] != 3 or not array.size:
-        raise SettingsError(f"picture: got an array {array.shape}, {WANTED}")
+        raise SettingsError(f"picture: got an array {array.shape}, expected {EXPECTED}")
     if array.dtype in (np.uint8, np.uint16):
         return from_pixels(array)
     if array.dtype.kind != "f":
-        raise SettingsError(f"picture: got {array.dtype}, {WANTED}")
+        raise SettingsError(f"picture: got {array.dtype}, expected {EXPECTED}")
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1):
-        raise SettingsError(f"picture: got values from {low:g} to {high:g}, {WANTED}")
+        raise SettingsError(f"picture: got values from {low:g} to {high:g}, expected {EXPECTED}")
     return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1), dtype=np.float32))
 
 
@@ -85,14 +85,16 @@ def dreamed_array(array: Array, settings: Settings, progress: Progress) -> Any:
     return converter(array)(frame)
 
 
-def kept_seed(seed: Any, out: Path | None, kind: str, overwrite: bool) -> Path | None:
+def kept_seed(seed: Any, out: Path | None, overwrite: bool) -> Path:
     """Where the seed of a film is: an array is kept beside it, since its job needs it again.
 
     Raises:
-        SettingsError: Another picture is there already.
+        SettingsError: It is no picture, or another picture is there already.
     """
+    if isinstance(seed, str | PathLike):
+        return Path(seed)
     if not is_array(seed):
-        return None if seed is None else Path(seed)
+        raise SettingsError(f"picture: got {type(seed).__name__}, expected a path or {EXPECTED}")
     frame = frame_from(seed)
     eight = isinstance(seed, Image.Image) or str(seed.dtype).endswith("uint8")
     path = Path("array.png") if out is None else out.with_name(f"{out.stem}-seed.png")

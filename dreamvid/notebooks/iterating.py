@@ -39,8 +39,7 @@ def frames_of(
 
     with tempfile.TemporaryDirectory(prefix="dreamvid-") as name:
         folder = Path(name)
-        path = kept_seed(source, folder / FOLDER, "zoom", False)
-        assert path is not None
+        path = kept_seed(source, folder / FOLDER, False)
         picture = at is not None or (path.is_file() and media.is_still(path))
         chosen = settings("zoom" if picture else "video")
         out = folder / FOLDER

@@ -67,7 +67,7 @@ def direction(
     if len(vector) != activation.shape[1]:
         raise SettingsError(
             f"objective.vector: {len(vector)} numbers for {activation.shape[1]} channels; "
-            "wanted one for each"
+            "expected one for each"
         )
     along = constant(tuple(vector), activation.device, activation.dtype)
     return _likeness(activation, along.view(1, -1, 1, 1), cosine_power).mean((1, 2))

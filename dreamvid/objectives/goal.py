@@ -285,7 +285,7 @@ class Goal:
         count = net(flat, [net.head])[net.head].shape[1]
         if not 0 <= label < count:
             raise SettingsError(
-                f"{where}: got {label}, wanted a class of {net.name}, 0 to {count - 1}"
+                f"{where}: got {label}, expected a class of {net.name}, 0 to {count - 1}"
             )
         return label
 

@@ -95,7 +95,7 @@ class Objectives(Registry):
         needs = set(code.co_varnames[: code.co_argcount])
         for role in Role:
             if len(found := options_of_role(function, role)) > 1:
-                return f"its options {' and '.join(found)} are both its {role.value}; wanted one"
+                return f"its options {' and '.join(found)} are both its {role.value}; expected one"
         if looked := sorted(needs & OF_PICTURES):
             if not options_of_role(function, Role.PICTURE):
                 return f"looks at {looked[0]!r} but has no option that is a Picture; add one"

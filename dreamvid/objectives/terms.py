@@ -77,7 +77,7 @@ def terms(tree: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     for name, options in also.items() if isinstance(also, Mapping) else [("", also)]:
         where = f"objective.{ALSO}.{name}".rstrip(".")
         if not isinstance(options, Mapping):
-            raise SettingsError(f"{where}: got {options!r}, wanted a table of settings")
+            raise SettingsError(f"{where}: got {options!r}, expected a table of settings")
         named[where] = options
     return list(named.items())
 

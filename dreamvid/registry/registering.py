@@ -100,8 +100,11 @@ class Registry:
             return None
         wrong = next((name for name in names if name not in self.positional), None)
         hint = did_you_mean(wrong, self.positional) if wrong else ""
-        got, wanted = (", ".join(each) or "nothing" for each in (names, self.positional))
-        return f"its positional parameters are {got}, wanted {wanted}{hint}; options come after a *"
+        got, expected = (", ".join(each) or "nothing" for each in (names, self.positional))
+        return (
+            f"its positional parameters are {got}, expected {expected}{hint}; "
+            "options come after a *"
+        )
 
     def _unfit_options(self, function: Callable[..., Any]) -> str | None:
         """Why an option of `function` cannot be a setting."""
@@ -114,7 +117,7 @@ class Registry:
             if bad is not None:
                 shown = getattr(bad, "__name__", bad)
                 return (
-                    f"its option {name!r} has a type that no setting can have, {shown}; wanted "
+                    f"its option {name!r} has a type that no setting can have, {shown}; expected "
                     "bool, int, float, str, Path, Fraction, Literal, or a tuple or union of these"
                 )
             if option.default is not inspect.Parameter.empty:
@@ -135,7 +138,10 @@ class Registry:
     @property
     def plural(self) -> str:
         """What several of the kind are called."""
-        return f"{self.kind[:-1]}ies" if self.kind.endswith("y") else f"{self.kind}s"
+        for end, ends in (("y", "ies"), ("is", "es")):
+            if self.kind.endswith(end):
+                return f"{self.kind.removesuffix(end)}{ends}"
+        return f"{self.kind}s"
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         if isinstance(name, str) and name in self.functions:

@@ -110,7 +110,7 @@ def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | 
             return value
         names = [str(choice) for choice in choices]
         raise SettingsError(
-            f"{where}: got {value!r}, wanted {' or '.join(names)}{did_you_mean(value, names)}"
+            f"{where}: got {value!r}, expected {' or '.join(names)}{did_you_mean(value, names)}"
         )
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in typing.get_args(annotation):
@@ -124,7 +124,7 @@ def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | 
         return checked_value(value, choices[-1], where, evaluate)
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise SettingsError(f"{where}: got {value!r}, wanted a table of settings")
+            raise SettingsError(f"{where}: got {value!r}, expected a table of settings")
         return dict(value)
     if origin is tuple:
         return _checked_tuple(value, typing.get_args(annotation), where, evaluate)
@@ -145,13 +145,15 @@ def checked_value(value: Any, annotation: Any, where: str, evaluate: Evaluate | 
         value = _parsed(value, parse)
     if not isinstance(value, annotation) or (annotation is int and isinstance(value, bool)):
         raise SettingsError(
-            f"{where}: got {value!r}, wanted {_worded(annotation)}{f', {bounds}' if bounds else ''}"
+            f"{where}: got {value!r}, expected {_worded(annotation)}"
+            f"{f', {bounds}' if bounds else ''}"
         )
     if isinstance(value, float) and not math.isfinite(value):
-        raise SettingsError(f"{where}: got {value!r}, wanted a finite number")
+        raise SettingsError(f"{where}: got {value!r}, expected a finite number")
     if bounds is not None and value not in bounds:
         note = f"; {bounds.note}" if bounds.note else ""
-        raise SettingsError(f"{where}: got {value!r}, wanted {bounds}{note}")
+        shown = str(value) if isinstance(value, Fraction) else repr(value)
+        raise SettingsError(f"{where}: got {shown}, expected {bounds}{note}")
     return value
 
 
@@ -212,11 +214,11 @@ def _checked_tuple(
     value: Any, kinds: tuple[Any, ...], where: str, evaluate: Evaluate | None
 ) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise SettingsError(f"{where}: got {value!r}, wanted a list")
+        raise SettingsError(f"{where}: got {value!r}, expected a list, such as {[value]}")
     if kinds[-1:] == (Ellipsis,):
         kinds = (kinds[0],) * len(value)
     if len(kinds) != len(value):
-        raise SettingsError(f"{where}: got {len(value)} values, wanted {len(kinds)}")
+        raise SettingsError(f"{where}: got {len(value)} values, expected {len(kinds)}")
     return tuple(
         checked_value(item, kind, f"{where}[{index}]", evaluate)
         for index, (item, kind) in enumerate(zip(value, kinds, strict=True))

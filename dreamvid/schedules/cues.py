@@ -44,7 +44,7 @@ def read_cues(text: str, where: str) -> list[Cue]:
             found.append((match, [value]))
         elif piece.strip():
             raise SettingsError(
-                f"{where}: got {piece.strip()[:40]!r}, wanted KEY: WORDS, where a key is a frame "
+                f"{where}: got {piece.strip()[:40]!r}, expected KEY: WORDS, where a key is a frame "
                 "such as 120, a time such as 2.5s, or a beat such as 16b"
             )
     cues = []

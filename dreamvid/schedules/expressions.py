@@ -168,7 +168,7 @@ class Expression:
         if stem and not (isinstance(stem, ast.Name) and stem.id not in NAMES):
             raise Fault("this means nothing here", column)
         if name in FUNCTIONS or name in SHAPERS or name.rpartition(".")[2] in LISTENERS:
-            raise Fault(f"{name!r} wants its values in brackets", column)
+            raise Fault(f"{name!r} needs its values in brackets", column)
         known = f"{', '.join(NAMES)}; of music: {', '.join(CURVES)}; {', '.join(_CALLED)}"
         near = did_you_mean(name.rpartition(".")[2], [*NAMES, *CURVES, *_CALLED])
         raise Fault(f"no name {name!r} ({known}){near}", column)
@@ -178,16 +178,16 @@ class Expression:
         name = ast.unparse(node.func)
         listened = name.rpartition(".")[2] if isinstance(node.func, ast.Attribute) else name
         if listened in LISTENERS and name.count(".") <= 1:
-            wanted, name = LISTENERS[listened], listened
+            expected, name = LISTENERS[listened], listened
         elif name in SHAPERS:
-            wanted = SHAPERS[name].values
+            expected = SHAPERS[name].values
         elif name in FUNCTIONS:
-            wanted = FUNCTIONS[name][1]
+            expected = FUNCTIONS[name][1]
         else:
             near = did_you_mean(name, _CALLED)
             raise Fault(f"no function {name!r} ({', '.join(_CALLED)}){near}", column)
-        if node.keywords or not node.args or (wanted and len(node.args) != wanted):
-            raise Fault(f"{name!r} takes {wanted or 'one or more'} values", column)
+        if node.keywords or not node.args or (expected and len(node.args) != expected):
+            raise Fault(f"{name!r} takes {expected or 'one or more'} values", column)
         fixed = node.args if name in LISTENERS else node.args[1:] if name in SHAPERS else []
         for value in fixed:
             self._check_fixed(value, name)
@@ -197,17 +197,17 @@ class Expression:
         column = self.column + node.col_offset
         if name == "curve":
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-                raise Fault("'curve' wants a name in quotation marks", column)
+                raise Fault("'curve' needs a name in quotation marks", column)
             return
         self._check(node, 1)
         if any(isinstance(part, ast.Name | ast.Attribute) for part in ast.walk(node)):
-            raise Fault(f"{ast.unparse(node)!r} changes; {name!r} wants a plain number", column)
+            raise Fault(f"{ast.unparse(node)!r} changes; {name!r} needs a plain number", column)
         with np.errstate(all="ignore"):
             value = float(_value(node, {}))
         if not np.isfinite(value):
             raise Fault("is no finite number", column)
         if name in SHAPERS and not 0 <= value <= LONGEST_SHAPED:
-            raise Fault(f"{value:g} seconds, wanted 0 to {LONGEST_SHAPED:g}", column)
+            raise Fault(f"{value:g} seconds, expected 0 to {LONGEST_SHAPED:g}", column)
 
 
 _CALLED = (*FUNCTIONS, *SHAPERS, *LISTENERS)

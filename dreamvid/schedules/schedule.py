@@ -66,9 +66,9 @@ class Schedule:
         shown = " ".join(text[fault.column : fault.column + 40].split())
         place = f" at column {fault.column + 1}, {shown!r}" if isinstance(self.value, str) else ""
         whole = " ".join(text.split())
-        wanted = "" if when else ", wanted a number or a schedule"
+        expected = "" if when else ", expected a number or a schedule"
         return SettingsError(
-            f"{self.where}: got {whole if len(whole) <= 80 else whole[:77] + '…'!r}{wanted}: "
+            f"{self.where}: got {whole if len(whole) <= 80 else whole[:77] + '…'!r}{expected}: "
             f"{fault.reason}{when}{place}"
         )
 
@@ -161,7 +161,7 @@ def _read_text(text: str) -> Iterator[Keyframe]:
         place, colon, value = piece.partition(":")
         start = column + len(piece) - len(piece.lstrip())
         if not colon:
-            raise Fault("wanted KEY: VALUE", start)
+            raise Fault("expected KEY: VALUE", start)
         match = PLACE.fullmatch(place.strip())
         if not match:
             raise Fault(
@@ -195,7 +195,7 @@ def _read_list(items: Any) -> Iterator[Keyframe]:
     for number, item in enumerate(items, 1):
         if isinstance(item, Mapping):
             if not {"at", "value"} <= set(item) <= {"at", "value", "easing"}:
-                raise Fault(f"key {number} wants at, value and perhaps easing", 0)
+                raise Fault(f"key {number} needs at, value and perhaps easing", 0)
             item = [item["at"], item["value"], item.get("easing", "linear")]
         if not isinstance(item, list | tuple) or len(item) not in (2, 3):
             raise Fault(f"key {number} is no [at, value] or [at, value, easing]", 0)
@@ -203,13 +203,13 @@ def _read_list(items: Any) -> Iterator[Keyframe]:
         match = PLACE.fullmatch(str(place).strip())
         if not match or isinstance(place, bool):
             raise Fault(
-                f"key {number} is at {place!r}; wanted a frame, seconds '2.5s' or beats '16b'",
+                f"key {number} is at {place!r}; expected a frame, seconds '2.5s' or beats '16b'",
                 0,
             )
         if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise Fault(f"key {number} has the value {value!r}; wanted a number or expression", 0)
+            raise Fault(f"key {number} has the value {value!r}; expected a number or expression", 0)
         if str(easing) not in EASINGS:
-            raise Fault(f"key {number} has the easing {easing!r}; wanted {', '.join(EASINGS)}", 0)
+            raise Fault(f"key {number} has the easing {easing!r}; expected {', '.join(EASINGS)}", 0)
         try:
             expression = Expression(str(value))
         except Fault as fault:

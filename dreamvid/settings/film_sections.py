@@ -48,7 +48,7 @@ class FilmSettings:
     def pixels(self) -> Size:
         """The size of a film whose size is settled."""
         if not isinstance(self.size, Size):
-            raise SettingsError(f"film.size: got {self.size!r}, wanted WxH")
+            raise SettingsError(f"film.size: got {self.size!r}, expected WxH")
         return self.size
 
     @property

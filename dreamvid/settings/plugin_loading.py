@@ -57,7 +57,7 @@ def load(paths: Iterable[str | Path]) -> None:
             content = path.read_bytes()
         except OSError as error:
             raise SettingsError(
-                f"plugin {path}: {error.strerror}; wanted a Python file that registers something"
+                f"plugin {path}: {error.strerror}; expected a Python file that registers something"
             ) from None
         digest = sha256(content).hexdigest()
         known = _loaded.get(str(path))
@@ -114,7 +114,7 @@ def paths_in(tree: Mapping[str, Any], where: str) -> list[str]:
     """The plugins that a tree of settings names; checked to be a list of files."""
     paths = tree.get("plugins", [])
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
-        raise SettingsError(f"{where}: got {paths!r}, wanted a list of files")
+        raise SettingsError(f"{where}: got {paths!r}, expected a list of files")
     return list(paths)
 
 

@@ -32,7 +32,7 @@ def add(path: Path) -> None:
     found = sorted(path.glob("*.toml"))
     if not found:
         raise SettingsError(
-            f"preset folder {path}: holds no .toml file; wanted a folder of presets"
+            f"preset folder {path}: holds no .toml file; expected a folder of presets"
         )
     known = {} if path in added else files()
     for each in found:

@@ -39,8 +39,8 @@ def _laid(names: tuple[str, ...]) -> Tree:
     if base is None:
         return tree
     if not isinstance(base, str) or base in names:
-        wanted = "got itself again" if base in names else f"got {base!r}"
-        raise SettingsError(f"{names[-1]}: {BASE}: {wanted}, wanted another preset's name")
+        got = "got itself again" if base in names else f"got {base!r}"
+        raise SettingsError(f"{names[-1]}: {BASE}: {got}, expected another preset's name")
     return laid_over(_laid((*names, base)), tree)
 
 
@@ -63,9 +63,20 @@ def settings_over(
     if "motion" in chosen:
         # A file's motions are all of its motion, not more of the preset's.
         tree.pop("motion", None)
-    for layer in (chosen, flags or {}, assigned or {}):
+    layers = (chosen, flags or {}, assigned or {})
+    for layer in layers:
         tree = laid_over(tree, layer)
-    return settled(tree)
+    settings = settled(tree)
+    later = settings.ascent.later_step_size
+    scheduled = not isinstance(settings.ascent.step_size, float | tuple)
+    asked = {key for layer in layers for key in layer.get("ascent", {})}
+    if later is not None and scheduled and "step_size" in asked and "later_step_size" not in asked:
+        raise SettingsError(
+            f"ascent.step_size: changes, but where a frame starts from a dream the preset {preset} "
+            f"has ascent.later_step_size={later}; give that too, or ascent.later_factor, which "
+            "multiplies"
+        )
+    return settings
 
 
 def _own(name: str) -> Tree:
@@ -96,7 +107,7 @@ def read_file(path: Path) -> Tree:
             tree = read_tree(stream.read(2_000_000).decode("utf-8-sig"), str(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SettingsError(f"{path}: {reason}; wanted a TOML file of settings") from None
+        raise SettingsError(f"{path}: {reason}; expected a TOML file of settings") from None
     if PLUGINS in tree:
         # They lie beside the file that names them.
         paths = plugin_loading.paths_in(tree, f"{path}: {PLUGINS}")

@@ -43,6 +43,8 @@ class NetworkSettings:
     wander: Annotated[float, Within(0, 3600)] = 0.0
     """Seconds from one channel to the next in a zoom or a loop, where no layers are asked for; 0:
     all channels at once."""
+    at_once: Annotated[int, Within(1, 16)] = 1
+    """With `wander`: how many channels share the picture at a time, each on a walk of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,9 @@ class AscentSettings:
     ) = 1.5
     """How far a step goes, in 8-bit levels; larger is stronger and coarser, below 0 undoes."""
     later_step_size: Annotated[float, Within(-1000, 1000, scheduled=True)] | None = None
-    """On frames that start from a dream; as on the first when unset."""
+    """On frames that start from a dream; `later_factor` says it when unset."""
+    later_factor: Annotated[float, Within(0, 100, scheduled=True)] = 1.0
+    """How many times as far a step goes on frames that start from a dream as on the first."""
     strength: Annotated[float, Within(0, 100, scheduled=True)] = 1.0
     """How far all steps of a dream go together, whatever the preset: its square root is a factor of
     their number and of their size; more is more dream."""
@@ -216,6 +220,8 @@ class Settings:
             tree["film"]["size"] = str(self.film.size)
         if not self.network.wander:
             del tree["network"]["wander"]
+        if self.network.at_once == NetworkSettings.at_once:
+            del tree["network"]["at_once"]
         if not self.octaves.smallest:
             del tree["octaves"]["smallest"]
         if self.ascent.strength == 1:

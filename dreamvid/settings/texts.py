@@ -9,8 +9,8 @@ from typing import Any
 
 from dreamvid.errors import SettingsError
 from dreamvid.flags import COMMAND_LINE, FLAGS, Flag, flags_of
-from dreamvid.registry import did_you_mean
-from dreamvid.settings.sections import PLUGINS, Tree
+from dreamvid.registry import did_you_mean, parameters
+from dreamvid.settings.sections import PLUGINS, SECTIONS, Tree
 from dreamvid.sizes import Duration
 
 _KEY = re.compile(r"\s*(\d+(\.\d*)?|\.\d+)\s*[sb]?\s*:")
@@ -36,7 +36,9 @@ def flagged(given: Mapping[str, Any], command: str = "") -> Tree:
             continue
         section, _, key = flags[name].sets.partition(".")
         if key in tree.get(section, {}):
-            raise SettingsError(f"--{name}: its setting is given by another flag too; leave it out")
+            raise SettingsError(
+                f"--{name}: sets {flags[name].sets}, as another flag does; leave one out"
+            )
         value = _read(name, flags[name], value)
         if flags[name].chooses:
             tree.setdefault(section, {})["name"] = flags[name].chooses
@@ -66,7 +68,7 @@ def _read(name: str, flag: Flag, value: Any) -> Any:
     if flag.kind == "seconds":
         text = str(value).strip()
         if isinstance(value, bool) or Duration.from_text(f"{text.removesuffix('s')}s") is None:
-            raise SettingsError(f"--{name}: got {value!r}, wanted seconds such as 10 or 2.5")
+            raise SettingsError(f"--{name}: got {value!r}, expected seconds such as 10 or 2.5")
         return f"{text.removesuffix('s')}s"
     if name == PLUGINS:
         paths = [value] if isinstance(value, str | Path) else value
@@ -130,7 +132,13 @@ def assigned(assignments: Sequence[str]) -> Tree:
         path, equals, value = text.partition("=")
         keys = [key.strip() for key in path.split(".")]
         if not equals or len(keys) < 2 or not all(keys):
-            raise SettingsError(f"--set: got {text!r}, wanted section.key=value")
+            known = [
+                f"{name}.{keys[0]}"
+                for name, schema in SECTIONS.items()
+                if keys[0] in parameters(schema)
+            ]
+            hint = f"; did you mean {' or '.join(known)}?" if equals and known else ""
+            raise SettingsError(f"--set: got {text!r}, expected section.key=value{hint}")
         branch = tree
         for key in keys[:-1]:
             branch = branch.setdefault(key, {})

@@ -19,13 +19,17 @@ from dreamvid.settings.sections import (
     Tree,
 )
 
+REPLACED = {"octaves": ("count", "smallest"), "ascent": ("later_factor", "later_step_size")}
+"""By section, a setting and another way to say it, which it replaces where that lies below."""
+
 
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     """Two trees as one, `above` winning.
 
     Plugins add up. A list of motions keeps only those, in that order. Another carry, flow method or
     objective takes over no option of the one before. A number of octaves replaces the size of the
-    smallest one, which is another way to say it. Old names of settings become their new names.
+    smallest one, which is another way to say it, and so on; see `REPLACED`. Old names of settings
+    become their new names.
     """
     return _laid_over(renamed(below), renamed(above))
 
@@ -38,9 +42,10 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
             usual = NAMED_SECTIONS[name]
             if value.get("name", old.get("name", usual)) != old.get("name", usual):
                 old = {}
-        if name == "octaves" and isinstance(value, Mapping) and isinstance(old, Mapping):
-            counts = "count" in value and "smallest" not in value
-            old = {key: each for key, each in old.items() if not (counts and key == "smallest")}
+        if name in REPLACED and isinstance(value, Mapping) and isinstance(old, Mapping):
+            new, other = REPLACED[name]
+            gone = new in value and other not in value
+            old = {key: each for key, each in old.items() if not (gone and key == other)}
         if name == PLUGINS and isinstance(value, list | tuple):
             before = old if isinstance(old, list | tuple) else ()
             result[name] = [*before, *(each for each in value if each not in before)]
@@ -66,7 +71,7 @@ def settled(tree: Mapping[str, Any]) -> Settings:
                 f"{name}: no such section{did_you_mean(name, known)} ({', '.join(known)})"
             )
         if not isinstance(values, Mapping):
-            raise SettingsError(f"{name}: got {values!r}, wanted a table of settings")
+            raise SettingsError(f"{name}: got {values!r}, expected a table of settings")
         if name in SECTIONS:
             options = checked_options(SECTIONS[name], values, name)
             sections[name] = SECTIONS[name](**options)
@@ -74,7 +79,7 @@ def settled(tree: Mapping[str, Any]) -> Settings:
             sections[name] = dict(values)
     for name, options in sections.get("motion", {}).items():
         if not isinstance(options, Mapping):
-            raise SettingsError(f"motion.{name}: got {options!r}, wanted a table of options")
+            raise SettingsError(f"motion.{name}: got {options!r}, expected a table of options")
     for name, usual in NAMED_SECTIONS.items():
         if name in sections:
             sections[name].setdefault("name", usual)

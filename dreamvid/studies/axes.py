@@ -25,7 +25,7 @@ from dreamvid.settings import presets as shipped
 SPREAD = 8
 """How many layers of a network are shown where none are chosen."""
 ALL = "all"
-axes = Registry("axis of a sheet", positional=("subject", "text"))
+axes = Registry("sheet axis", positional=("subject", "text"))
 """Functions from the subject of a sheet and an axis' values, as text, to the axis' entries."""
 
 
@@ -125,7 +125,7 @@ def channels(subject: Subject, text: str) -> list[Entry]:
     net = subject.network(settings)
     choices = net.choices(settings.network.layers)
     if len(choices) != 1 or choices[0].channels:
-        raise SettingsError("--channels: wants one layer; choose it with --layer NAME")
+        raise SettingsError("--channels: needs one layer; choose it with --layer NAME")
     layer = choices[0].layer
     strength = torch.zeros(0)
     with torch.no_grad():
@@ -162,7 +162,7 @@ def channels_in(text: str, count: int) -> list[int]:
         elif match and match[1] and not match[3]:
             found.append(int(match[1]))
         else:
-            raise SettingsError(f"--channels: got {text!r}, wanted FROM:TO, numbers or {ALL}")
+            raise SettingsError(f"--channels: got {text!r}, expected FROM:TO, numbers or {ALL}")
     if not found or max(found) >= count:
         raise SettingsError(f"--channels: got {text!r}, the layer's channels are 0 to {count - 1}")
     return list(dict.fromkeys(found))
@@ -210,7 +210,7 @@ def presets(subject: Subject, text: str) -> list[Entry]:
 def of(subject: Subject, text: str) -> list[Entry]:
     """One dream of each word, by the preset for words unless another is chosen."""
     if not (found := _words(text)):
-        raise SettingsError(f"--of: got {text!r}, wanted comma-separated words")
+        raise SettingsError(f"--of: got {text!r}, expected comma-separated words")
     return [Entry(word, flags={"objective": {"name": "words", "of": word}}) for word in found]
 
 
@@ -227,5 +227,5 @@ def _words(text: str) -> list[str]:
 def _numbers(text: str, name: str) -> list[int]:
     words = _words(text)
     if not words or not all(re.fullmatch(r"\d{1,6}", word) for word in words):
-        raise SettingsError(f"--{name}: got {text!r}, wanted comma-separated whole numbers")
+        raise SettingsError(f"--{name}: got {text!r}, expected comma-separated whole numbers")
     return [int(word) for word in words]

@@ -99,7 +99,7 @@ def write_csv(music: Soundtrack, fps: Fraction, path: Path) -> None:
     """A row for each frame at `fps`: when it begins, and every curve there."""
     frames = ceil(music.seconds * fps)
     if frames > MOST_ROWS:
-        raise SettingsError(f"film.fps: makes {frames} rows, wanted {MOST_ROWS} at most")
+        raise SettingsError(f"film.fps: makes {frames} rows, expected {MOST_ROWS} at most")
     columns = [music.curve(ask, frames, fps) for ask in asks().values()]
     with media.atomic_write(path) as part, part.open("w", newline="") as stream:
         writer = csv.writer(stream)

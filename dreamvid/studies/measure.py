@@ -25,7 +25,8 @@ from dreamvid.film.footage import film_frames
 from dreamvid.film.seams import Seam, loop_seam
 from dreamvid.frames import Frame, Size, from_pixels, photographic, size_of
 from dreamvid.media import encoders
-from dreamvid.motion.optical_flow import Method, boundary, disoccluded, method_for, shrunk
+from dreamvid.motion.optical_flow import Method, method_for, shrunk
+from dreamvid.motion.trust import boundary, disoccluded
 from dreamvid.motion.warp import moved, warp
 from dreamvid.settings import FPS, Settings
 from dreamvid.sizes import film_seconds

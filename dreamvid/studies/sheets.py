@@ -87,7 +87,7 @@ class _Work(Subject):
         rows = [name for name in given if name not in ACROSS]
         if len(rows) > 1 or len(columns) > 1:
             raise SettingsError(
-                f"sheet: got {' and '.join(rows if len(rows) > 1 else columns)}, wanted one of "
+                f"sheet: got {' and '.join(rows if len(rows) > 1 else columns)}, expected one of "
                 f"them; {', '.join(ACROSS)} are columns, everything else is rows"
             )
         row = rows[0] if rows else "layers"

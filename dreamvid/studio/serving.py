@@ -62,7 +62,7 @@ def listening(host: str, port: int) -> socket.socket:
         found.close()
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(
-            f"studio: cannot listen on {host}:{port} ({reason}); choose another --port"
+            f"studio: cannot listen on {host}:{port} ({reason}); choose another --port or --host"
         ) from None
     return found
 

@@ -29,7 +29,7 @@ def files_in(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         reason = "is not a folder" if folder.exists() else "no such folder"
-        raise MediaError(f"{folder}: {reason}; wanted a folder of pictures")
+        raise MediaError(f"{folder}: {reason}; expected a folder of pictures")
     files = [path for path in folder.rglob("*") if path.is_file()]
     shown = [path for path in files if not _is_hidden(path.relative_to(folder))]
     if not shown:

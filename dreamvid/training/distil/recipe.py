@@ -38,7 +38,7 @@ def recipe_of(options: Mapping[str, Any]) -> Recipe:
     if not recipe.fresh <= recipe.batch <= recipe.pool:
         raise SettingsError(
             f"recipe: got fresh {recipe.fresh}, batch {recipe.batch} and pool {recipe.pool}, "
-            "wanted fresh at most batch and batch at most pool"
+            "expected fresh at most batch and batch at most pool"
         )
     return recipe
 
@@ -47,7 +47,7 @@ def recipe_assigned(texts: Sequence[str]) -> dict[str, Any]:
     """The options of a recipe that ``--set name=value`` texts make; values are TOML."""
     for text in texts:
         if "=" not in text:
-            raise SettingsError(f"--set: got {text!r}, wanted name=value, as in pool=500")
+            raise SettingsError(f"--set: got {text!r}, expected name=value, as in pool=500")
     return assigned([f"recipe.{text}" for text in texts]).get("recipe", {})
 
 

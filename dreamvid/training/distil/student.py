@@ -51,7 +51,7 @@ def teacher_layers(teacher: Network, text: str | None) -> tuple[str, ...]:
     names = {choice.layer for choice in choices}
     if not FEWEST_LAYERS <= len(names) <= MOST_LAYERS:
         raise NetworkError(
-            f"--layers: got {len(names)} layers of {teacher.name}, wanted {FEWEST_LAYERS} to "
+            f"--layers: got {len(names)} layers of {teacher.name}, expected {FEWEST_LAYERS} to "
             f"{MOST_LAYERS}"
         )
     return tuple(layer for layer in teacher.layers if layer in names)
@@ -78,13 +78,13 @@ def stages_for(teacher: Network, layers: tuple[str, ...]) -> tuple[Stage, ...]:
     if strides[0] != FIRST_STRIDE:
         fitting = [layer for layer, (_, stride) in shapes.items() if stride == FIRST_STRIDE]
         raise NetworkError(
-            f"{where}: the first layer, {layers[0]}, has stride {strides[0]}, wanted "
+            f"{where}: the first layer, {layers[0]}, has stride {strides[0]}, expected "
             f"{FIRST_STRIDE}; begin with one of {', '.join(fitting[:6]) or 'another network'}"
         )
     for (before, after), layer in zip(pairwise(strides), layers[1:], strict=True):
         if after not in (before, 2 * before):
             raise NetworkError(
-                f"{where}: the stride goes from {before} to {after} at {layer}, wanted {before} "
+                f"{where}: the stride goes from {before} to {after} at {layer}, expected {before} "
                 f"or {2 * before}; add a layer between or leave this one out"
             )
     names = _names(layers)

@@ -75,10 +75,10 @@ def train(
 def _checked(out: Path, place: Path, resume: bool, overwrite: bool) -> bool:
     """Whether a training goes on in `place`; a `DreamvidError` if it cannot be as asked."""
     if out.suffix != ".safetensors":
-        raise SettingsError(f"{out}: got the suffix {out.suffix!r}, wanted .safetensors")
+        raise SettingsError(f"{out}: got the suffix {out.suffix!r}, expected .safetensors")
     check_place(out, overwrite)
     if place.exists() and not place.is_dir():
-        raise MediaError(f"{place}: is a file, wanted a folder or nothing; remove it first")
+        raise MediaError(f"{place}: is a file, expected a folder or nothing; remove it first")
     begun = (place / MANIFEST).exists()
     if begun and not (resume or overwrite):
         raise ResumeError(

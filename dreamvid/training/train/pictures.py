@@ -111,7 +111,7 @@ def dataset(folder: Path, *, side: int, held_out: float = 0.2, seed: int = 0) ->
     """
     if not folder.is_dir():
         wrong = "is a file" if folder.exists() else "no such folder"
-        raise MediaError(f"{folder}: {wrong}; wanted a folder of class folders with pictures")
+        raise MediaError(f"{folder}: {wrong}; expected a folder of class folders with pictures")
     found = {
         inside.name: sorted(
             path
@@ -123,10 +123,10 @@ def dataset(folder: Path, *, side: int, held_out: float = 0.2, seed: int = 0) ->
     }
     if not any(found.values()):
         raise MediaError(
-            f"{folder}: no pictures in class folders, wanted one folder for each class"
+            f"{folder}: no pictures in class folders, expected one folder for each class"
         )
     if len(found) < 2:
-        raise MediaError(f"{folder}: only one class ({next(iter(found))}), wanted two or more")
+        raise MediaError(f"{folder}: only one class ({next(iter(found))}), expected two or more")
     views = Views(side)
     training, held, unreadable = [], [], []
     for label, (name, paths) in enumerate(found.items()):
@@ -140,7 +140,7 @@ def dataset(folder: Path, *, side: int, held_out: float = 0.2, seed: int = 0) ->
         if (count := len(readable)) < 2:
             raise MediaError(
                 f"{folder / name}: {count} of {len(paths)} files are pictures that can be read, "
-                "wanted two or more, to train on one and hold one out"
+                "expected two or more, to train on one and hold one out"
             )
         generator = torch.Generator().manual_seed(drawn((seed, label), 0, 2**62))
         order = torch.randperm(count, generator=generator).tolist()

@@ -37,7 +37,7 @@ class Recipe:
         """A recipe of checked options; `SettingsError` names the first bad one."""
         recipe = cls(**checked_options(cls, options, "train"))
         if recipe.weights and recipe.pretrained:
-            raise SettingsError("train: got both weights and pretrained, wanted one of them")
+            raise SettingsError("train: got both weights and pretrained, expected one of them")
         return recipe
 
     @property

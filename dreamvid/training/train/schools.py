@@ -26,7 +26,7 @@ def settled(options: Mapping[str, Any]) -> Recipe:
     pocket = recipe.network == "pocket"
     if not pocket and recipe.network not in classifiers.names():
         raise SettingsError(
-            f"train.network: {recipe.network!r} has no training here, wanted pocket or one of "
+            f"train.network: {recipe.network!r} has no training here, expected pocket or one of "
             "torchvision's (dreamvid list networks)"
         )
     side = recipe.side or (64 if pocket else 224)

@@ -43,7 +43,9 @@ def begun(teacher: Path, photographs: Path, recipe: Recipe) -> Course:
     """
     files = files_in(photographs)
     if len(files) != CLASSES:
-        raise MediaError(f"{photographs}: {len(files)} files, wanted {CLASSES}, one of each class")
+        raise MediaError(
+            f"{photographs}: {len(files)} files, expected {CLASSES}, one of each class"
+        )
     classes = [n for n in range(CLASSES) if n % HELD_OUT_EVERY != HELD_OUT_FIRST]
     pictures = [read_photographs([files[number]], 1, _say)[0] for number in classes]
     taught = network("googlenet", weights=teacher, precision="fp32")
