@@ -86,7 +86,8 @@ def test_a_dream_of_the_screen_shows_the_window_of_another(display, film, tmp_pa
 
         def watch(show, captured):
             # A window is on the screen before its picture is.
-            painted = seen[-1][20, 60, 0] > 150 < seen[-1][66, 60, 2]
+            red, _, blue = seen[-1][20, 60]
+            painted = red > 150 > blue
             if painted or shower.poll() is not None:
                 show.post("quit")
             time.sleep(0.05)
