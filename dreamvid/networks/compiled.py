@@ -6,6 +6,7 @@ float32 are rows: a place each, (N·h·w, C), which may be channels of wider one
 """
 
 import ctypes
+import math
 from collections.abc import Sequence
 from enum import IntEnum
 from functools import cache, lru_cache
@@ -68,24 +69,18 @@ class _Layout(ctypes.Structure):
     ]
 
 
-def serves(x: Tensor, weight: Tensor) -> bool:
-    """Whether pictures (N, C, h, w) are best convolved here, by a weight (outputs, C, ...)."""
-    places = x.numel() // x.shape[1]
-    return (
-        x.dtype == torch.float32
-        and x.device.type == "cpu"
-        and places > 0
-        and x.shape[1] <= MOST_CHANNELS
-        and weight[0, 0].numel() <= MOST_TAPS
-        and (places <= MOST_PLACES or code_for(weight, places) == WINOGRAD)
-        and absence() is None
-    )
+def code_for(weight: Tensor, places: int) -> Path | None:
+    """The code that is best for a weight (outputs, inputs, rows, columns) and so many places.
 
-
-def code_for(weight: Tensor, places: int) -> Path:
-    """The code that is best for a weight (outputs, inputs, rows, columns) and so many places."""
-    wide = weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= LEAST_CHANNELS
-    return WINOGRAD if wide and places >= LEAST_PLACES else DIRECT
+    None: a library is as fast, or nothing is compiled for such numbers.
+    """
+    outputs, inputs, *kernel = weight.shape
+    able = weight.dtype == torch.float32 and weight.device.type == "cpu" and absence() is None
+    if not able or not places or inputs > MOST_CHANNELS or math.prod(kernel) > MOST_TAPS:
+        return None
+    if kernel == [3, 3] and min(outputs, inputs) >= LEAST_CHANNELS and places >= LEAST_PLACES:
+        return WINOGRAD
+    return DIRECT if places <= MOST_PLACES else None
 
 
 @cache
@@ -101,7 +96,7 @@ def absence() -> str | None:
 
 def ordered(weight: Tensor, padding: tuple[int, ...], source: Path) -> Weights:
     """The weights (outputs, inputs, rows, columns) of a convolution of stride 1, for some code."""
-    taken = _at_points(weight) if source == WINOGRAD else weight
+    taken = _at_points(weight) if source is WINOGRAD else weight
     together = compiled(source, *FLAGS).panel()
     outputs, inputs = weight.shape[:2]
     rows = taken.permute(2, 3, 1, 0).reshape(-1, inputs, outputs)
@@ -159,7 +154,7 @@ def convolve(
     apart = (rows.stride(0), out.stride(0))
     layout = _layout(tuple(size), tuple(weights.shape), weights.padding, apart)
     library, threads = compiled(weights.source, *FLAGS), torch.get_num_threads()
-    room = () if weights.source == DIRECT else (_room(library, layout, threads),)
+    room = () if weights.source is DIRECT else (_room(library, layout, threads),)
     library.convolve(
         ctypes.byref(layout),
         *(_place(each) for each in (rows, weights.values, bias, out, active)),

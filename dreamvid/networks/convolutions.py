@@ -89,7 +89,7 @@ class Packed:
         self.weight, self.bias = convolution.weight.detach(), convolution.bias
         self._served: dict[Any, bool] = {}
         self._ordered: dict[Any, Tensor] = {}
-        self._own: dict[Any, compiled.Weights] = {}
+        self._own: dict[Any, compiled.Weights | None] = {}
         self.padding = _padding(convolution)
         if self.padding is not None:
             turned = self.weight.flip(2, 3).transpose(0, 1)
@@ -112,7 +112,7 @@ class Packed:
             return False
         if absence(x.dtype) is not None:
             return False
-        if x.dtype != torch.float32 or compiled.serves(x, self.weight):
+        if x.dtype != torch.float32 or self.weights(0, _places(x)):
             return True
         return _by_onednn(x, self.weight, self.bias, self.padding)
 
@@ -124,20 +124,24 @@ class Packed:
         """The gradient at the pictures, from that of the result."""
         return self._multiplied(grad, 1, None, False)
 
-    def weights(self, way: int, places: int) -> compiled.Weights:
-        """The weights as `compiled` takes them: way 0 is the convolution itself, 1 its gradient."""
-        weight, padding = self._ways[way]
-        source = compiled.code_for(weight, places)
-        if (way, source) not in self._own:
-            self._own[way, source] = compiled.ordered(weight, padding, source)
-        return self._own[way, source]
+    def weights(self, way: int, places: int) -> compiled.Weights | None:
+        """The weights as `compiled` takes them for so many places; None where oneDNN serves.
+
+        Way 0 is the convolution itself, 1 its gradient.
+        """
+        if (way, places) not in self._own:
+            weight, padding = self._ways[way]
+            source = compiled.code_for(weight, places)
+            if source and (way, source) not in self._own:
+                self._own[way, source] = compiled.ordered(weight, padding, source)
+            self._own[way, places] = self._own[way, source] if source else None
+        return self._own[way, places]
 
     def _multiplied(self, x: Tensor, way: int, bias: Tensor | None, relu: bool) -> Tensor:
         weight, padding = self._ways[way]
-        if compiled.serves(x, weight):
-            after = After.RELU if relu else After.NOTHING
-            weights = self.weights(way, x.numel() // x.shape[1])
-            return compiled.convolved(x, weights, bias, after)
+        own = self.weights(way, _places(x))
+        if own is not None:
+            return compiled.convolved(x, own, bias, After.RELU if relu else After.NOTHING)
         ordered = self._ordered.get((way, x.shape))
         if ordered is None:
             # What is ordered while a preview looks on must serve a gradient later.
@@ -219,6 +223,11 @@ def _padding(convolution: nn.Conv2d) -> tuple[int, ...] | None:
         return None
     inside = all(each < side for each, side in zip(padding, convolution.kernel_size, strict=True))
     return padding if inside else None
+
+
+def _places(x: Tensor) -> int:
+    """Of pictures (N, C, h, w), all together."""
+    return x.numel() // x.shape[1]
 
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, ...]) -> bool:
