@@ -93,6 +93,13 @@ def test_what_is_no_number_stays_none_and_reaches_no_further():
     assert int(convolved(made, x, relu=True).isnan().any(1).sum()) == 9
 
 
+@pytest.mark.parametrize("size", [(22, 46), (23, 46)])
+def test_a_bottleneck_of_more_places_is_the_same(size):
+    made = frozen(Bottleneck(20, Stage("3a", 36, 24, 1)))
+    x = torch.randn(1, 20, *size)
+    agree(made(x), copy.deepcopy(made).double().plainly(x.double()))
+
+
 @pytest.mark.parametrize(("depths", "count"), [(1, 2), (2, 1)])
 def test_a_bottleneck_is_its_single_operations(vectors, codes, depths, count):
     """Wherever channels lie in memory: an objective of some of them gives a gradient in planes."""

@@ -23,11 +23,11 @@ def bottleneck(
     """
     parts = [packed(each) for each in (reduce, *depths, expand)]
     places = x.numel() // x.shape[1]
-    small = [part for part in parts if part and part.serves(x)]
-    weights = [[part.weights(way, places) for part in small] for way in (0, 1)]
-    if len(small) < len(parts) or not all(map(all, weights)):
+    usual = [part for part in parts if part and part.alike(x)]
+    weights = [[part.weights(way, places) for part in usual] for way in (0, 1)]
+    if len(usual) < len(parts) or not all(map(all, weights)):
         return plain(x)
-    biases = [part.bias for part in small]
+    biases = [part.bias for part in usual]
     return _Bottleneck.apply(x, biases, *weights, plain)  # pyright: ignore[reportReturnType]
 
 

@@ -107,14 +107,18 @@ class Packed:
         return served
 
     def _serves(self, x: Tensor) -> bool:
-        alike = x.device == self.weight.device and x.dtype == self.weight.dtype
-        if self.padding is None or not alike or x.ndim != 4 or not x.numel():
+        if self.padding is None or not self.alike(x) or not x.numel():
             return False
         if absence(x.dtype) is not None:
             return False
         if x.dtype != torch.float32 or self.weights(0, _places(x)):
             return True
         return _by_onednn(x, self.weight, self.bias, self.padding)
+
+    def alike(self, x: Tensor) -> bool:
+        """Whether that is a usual convolution, of pictures (N, C, h, w) of its own type."""
+        alike = x.device == self.weight.device and x.dtype == self.weight.dtype
+        return alike and self.padding is not None and x.ndim == 4
 
     def forward(self, x: Tensor, relu: bool) -> Tensor:
         """The convolution of pictures, with its bias, and its ReLU where that is asked for."""
