@@ -42,12 +42,12 @@ def convolved_beside(
     if plain or any(part.weight.requires_grad for part in convolutions):
         made = tuple(part(x) for part in convolutions)
         return tuple(map(F.relu_, made)) if relu else made
-    made = convolved(_whole(convolutions), x, relu=relu)
+    made = convolved(side_by_side(convolutions), x, relu=relu)
     return made.split([part.out_channels for part in convolutions], 1)
 
 
-def _whole(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
-    """Convolutions as one."""
+def side_by_side(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
+    """Unpadded convolutions of one kernel size and of the same input as one."""
 
     def make() -> nn.Conv2d:
         weight = torch.cat([part.weight for part in convolutions])

@@ -25,7 +25,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamvid.dream.turbo import native
-from dreamvid.networks.convolutions import alone, convolved, convolved_beside, made_once
+from dreamvid.networks.convolutions import (
+    alone,
+    convolved,
+    convolved_beside,
+    made_once,
+    side_by_side,
+)
 from dreamvid.networks.pocket import pocket
 
 SHALLOW, MIDDLE, DEEP = (1, 192), (3, 480), (6, 512)
@@ -126,17 +132,6 @@ class Meeting(nn.Module):
         if native.serves(deep, near):
             return native.met(deep, near, raised, raising)
         return F.relu(twice(deep) + near + twice(raised) * raising)
-
-
-def side_by_side(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
-    """Convolutions of one kernel size and the same input as one."""
-
-    def make() -> nn.Conv2d:
-        weight = torch.cat([each.weight for each in convolutions])
-        biases = [each.bias for each in convolutions if each.bias is not None]
-        return alone(weight, torch.cat(biases))
-
-    return made_once(convolutions, make)
 
 
 def reflected(x: Tensor) -> Tensor:
