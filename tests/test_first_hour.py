@@ -197,7 +197,7 @@ def test_a_small_film_has_fewer_octaves(place):
     alone, among = (media.read_png(place / name) for name in ("seed-dream.png", "some-dream/a.png"))
     assert (alone - among).abs().max() < 0.01
     refused = told("zoom", "seed.png", "--size", 20, "--octaves", 4, cwd=place, status=2)
-    assert "octave 4 of 4 of 20x14 is 20x14" in refused
+    assert "film.size: got 20x14, and pocket needs 32 pixels a side" in refused
 
 
 def test_the_largest_octaves_keep_their_weights():

@@ -107,9 +107,9 @@ def test_weights_that_are_merged_once_follow_their_network():
     parts = [
         net.convolutions[f"inception_3a/{name}"] for name in ("1x1", "3x3_reduce", "5x5_reduce")
     ]
-    merged = convolutions._whole(parts).weight
+    merged = convolutions.side_by_side(parts).weight
     assert torch.equal(net(x, [layer])[layer], first)
-    assert convolutions._whole(parts).weight is merged
+    assert convolutions.side_by_side(parts).weight is merged
     exact = net.double()(x.double(), [layer])[layer]
     assert exact.dtype == torch.float64
     torch.testing.assert_close(exact.float(), first, rtol=1e-4, atol=1e-5)

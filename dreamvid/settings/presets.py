@@ -66,17 +66,26 @@ def settings_over(
     layers = (chosen, flags or {}, assigned or {})
     for layer in layers:
         tree = laid_over(tree, layer)
-    settings = settled(tree)
-    later = settings.ascent.later_step_size
-    scheduled = not isinstance(settings.ascent.step_size, float | tuple)
     asked = {key for layer in layers for key in layer.get("ascent", {})}
-    if later is not None and scheduled and "step_size" in asked and "later_step_size" not in asked:
-        raise SettingsError(
-            f"ascent.step_size: changes, but where a frame starts from a dream the preset {preset} "
-            f"has ascent.later_step_size={later}; give that too, or ascent.later_factor, which "
-            "multiplies"
-        )
+    settings = settled(tree)
+    if "step_size" in asked and "later_step_size" not in asked:
+        return _heard(settings, preset)
     return settings
+
+
+def _heard(settings: Settings, preset: str) -> Settings:
+    """A step size that changes is heard on later frames too, whose steps stay in proportion."""
+    size, later = settings.ascent.step_size, settings.ascent.later_step_size
+    if later is None or isinstance(size, float | tuple):
+        return settings
+    usual = settled(load(preset)).ascent.step_size
+    if isinstance(later, float) and isinstance(usual, float) and usual:
+        return settings.changed("ascent", later_step_size=None, later_factor=later / usual)
+    raise SettingsError(
+        f"ascent.step_size: changes, but where a frame starts from a dream the preset {preset} "
+        f"has ascent.later_step_size={later}; give that too, or ascent.later_factor, which "
+        "multiplies"
+    )
 
 
 def _own(name: str) -> Tree:
