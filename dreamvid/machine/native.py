@@ -52,6 +52,15 @@ def compiled(source: Path, *definitions: str) -> ctypes.CDLL:
         raise NoLibrary(f"{compiler}: {reason[:200]}") from None
 
 
+def lacking(source: Path, *definitions: str) -> str | None:
+    """Why `compiled` has no library from a C file; None where it has one."""
+    try:
+        compiled(source, *definitions)
+    except NoLibrary as error:
+        return str(error)
+    return None
+
+
 def _folder() -> Path:
     """Where compiled code is kept: the user's own cache, which no one else can write to."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamvid.frames import Flow, Frame, size_of
+from dreamvid.frames import Flow, Frame, size_of, to_pixels
 from dreamvid.motion.optical_flow import Search, guided
 from dreamvid.motion.trust import array, trusted
 
@@ -74,7 +74,7 @@ def searched(
 
 def _small(frame: Frame) -> np.ndarray:
     """A frame in 8 bits, (h, w, 3), its longer side at most `SMALL`."""
-    pixels = np.ascontiguousarray((array(frame).transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8))
+    pixels = to_pixels(frame)
     return _resized(pixels, min(1.0, SMALL / max(pixels.shape)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamvid.networks.compiled import After, Weights, convolve, rows_of, silu_gradient
+from dreamvid.networks.compiled import After, Weights, convolve, places_of, rows_of, silu_gradient
 from dreamvid.networks.convolutions import packed
 
 
@@ -22,7 +22,7 @@ def bottleneck(
     `plain` is the same in single operations, for what is larger and for second derivatives.
     """
     parts = [packed(each) for each in (reduce, *depths, expand)]
-    places = x.numel() // x.shape[1]
+    places = places_of(x)
     usual = [part for part in parts if part and part.alike(x)]
     weights = [[part.weights(way, places) for part in usual] for way in (0, 1)]
     if len(usual) < len(parts) or not all(map(all, weights)):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamvid.machine.native import NoLibrary, compiled
+from dreamvid.machine.native import compiled, lacking
 
 DIRECT = Path(__file__).with_name("direct.c")
 WINOGRAD = Path(__file__).with_name("winograd.c")
@@ -86,12 +86,7 @@ def code_for(weight: Tensor, places: int) -> Path | None:
 @cache
 def absence() -> str | None:
     """Why there is nothing compiled; None where there is."""
-    try:
-        for source in (DIRECT, WINOGRAD):
-            compiled(source, *FLAGS)
-    except NoLibrary as error:
-        return str(error)
-    return None
+    return lacking(DIRECT, *FLAGS) or lacking(WINOGRAD, *FLAGS)
 
 
 def ordered(weight: Tensor, padding: tuple[int, ...], source: Path) -> Weights:
@@ -130,6 +125,11 @@ def convolved(x: Tensor, weights: Weights, bias: Tensor | None, after: After) ->
     return out
 
 
+def places_of(x: Tensor) -> int:
+    """How many places pictures (N, C, h, w) have, all together."""
+    return x.numel() // x.shape[1]
+
+
 def rows_of(x: Tensor) -> Tensor:
     """Pictures (N, C, h, w) as rows (N·h·w, C): a view where channels lie last in memory."""
     # Of one picture, torch would take its columns for rows, without a copy.
@@ -157,9 +157,9 @@ def convolve(
     room = () if weights.source is DIRECT else (_room(library, layout, threads),)
     library.convolve(
         ctypes.byref(layout),
-        *(_place(each) for each in (rows, weights.values, bias, out, active)),
+        *(address(each) for each in (rows, weights.values, bias, out, active)),
         int(after),
-        *map(_place, room),
+        *map(address, room),
         threads,
     )
 
@@ -174,8 +174,8 @@ def silu_gradient(before: Tensor, above: Tensor) -> None:
     """Multiply `above` by the slope of SiLU at `before`; both are rows, equally far apart."""
     places, channels = before.shape
     compiled(DIRECT, *FLAGS).silu_gradient(
-        _place(before),
-        _place(above),
+        address(before),
+        address(above),
         ctypes.c_int64(places),
         channels,
         before.stride(0),
@@ -183,7 +183,8 @@ def silu_gradient(before: Tensor, above: Tensor) -> None:
     )
 
 
-def _place(tensor: Tensor | None) -> ctypes.c_void_p:
+def address(tensor: Tensor | None) -> ctypes.c_void_p:
+    """Where a tensor's numbers lie; of none, nowhere."""
     return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 

@@ -111,7 +111,7 @@ class Packed:
             return False
         if absence(x.dtype) is not None:
             return False
-        if x.dtype != torch.float32 or self.weights(0, _places(x)):
+        if x.dtype != torch.float32 or self.weights(0, compiled.places_of(x)):
             return True
         return _by_onednn(x, self.weight, self.bias, self.padding)
 
@@ -143,7 +143,7 @@ class Packed:
 
     def _multiplied(self, x: Tensor, way: int, bias: Tensor | None, relu: bool) -> Tensor:
         weight, padding = self._ways[way]
-        own = self.weights(way, _places(x))
+        own = self.weights(way, compiled.places_of(x))
         if own is not None:
             return compiled.convolved(x, own, bias, After.RELU if relu else After.NOTHING)
         ordered = self._ordered.get((way, x.shape))
@@ -227,11 +227,6 @@ def _padding(convolution: nn.Conv2d) -> tuple[int, ...] | None:
         return None
     inside = all(each < side for each, side in zip(padding, convolution.kernel_size, strict=True))
     return padding if inside else None
-
-
-def _places(x: Tensor) -> int:
-    """Of pictures (N, C, h, w), all together."""
-    return x.numel() // x.shape[1]
 
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, ...]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamvid.machine.native import NoLibrary, compiled
+from dreamvid.machine.native import compiled, lacking
 from dreamvid.networks import convolutions
 
 SOURCE = Path(__file__).with_name("native.c")
@@ -39,11 +39,7 @@ def serves(x: Tensor) -> bool:
 def absence(dtype: torch.dtype = torch.float32) -> str | None:
     """Why there is nothing compiled for numbers of a type; None where there is."""
     # Tried once: a compiler that fails would be asked again at every step.
-    try:
-        _library(dtype)
-    except NoLibrary as error:
-        return str(error)
-    return None
+    return lacking(SOURCE, *TYPES[dtype])
 
 
 def pooled(x: Tensor, stride: int) -> Tensor:

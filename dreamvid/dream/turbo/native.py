@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamvid.machine.native import NoLibrary, compiled
+from dreamvid.machine.native import compiled, lacking
 from dreamvid.networks import convolutions
-from dreamvid.networks.compiled import FLAGS, rows_of
+from dreamvid.networks.compiled import FLAGS, address, rows_of
 from dreamvid.networks.convolutions import known
 
 SOURCE = Path(__file__).with_name("decoder.c")
@@ -72,11 +72,7 @@ def serves_ends(half: int, filters: int, *parts: Tensor) -> bool:
 @cache
 def absence() -> str | None:
     """Why there is nothing compiled; None where there is."""
-    try:
-        compiled(SOURCE, *FLAGS)
-    except NoLibrary as error:
-        return str(error)
-    return None
+    return lacking(SOURCE, *FLAGS)
 
 
 def met(deep: Tensor, near: Tensor, raised: Tensor, raising: Tensor) -> Tensor:
@@ -86,7 +82,7 @@ def met(deep: Tensor, near: Tensor, raised: Tensor, raising: Tensor) -> Tensor:
     parts = [_rows(each) for each in (deep, raised, near, raising)]
     compiled(SOURCE, *FLAGS).meet(
         *(count, height, width, channels, parts[0].stride(0), parts[2].stride(0)),
-        *(_place(each) for each in (*parts, out)),
+        *(address(each) for each in (*parts, out)),
         torch.get_num_threads(),
     )
     return out
@@ -114,7 +110,7 @@ def left(blocks: Tensor, small: Tensor, raised: Tensor, ends: Ends) -> Tensor:
     compiled(SOURCE, *FLAGS).tail(
         ctypes.byref(sizes),
         ctypes.byref(pointers),
-        *(_place(each) for each in (*read, out, kept)),
+        *(address(each) for each in (*read, out, kept)),
         strips,
         threads,
     )
@@ -161,7 +157,3 @@ def _panels(convolution: nn.Conv2d, order: Tensor | None = None) -> tuple[Tensor
     rows = F.pad(weight.permute(2, 3, 1, 0).reshape(-1, len(bias)), (0, missing))
     panels = rows.view(len(rows), -1, PANEL).transpose(0, 1).contiguous()
     return panels, F.pad(bias, (0, missing)).contiguous()
-
-
-def _place(tensor: Tensor) -> ctypes.c_void_p:
-    return ctypes.c_void_p(tensor.data_ptr())
