@@ -483,20 +483,20 @@ def test_a_films_frames_are_followed_on_the_processor_several_at_once(monkeypatc
 
 def test_plain_torch_is_timed_as_it_is_by_itself(monkeypatch):
     from dreamvid.bench.timing import as_torch_is
-    from dreamvid.networks import operations
+    from dreamvid.networks import ways
 
     devices.made_ready(1, keep_memory=False)
-    operations.fuse(FRAME)
+    ways.fuse(ways.Fused(FRAME, FRAME))
     try:
         with as_torch_is():
             assert torch.backends.cudnn.allow_tf32
             assert not torch.backends.cudnn.deterministic
-            assert operations.fused() is None
+            assert ways.fused() is None
         assert not torch.backends.cudnn.allow_tf32
         assert torch.backends.cudnn.deterministic
-        assert operations.fused() is FRAME
+        assert ways.fused() == (FRAME, FRAME)
     finally:
-        operations.fuse(None)
+        ways.fuse(None)
 
 
 def test_a_gpus_own_clock_does_not_hold_it_up(monkeypatch):
