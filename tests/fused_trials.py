@@ -12,11 +12,15 @@ from torch.nn import functional as F
 
 
 def agree():
-    from dreamvid.networks import fused, kernels, operations
+    from dreamvid.networks import fused, fused_blocks, kernels, ways
 
     found = {}
     for name in ("float32", "bfloat16", "float16"):
-        found[name] = kernels.disagreement(fused, torch.device("cpu"), getattr(torch, name))
+        dtype = getattr(torch, name)
+        found[name] = kernels.disagreement(fused, torch.device("cpu"), dtype)
+        found[f"blocks in {name}"] = kernels.block_disagreement(
+            fused_blocks, torch.device("cpu"), dtype
+        )
     generator = torch.Generator().manual_seed(1)
     # Odd and even sides, two pictures, negative numbers, equal neighbours and a NaN.
     for height, width in ((7, 10), (8, 9), (3, 4)):
@@ -57,7 +61,7 @@ def agree():
         found["twice"] = "differentiable"
     except RuntimeError as error:
         found["twice"] = str(error)
-    assert operations._fused is None
+    assert ways.fused() is None
     return found
 
 
@@ -66,11 +70,12 @@ def compiled():
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from dreamvid.networks import fused
+    from dreamvid.networks import fused, fused_passes
 
     found = {}
+    kernels = {**fused.KERNELS, **fused_passes.KERNELS}
     for capability in (80, 90):
-        for name, (kernel, types, constants) in fused.KERNELS.items():
+        for name, (kernel, types, constants) in kernels.items():
             for kind in ("bf16", "fp32"):
                 names = kernel.arg_names
                 pointers = [

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dreamvid.machine import remarks
-from dreamvid.networks import convolutions, kernels, network, operations
+from dreamvid.networks import convolutions, kernels, network, ways
 from dreamvid.networks.googlenet import GoogLeNet
 from dreamvid.settings import settled
 
@@ -43,7 +43,7 @@ def test_kernels_agree_with_torch_in_the_interpreter():
 
 def test_kernels_are_compiled_for_gpus_that_are_not_here():
     found = tried("compile")
-    assert len(found) == 16
+    assert len(found) == 32
     assert min(found.values()) > 500
 
 
@@ -53,7 +53,7 @@ def told(caplog):
     caplog.set_level(logging.WARNING, logger="dreamvid")
     yield caplog
     remarks.say_once.cache_clear()
-    operations.fuse(None)
+    ways.fuse(None)
 
 
 class Ours:
@@ -79,14 +79,15 @@ def test_kernels_are_chosen_by_a_test(device, dtype, asked, found, chosen, says,
 
     monkeypatch.setattr(kernels.importlib, "import_module", lambda name: Ours)
     monkeypatch.setattr(kernels, "disagreement", disagreement)
+    monkeypatch.setattr(kernels, "block_disagreement", lambda *_: "")
     for _ in range(2):
         assert kernels.choose(asked, device, dtype) == chosen
-    assert operations._fused == (Ours if chosen == "fused" else None)
+    assert ways.fused() == (ways.Fused(Ours, Ours) if chosen == "fused" else None)
     assert [says in line for line in told.messages] == ([True] if says else [])
 
 
 def test_a_processor_goes_on_as_before(told):
-    operations.fuse(Ours)
+    ways.fuse(ways.Fused(Ours, Ours))
     net, x = network("pocket", precision="fp32"), torch.rand(1, 3, 40, 50)
     assert net(x, ["3a"])["3a"].isfinite().all()
 

@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dreamvid.dream import cuda_graphs
-from dreamvid.dream.ascent import gain_and_gradients, gain_scale, numbers_of_steps
+from dreamvid.dream.ascent import Stepped, gain_and_gradients, gain_scale, numbers_of_steps
 from dreamvid.dream.catching_up import boxes
 from dreamvid.dream.cuda_graphs import CudaGraphs, Recordings, plain_calls
 from dreamvid.dream.dreamer import dreamer_for
@@ -296,7 +296,7 @@ def test_graphs_are_captured_beside_other_threads_in_one_pool(monkeypatch):
         ({"motion": {"zoom": {"rate": "1.2 + 0.1*sin(t)"}}}, False),
         ({"ascent": {"step_size": "1 + t"}}, False),
         ({"ascent": {"smoothing": "0.5 + 0.1*t"}}, True),
-        ({"network": {"layers": ["4a=1 + t"]}}, True),
+        ({"network": {"layers": ["4a=1 + t"]}}, False),
     ],
 )
 def test_steps_are_recorded_unless_what_they_are_made_of_changes(tree, remade):
@@ -310,6 +310,34 @@ def test_layers_in_turn_are_recorded_each_for_itself():
     for index in range(3):
         assert torch.equal(made(FRAME, (0, 0), index=index), plain(FRAME, (0, 0), index=index))
     assert len(made._recordings) == 4
+
+
+@pytest.mark.parametrize(
+    "layers", [["conv2:walk(3,9,4, 0.1s)"], ["conv1=t - 0.1", "conv2=1 - t"]], ids=str
+)
+def test_layers_that_change_are_recorded_once_for_as_many_as_there_are(layers):
+    """They are in fact those of their frame: weights, channels, and which have none."""
+    film = {"film": {"frames": 6, "fps": 20}, "network": {"layers": layers}}
+    made, plain = recording({**TREE, **film}), dreamer_for(settled({**TREE, **film}))
+    found = [made(FRAME, (0, 0), index=index) for index in range(6)]
+    for index, each in enumerate(found):
+        assert torch.equal(each, plain(FRAME, (0, 0), index=index))
+    assert not torch.equal(found[0], found[1])
+    assert len(made._recordings) <= 2 * 2
+
+
+def test_a_size_that_comes_seldom_is_not_recorded_for_one_frame():
+    recordings, calls = Recordings(plain_calls), []
+
+    def step(image, offsets, step_size, done):
+        calls.append(image)
+        return Stepped(image, image, image)
+
+    for _ in range(cuda_graphs.SELDOM):
+        assert recordings("a part", step, step, seldom=True) is step
+    recordings("a part", step, step, seldom=True)(torch.zeros(1), (0, 0), 1.0, 1.0)
+    recordings("a frame", step, step)(torch.zeros(1), (0, 0), 1.0, 1.0)
+    assert len(recordings) == 2
 
 
 def test_what_half_precision_would_lose_on_its_way_back_is_kept():
@@ -470,20 +498,20 @@ def test_a_films_frames_are_followed_on_the_processor_several_at_once(monkeypatc
 
 def test_plain_torch_is_timed_as_it_is_by_itself(monkeypatch):
     from dreamvid.bench.timing import as_torch_is
-    from dreamvid.networks import operations
+    from dreamvid.networks import ways
 
     devices.made_ready(1, keep_memory=False)
-    operations.fuse(FRAME)
+    ways.fuse(ways.Fused(FRAME, FRAME))
     try:
         with as_torch_is():
             assert torch.backends.cudnn.allow_tf32
             assert not torch.backends.cudnn.deterministic
-            assert operations.fused() is None
+            assert ways.fused() is None
         assert not torch.backends.cudnn.allow_tf32
         assert torch.backends.cudnn.deterministic
-        assert operations.fused() is FRAME
+        assert ways.fused() == (FRAME, FRAME)
     finally:
-        operations.fuse(None)
+        ways.fuse(None)
 
 
 def test_a_gpus_own_clock_does_not_hold_it_up(monkeypatch):

@@ -6,7 +6,8 @@ from laws import objective_section
 
 from dreamvid.dream import tiles
 from dreamvid.dream.ascent import gain_and_gradients
-from dreamvid.dream.dreamer import dreamer_for, with_fitting_octaves
+from dreamvid.dream.dreamer import dreamer_for
+from dreamvid.dream.fitting import with_fitting_octaves
 from dreamvid.dream.tiles import Sight, Tiler, fitted, least_cut, sight_of
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise

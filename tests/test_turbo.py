@@ -341,7 +341,7 @@ def test_compiled_parts_give_what_torch_gives(monkeypatch, size):
 def test_means_of_cells_are_widened_as_torch_does_it(monkeypatch):
     field = torch.randn(2, 3, 70, 101)
     found = sized(field)
-    monkeypatch.setattr("dreamvid.networks.convolutions.usable", lambda: False)
+    monkeypatch.setattr("dreamvid.networks.ways.usable", lambda: False)
     assert torch.allclose(found, sized(field), atol=1e-5)
 
 

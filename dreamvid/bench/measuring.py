@@ -23,7 +23,8 @@ from dreamvid.bench.roofs import (
     work_of_a_step,
 )
 from dreamvid.bench.timing import as_torch_is, once, seconds_of
-from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.fitting import with_fitting_octaves
 from dreamvid.dream.octaves import octave_sizes
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Size, noise, photographic

@@ -9,22 +9,22 @@ from typing import Any
 import torch
 
 from dreamvid.machine import devices
-from dreamvid.networks import operations
+from dreamvid.networks import ways
 
 
 @contextlib.contextmanager
 def as_torch_is() -> Iterator[None]:
     """What plain PyTorch does by itself on a GPU, which a dreamer has changed for the process."""
     cudnn: Any = torch.backends.cudnn
-    fused = operations.fused()
+    fused = ways.fused()
     before = cudnn.allow_tf32, cudnn.deterministic
-    operations.fuse(None)
+    ways.fuse(None)
     cudnn.allow_tf32, cudnn.deterministic = True, False
     try:
         yield
     finally:
         cudnn.allow_tf32, cudnn.deterministic = before
-        operations.fuse(fused)
+        ways.fuse(fused)
 
 
 def seconds_of(

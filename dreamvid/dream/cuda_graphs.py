@@ -6,6 +6,7 @@ own first. Where a step cannot be recorded, it is launched as it is.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
@@ -20,6 +21,8 @@ from dreamvid.machine.remarks import say_once
 WARMING_CALLS = 3
 SHARE_RECORDED = 0.25
 """Of a GPU's memory, what recorded steps may hold before they are dropped and made anew."""
+SELDOM = 3
+"""How often a size that may come seldom comes before its steps are recorded, which takes time."""
 
 
 class Recorder(Protocol):
@@ -38,13 +41,18 @@ class Recordings:
         self.record, self.most = record, most
         self._steps: dict[Hashable, Recorded] = {}
         self._refused: set[Hashable] = set()
+        self._asked: Counter[Hashable] = Counter()
 
-    def __call__(self, key: Hashable, whole: Step, plain: Step) -> Step:
+    def __call__(self, key: Hashable, whole: Step, plain: Step, seldom: bool = False) -> Step:
         """The step that is recorded for `key`; `whole` is recorded at its first call.
 
         Steps of the same key must do the same, and their arguments must have the same shapes. What
-        cannot be recorded is done by `plain`.
+        cannot be recorded is done by `plain`, and at first what may come `seldom`.
         """
+        if seldom and key not in self._steps:
+            self._asked[key] += 1
+            if self._asked[key] <= SELDOM:
+                return plain
 
         def step(image: Tensor, offsets: Offsets, step_size: Number, done: Number) -> Stepped:
             arguments = (image, offsets, step_size, done)

@@ -1,7 +1,7 @@
 """The dreamer: one frame through all its octaves."""
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
@@ -10,8 +10,9 @@ from torch import Tensor
 
 from dreamvid.dream import catching_up
 from dreamvid.dream.ascent import Ascent, Step, gain_and_gradients, gain_scale
+from dreamvid.dream.changing import Changing
 from dreamvid.dream.cuda_graphs import recordings_for
-from dreamvid.dream.octaves import climbed, counted, largest_octaves, octave_sizes
+from dreamvid.dream.octaves import climbed, octave_sizes
 from dreamvid.dream.opening import network_for
 from dreamvid.dream.plan import FramePlan, Plan
 from dreamvid.dream.report import Report, Watch
@@ -26,6 +27,7 @@ from dreamvid.machine.threads import worth
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice, ever
 from dreamvid.objectives import Goal, Hill
+from dreamvid.objectives.seeing import Held
 from dreamvid.settings import Settings
 
 
@@ -58,6 +60,7 @@ class Dreamer:
         self._bounds = (low[None], high[None])
         self._tilers: dict[frozenset[str], Tiler] = {}
         self._recordings = recordings_for(self._device)
+        self._changing = Changing(self._device, self._dtype)
         self._small: dict[tuple[int, Size], bool] = {}
 
     def __call__(
@@ -219,7 +222,7 @@ class Dreamer:
 
         def climb(part: Tensor, box: catching_up.Box, need: Tensor, number: int) -> Tensor:
             base = resized(begun, size_of(image))[:, :, box.rows, box.columns]
-            ascent = self._ascent(plan, octave, part, True, base)
+            ascent = self._ascent(plan, octave, part, True, base, seldom=True)
             return ascent(part, here.first_step_size * need, more, (*key, number, more), report)
 
         whole = hill.masks is not None or not hill.local
@@ -239,9 +242,16 @@ class Dreamer:
         varied: bool,
         begun: Tensor,
         first: bool = False,
+        seldom: bool = False,
     ) -> Ascent | SpaceAscent:
-        """The ascent for pictures like `image`, once `begun`; `varied` steps have many sizes."""
-        hill = self.goal.hill(plan.octaves[octave].choices, size_of(image), plan.index)
+        """The ascent for pictures like `image`, once `begun`; `varied` steps have many sizes.
+
+        Pictures of that size may come `seldom`.
+        """
+        choices: Sequence[Choice | Held] = plan.octaves[octave].choices
+        if self._recordings is not None and self.plan.timeline.travels:
+            choices = self._changing(plan.octaves[octave].choices)
+        hill = self.goal.hill(choices, size_of(image), plan.index)
         before = resized(begun, size_of(image)) if hill.looks_back else None
         in_parts = self._tiler(hill) if hill.local else in_one_piece
         if self.space:
@@ -253,7 +263,7 @@ class Dreamer:
             self._bounds,
             masks=hill.masks,
             in_parts=in_parts,
-            recorded=partial(self._recorded, hill, image, (plan.octaves[octave].choices, varied)),
+            recorded=partial(self._recorded, hill, image, (tuple(choices), varied), seldom),
             scale=gain_scale(self.network.dtype, size_of(image)),
             begun=before,
         )
@@ -270,7 +280,13 @@ class Dreamer:
         return self._recordings is not None and self._recordings.forget()
 
     def _recorded(
-        self, hill: Hill, image: Tensor, key: tuple[Hashable, ...], whole: Step, plain: Step
+        self,
+        hill: Hill,
+        image: Tensor,
+        key: tuple[Hashable, ...],
+        seldom: bool,
+        whole: Step,
+        plain: Step,
     ) -> Step:
         """The step recorded for `key` and pictures like `image`; `plain` if it changes or is tiled.
 
@@ -282,30 +298,7 @@ class Dreamer:
         gradient = partial(gain_and_gradients, gain_of=hill.gain)
         if hill.local and not self._tiler(hill).takes_whole(image, gradient):
             return plain
-        return self._recordings((*key, *image.shape), whole, plain)
-
-
-def with_fitting_octaves(
-    dreamer: Dreamer, size: Size, seed: Size | None, say: Callable[[str], None]
-) -> Dreamer:
-    """`dreamer` with the octaves of a picture of `size`, see `counted`, that can be dreamed.
-
-    `say` is told of those that are left out, and of tiles that are larger than asked for. Raises
-    `SettingsError` if not even the largest can be dreamed, or the seed cannot.
-    """
-    if dreamer.settings.octaves.smallest:
-        dreamer = Dreamer(dreamer.network, dreamer.choices, counted(dreamer.settings, size))
-    small, count = dreamer.too_small(size), dreamer.settings.octaves.count
-    fits = count - (small[-1] + 1 if small else 0)
-    if 0 < fits < count:
-        say(f"{size} has room for {fits} of {count} octaves; the smallest are left out")
-        dreamer = Dreamer(dreamer.network, dreamer.choices, largest_octaves(dreamer.settings, fits))
-    dreamer.check(size, seed)
-    if side := dreamer.larger_tile(size):
-        taken = f"tiles of {side}" if side < max(size) else "the picture in one piece"
-        asked = dreamer.settings.machine.tile
-        say(f"machine.tile: {asked} would be mostly margin; {taken} instead")
-    return dreamer
+        return self._recordings((*key, *image.shape), whole, plain, seldom)
 
 
 def dreamer_for(

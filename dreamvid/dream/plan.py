@@ -17,6 +17,8 @@ GIVEN = tuple(
     f"ascent.{name}" for name in ("iterations", "jitter", "later", "step_size", "strength")
 )
 """Those that are no more than numbers that each step is given, or how many there are."""
+LAYERS = "network.layers"
+"""How the names of the weights of layers begin; a step is given them too, see `changing`."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ class Plan:
     @property
     def remakes_steps(self) -> bool:
         """Whether steps of the same layers and size differ by more than their numbers."""
-        return self.timeline.travels or any(
-            name.startswith(BUILT_IN) and not name.startswith(GIVEN)
+        return any(
+            name.startswith(BUILT_IN) and not name.startswith((*GIVEN, LAYERS))
             for name in self.timeline.values
         )
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, size_of
 from dreamvid.machine import devices
-from dreamvid.networks import convolutions
+from dreamvid.networks import ways
 from dreamvid.networks.base import Network
 
 Gradient = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -255,7 +255,7 @@ def sight_of(network: Network, layers: Sequence[str]) -> Sight:
         picture = torch.zeros(1, 3, side, side, device=parameter.device)
         smaller = torch.zeros(1, 3, side // 2, side // 2, device=parameter.device)
         picture[..., side // 2, side // 2] = torch.nan
-        with torch.no_grad(), convolutions.plain():
+        with torch.no_grad(), ways.plain():
             found, half = network(picture, layers), network(smaller, layers)
         field = stride = 1
         for layer, activation in found.items():

@@ -5,7 +5,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.fitting import with_fitting_octaves
 from dreamvid.dream.timeline import Timeline
 from dreamvid.errors import SettingsError
 from dreamvid.film import loops

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.fitting import with_fitting_octaves
 from dreamvid.dream.report import Noted
 from dreamvid.dream.spaces import moved_files
 from dreamvid.dream.timeline import check_schedules

@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.fitting import with_fitting_octaves
 from dreamvid.dream.timeline import check_schedules
 from dreamvid.film.finishing import check_picture_mask, finished_picture
 from dreamvid.frames import Frame, size_of

@@ -155,6 +155,13 @@ class Network(nn.Module):
         """Yield each layer's name and activation (N, C, h, w), shallowest first."""
         raise NotImplementedError
 
+    def seen(self, inputs: Tensor, wanted: Collection[str] | None) -> Iterator[tuple[str, Tensor]]:
+        """`activations`, of which nobody looks at others than `wanted`; None: at all.
+
+        What lies between those may be made in one go, and is not yielded then.
+        """
+        return self.activations(inputs)
+
     def numbers(self) -> dict[str, int]:
         """The layers that have a number, and it."""
         counted = self.layers if self.numbered is None else self.numbered
@@ -203,7 +210,7 @@ class Network(nn.Module):
         if not wanted:
             return {}
         inputs = inputs.to(self.input_dtype)
-        for name, activation in self.activations(inputs):
+        for name, activation in self.seen(inputs, wanted):
             if name in wanted:
                 found[name] = activation
                 if len(found) == len(wanted):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dreamvid.networks.compiled import After, Weights, convolve, places_of, rows_of, silu_gradient
 from dreamvid.networks.convolutions import packed
+from dreamvid.networks.ways import blocks_for
 
 
 def bottleneck(
@@ -21,6 +22,9 @@ def bottleneck(
 
     `plain` is the same in single operations, for what is larger and for second derivatives.
     """
+    blocks = blocks_for(x, reduce, *depths, expand)
+    if blocks:
+        return blocks.bottleneck(reduce, depths, expand, x)
     parts = [packed(each) for each in (reduce, *depths, expand)]
     places = places_of(x)
     usual = [part for part in parts if part and part.alike(x)]

@@ -7,8 +7,7 @@ The numbers are oneDNN's own, bit for bit. In float32, small pictures and 3x3 ke
 own, see `compiled`, which rounds another way.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,6 +20,7 @@ from torch.nn.grad import conv2d_input
 from dreamvid.errors import in_one_line
 from dreamvid.networks import compiled
 from dreamvid.networks.compiled import After
+from dreamvid.networks.ways import blocks_for, usable
 
 TYPES = (torch.float32, torch.bfloat16)
 
@@ -29,6 +29,9 @@ def convolved(convolution: Any, x: Tensor, *, relu: bool = False) -> Tensor:
     """``convolution(x)`` of an `nn.Conv2d`, and its ReLU where `relu` is set."""
     packs = packed(convolution)
     if packs is None or not packs.serves(x):
+        blocks = blocks_for(x, convolution) if relu else None
+        if blocks:
+            return blocks.clipped(convolution, x)
         made = convolution(x)
         return F.relu_(made) if relu else made
     return _Convolved.apply(x, packs, relu)  # pyright: ignore[reportReturnType]
@@ -162,35 +165,6 @@ class Packed:
 
 _PACKED: WeakKeyDictionary[nn.Conv2d, Packed] = WeakKeyDictionary()
 _WHOLE: WeakKeyDictionary[nn.Conv2d, tuple[Any, nn.Conv2d]] = WeakKeyDictionary()
-
-
-_used = True
-
-
-def use(wanted: bool) -> None:
-    """Whether convolutions are packed, and compiled code is called, from now on."""
-    global _used
-    _used = wanted
-
-
-@contextmanager
-def plain() -> Iterator[None]:
-    """Torch's own convolutions meanwhile: what is no number reaches what sees it, and no more."""
-    before = _used
-    use(False)
-    try:
-        yield
-    finally:
-        use(before)
-
-
-def usable() -> bool:
-    """Whether ways of our own may be taken: they are not forbidden, and nothing is traced.
-
-    What is traced is for another program, which knows torch's operations alone.
-    """
-    traced = torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
-    return _used and not traced
 
 
 def packed(convolution: Any) -> Packed | None:

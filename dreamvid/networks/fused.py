@@ -121,6 +121,7 @@ def _pool_back(
     OW,
     STRIDE: tl.constexpr,
     PAD: tl.constexpr,
+    ADD: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -143,6 +144,8 @@ def _pool_back(
         tap = tl.load(tap_ptr + there, mask=ok, other=255)
         g = tl.load(g_ptr + there, mask=ok & (tap == k), other=0.0)
         total += g.to(tl.float32)
+    if ADD:
+        total += tl.load(out_ptr + at, mask=mask, other=0.0).to(tl.float32)
     tl.store(out_ptr + at, total.to(out_ptr.dtype.element_ty), mask=mask)
 
 
@@ -150,7 +153,11 @@ KERNELS = {
     "_response": (_response, ("x", "x", "x", "fp32", "i32", "i32"), {"HALF": 2}),
     "_response_back": (_response_back, ("x", "x", "x", "x", "fp32", "i32", "i32"), {"HALF": 2}),
     "_pool": (_pool, ("x", "x", "u8", *["i32"] * 6), {"STRIDE": 2, "PAD": 0}),
-    "_pool_back": (_pool_back, ("x", "u8", "x", *["i32"] * 6), {"STRIDE": 1, "PAD": 1}),
+    "_pool_back": (
+        _pool_back,
+        ("x", "u8", "x", *["i32"] * 6),
+        {"STRIDE": 1, "PAD": 1, "ADD": True},
+    ),
 }
 """Every kernel, the types of its arguments ("x" is that of the activations) and its constants."""
 
@@ -168,11 +175,13 @@ def pooled(x: Tensor, stride: int) -> Tensor:
     return _Pool.apply(x, stride)  # pyright: ignore[reportReturnType]
 
 
-def _dense(x: Tensor) -> Tensor:
+def dense(x: Tensor) -> Tensor:
+    """`x` (N, C, h, w) with its channels last in memory."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def _empty(like: Tensor, shape: Any, dtype: torch.dtype | None = None) -> Tensor:
+def empty(like: Tensor, shape: Any, dtype: torch.dtype | None = None) -> Tensor:
+    """Memory for a tensor of that shape, with its channels last."""
     return torch.empty(
         shape,
         dtype=dtype or like.dtype,
@@ -190,8 +199,8 @@ class _Response(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, alpha: Tensor, half: int) -> Tensor:
-        x = _dense(x)
-        out, s = _empty(x, x.shape), _empty(x, x.shape)
+        x = dense(x)
+        out, s = empty(x, x.shape), empty(x, x.shape)
         _launched(_response, x.numel(), x, out, s, alpha, x.numel(), x.shape[1], half)
         ctx.save_for_backward(x, s, alpha)
         ctx.half = half
@@ -203,10 +212,29 @@ class _Response(torch.autograd.Function):
         ctx: Any, grad: Tensor
     ) -> tuple[Tensor, None, None]:
         x, s, alpha = ctx.saved_tensors
-        grad, out = _dense(grad), _empty(x, x.shape)
+        grad, out = dense(grad), empty(x, x.shape)
         count, channels = x.numel(), x.shape[1]
         _launched(_response_back, count, x, s, grad, out, alpha, count, channels, ctx.half)
         return out, None, None
+
+
+def pool(x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    """The maxima of 3x3 places of a dense x, and which of the nine each is."""
+    batch, channels, height, width = x.shape
+    rows, columns = (side if stride == 1 else -(-(side - 3) // 2) + 1 for side in (height, width))
+    out = empty(x, (batch, channels, rows, columns))
+    tap = empty(out, out.shape, torch.uint8)
+    sides = (channels, height, width, rows, columns)
+    _launched(_pool, out.numel(), x, out, tap, out.numel(), *sides, stride, 2 - stride)
+    return out, tap
+
+
+def pool_back(grad: Tensor, tap: Tensor, out: Tensor, stride: int, *, add: bool = False) -> None:
+    """Give a dense gradient back to where the maxima were, `out`; or `add` it to what is there."""
+    _, channels, height, width = out.shape
+    sides = (channels, height, width, *grad.shape[2:])
+    count = out.numel()
+    _launched(_pool_back, count, grad, tap, out, count, *sides, stride, 2 - stride, add)
 
 
 class _Pool(torch.autograd.Function):
@@ -214,18 +242,10 @@ class _Pool(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, stride: int) -> Tensor:
-        x = _dense(x)
-        batch, channels, height, width = x.shape
-        pad = 2 - stride
-        rows, columns = (
-            side if stride == 1 else -(-(side - 3) // 2) + 1 for side in (height, width)
-        )
-        out = _empty(x, (batch, channels, rows, columns))
-        tap = _empty(out, out.shape, torch.uint8)
-        sides = (channels, height, width, rows, columns)
-        _launched(_pool, out.numel(), x, out, tap, out.numel(), *sides, stride, pad)
+        x = dense(x)
+        out, tap = pool(x, stride)
         ctx.save_for_backward(tap)
-        ctx.about = (x.shape, sides, stride, pad)
+        ctx.shape, ctx.stride = x.shape, stride
         return out
 
     @staticmethod
@@ -234,10 +254,8 @@ class _Pool(torch.autograd.Function):
         ctx: Any, grad: Tensor
     ) -> tuple[Tensor, None]:
         (tap,) = ctx.saved_tensors
-        shape, sides, stride, pad = ctx.about
-        grad = _dense(grad)
-        out = _empty(grad, shape)
-        _launched(_pool_back, out.numel(), grad, tap, out, out.numel(), *sides, stride, pad)
+        out = empty(grad, ctx.shape)
+        pool_back(dense(grad), tap, out, ctx.stride)
         return out, None
 
 
@@ -248,7 +266,7 @@ def stem(blocks: Tensor, kernel: Tensor, bias: Tensor | None, dtype: torch.dtype
     in `dtype`, in which it also comes out.
     """
     missing = (0, 0, 0, 0, 0, STEM_CHANNELS - blocks.shape[1])
-    wide = [_dense(F.pad(each, missing)) for each in (blocks, kernel)]
+    wide = [dense(F.pad(each, missing)) for each in (blocks, kernel)]
     return _Stem.apply(*wide, bias, dtype)  # pyright: ignore[reportReturnType]
 
 

@@ -6,7 +6,7 @@ normalisation over five channels with alpha 1e-4, beta 0.75, k 1. Layers carry C
 each convolution's activation is taken after its ReLU, which Caffe computes in place.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dreamvid.networks.convolutions import convolved, convolved_beside
 from dreamvid.networks.operations import halving_convolution, local_response, pooled
 from dreamvid.networks.registered import networks
 from dreamvid.networks.torchvision.imagenet import imagenet_classes
+from dreamvid.networks.ways import blocks_for
 from dreamvid.networks.weights import Source
 
 INCEPTION_WIDTHS = {
@@ -34,6 +35,8 @@ INCEPTION_WIDTHS = {
     "5b": (832, 384, 192, 384, 48, 128, 128),
 }
 """Channels of each block: in, 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5, pool_proj."""
+FIRST, REST = ("1x1", "3x3_reduce", "5x5_reduce"), ("3x3", "5x5", "pool_proj")
+"""A block's convolutions of its input, and those of what these, and a pool, make of it."""
 HEAD = "loss3/classifier"
 SOURCES = (
     Source(
@@ -81,6 +84,10 @@ class GoogLeNet(Network):
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield Caffe's blobs in Caffe's order, without the dropped and the data layers."""
+        return self.seen(inputs, None)
+
+    def seen(self, inputs: Tensor, wanted: Collection[str] | None) -> Iterator[tuple[str, Tensor]]:
+        """See `Network.seen`; an inception block is made in one go where nobody looks into it."""
         first: Any = self.convolutions["conv1/7x7_s2"]
         second: Any = self.convolutions["conv2/3x3_reduce"]
         x = F.relu_(halving_convolution(inputs, first.weight, first.bias, second.weight.dtype))
@@ -93,15 +100,13 @@ class GoogLeNet(Network):
         yield "pool2/3x3_s2", (x := pooled(x, 2))
         for block in INCEPTION_WIDTHS:
             prefix = f"inception_{block}/"
-            one, three, five = self._reduced(prefix, x)
-            yield prefix + "1x1", one
-            yield prefix + "3x3_reduce", three
-            yield prefix + "3x3", (three := self._convolved(prefix + "3x3", three))
-            yield prefix + "5x5_reduce", five
-            yield prefix + "5x5", (five := self._convolved(prefix + "5x5", five))
-            yield prefix + "pool", (most := pooled(x, 1))
-            yield prefix + "pool_proj", (most := self._convolved(prefix + "pool_proj", most))
-            yield prefix + "output", (x := torch.cat([one, three, five, most], 1))
+            if wanted is None or any(
+                name.startswith(prefix) and name != prefix + "output" for name in wanted
+            ):
+                x = yield from self._looked_into(prefix, x)
+            else:
+                x = self.inception(block, x)
+            yield prefix + "output", x
             if block in ("3b", "4e"):
                 yield f"pool{block[0]}/3x3_s2", (x := pooled(x, 2))
         # Caffe's mean is over 7x7, which is all of a picture of 224 pixels a side.
@@ -109,21 +114,32 @@ class GoogLeNet(Network):
         if self.head:
             yield self.head, self.convolutions[HEAD](x.flatten(1))
 
+    def _looked_into(self, prefix: str, x: Tensor) -> Generator[tuple[str, Tensor], None, Tensor]:
+        """Yield an inception block's activations in order; return its output."""
+        one, three, five = convolved_beside(self._of(prefix, FIRST), x, relu=True)
+        yield prefix + "1x1", one
+        yield prefix + "3x3_reduce", three
+        yield prefix + "3x3", (three := self._convolved(prefix + "3x3", three))
+        yield prefix + "5x5_reduce", five
+        yield prefix + "5x5", (five := self._convolved(prefix + "5x5", five))
+        yield prefix + "pool", (most := pooled(x, 1))
+        yield prefix + "pool_proj", (most := self._convolved(prefix + "pool_proj", most))
+        return torch.cat([one, three, five, most], 1)
+
     def inception(self, block: str, x: Tensor) -> Tensor:
         """One inception block alone, such as 4e, from what it reads to its output."""
         prefix = f"inception_{block}/"
-        one, three, five = self._reduced(prefix, x)
-        three = self._convolved(prefix + "3x3", three)
-        five = self._convolved(prefix + "5x5", five)
-        most = self._convolved(prefix + "pool_proj", pooled(x, 1))
-        return torch.cat([one, three, five, most], 1)
+        first, rest = (self._of(prefix, names) for names in (FIRST, REST))
+        blocks = blocks_for(x, *first, *rest)
+        if blocks:
+            return blocks.inception(first, rest, x)
+        one, three, five = convolved_beside(first, x, relu=True)
+        ends = zip(rest, (three, five, pooled(x, 1)), strict=True)
+        return torch.cat([one, *(convolved(part, each, relu=True) for part, each in ends)], 1)
 
-    def _reduced(self, prefix: str, x: Tensor) -> tuple[Tensor, ...]:
-        """An inception block's three 1x1 convolutions of its input, done as one."""
-        parts: list[Any] = [
-            self.convolutions[prefix + name] for name in ("1x1", "3x3_reduce", "5x5_reduce")
-        ]
-        return convolved_beside(parts, x, relu=True)
+    def _of(self, prefix: str, names: Sequence[str]) -> list[Any]:
+        """Convolutions of a block."""
+        return [self.convolutions[prefix + name] for name in names]
 
     def _convolved(self, name: str, x: Tensor) -> Tensor:
         convolution: Any = self.convolutions[name]

@@ -13,7 +13,7 @@ two are of the auxiliary heads, which a file may lack.
 
 import dataclasses
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 
 import torch
@@ -26,6 +26,7 @@ from dreamvid.networks.base import Network, Preprocessing, layers_of
 from dreamvid.networks.convolutions import convolved
 from dreamvid.networks.operations import halving_convolution, neighbours, pooled
 from dreamvid.networks.registered import networks
+from dreamvid.networks.ways import blocks_for
 from dreamvid.networks.weights import Source
 
 WIDTHS = {
@@ -42,6 +43,9 @@ WIDTHS = {
 """Channels of each block: in, 1x1, 3x3_bottleneck, 3x3, 5x5_bottleneck, 5x5, pool_reduce."""
 STEM = "conv2d0"
 POOLS_AFTER = {"3b": "maxpool4", "4e": "maxpool10"}
+FIRST = ("1x1", "3x3_bottleneck", "5x5_bottleneck")
+REST = ("3x3", "5x5", "pool_reduce")
+"""A block's convolutions of its input, and those of what these, and a pool, make of it."""
 HEADS = {"head0": 508, "head1": 528}
 """The auxiliary heads' input channels; they read mixed4a and mixed4d."""
 RADIUS, BIAS, ALPHA, BETA = 5, 2.0, 1e-4, 0.5
@@ -134,6 +138,10 @@ class Inception5h(Network):
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield the graph's nodes in the graph's order; the heads come after the trunk."""
+        return self.seen(inputs, None)
+
+    def seen(self, inputs: Tensor, wanted: Collection[str] | None) -> Iterator[tuple[str, Tensor]]:
+        """See `Network.seen`; on a GPU a block is made in one go where nobody looks into it."""
         x = yield from self._convolved(STEM, inputs)
         yield "maxpool0", (x := _pool(x, 2))
         yield "localresponsenorm0", (x := local_response(x))
@@ -144,14 +152,16 @@ class Inception5h(Network):
         read_by_heads = {}
         for block in WIDTHS:
             name = f"mixed{block}"
-            one = yield from self._convolved(f"{name}_1x1", x)
-            three = yield from self._convolved(f"{name}_3x3_bottleneck", x)
-            three = yield from self._convolved(f"{name}_3x3", three)
-            five = yield from self._convolved(f"{name}_5x5_bottleneck", x)
-            five = yield from self._convolved(f"{name}_5x5", five)
-            yield f"{name}_pool", (pooled := _pool(x, 1))
-            pooled = yield from self._convolved(f"{name}_pool_reduce", pooled)
-            yield name, (x := torch.cat([one, three, five, pooled], 1))
+            first, rest = (
+                [self.parts[f"{name}_{each}"] for each in names] for names in (FIRST, REST)
+            )
+            blocks = blocks_for(x, *first, *rest)
+            inside = wanted is None or any(each.startswith(f"{name}_") for each in wanted)
+            if inside or not blocks:
+                x = yield from self._looked_into(name, x)
+            else:
+                x = blocks.inception(first, rest, x)
+            yield name, x
             read_by_heads[name] = x
             if block in POOLS_AFTER:
                 yield POOLS_AFTER[block], (x := _pool(x, 2))
@@ -164,6 +174,17 @@ class Inception5h(Network):
                 yield from self._convolved(f"{head}_bottleneck", pooled)
         if "softmax2" in self.parts:
             yield "softmax2_pre_activation", self.parts["softmax2"](x.flatten(1))
+
+    def _looked_into(self, name: str, x: Tensor) -> Generator[tuple[str, Tensor], None, Tensor]:
+        """Yield a block's nodes in order; return its output."""
+        one = yield from self._convolved(f"{name}_1x1", x)
+        three = yield from self._convolved(f"{name}_3x3_bottleneck", x)
+        three = yield from self._convolved(f"{name}_3x3", three)
+        five = yield from self._convolved(f"{name}_5x5_bottleneck", x)
+        five = yield from self._convolved(f"{name}_5x5", five)
+        yield f"{name}_pool", (pooled := _pool(x, 1))
+        pooled = yield from self._convolved(f"{name}_pool_reduce", pooled)
+        return torch.cat([one, three, five, pooled], 1)
 
     def _convolved(self, name: str, x: Tensor) -> Generator[tuple[str, Tensor], None, Tensor]:
         convolution = self.parts[name]

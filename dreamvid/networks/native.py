@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.machine.native import compiled, lacking
-from dreamvid.networks import convolutions
+from dreamvid.networks import ways
 
 SOURCE = Path(__file__).with_name("native.c")
 TYPES = {torch.float32: (), torch.bfloat16: ("-DBFLOAT16",)}
@@ -25,7 +25,7 @@ MOST_CHANNELS, MOST_REACH = 4096, 8
 def serves(x: Tensor) -> bool:
     """Whether pictures can be given to the functions here."""
     return (
-        convolutions.usable()
+        ways.usable()
         and x.device.type == "cpu"
         and x.dtype in TYPES
         and x.ndim == 4

@@ -17,36 +17,14 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from dreamvid.networks import native
 from dreamvid.networks.convolutions import alone, convolved, known
+from dreamvid.networks.ways import kernels_for
 
 CACHED_VALUES = 2**20
 """How many values of an intermediate stay in a processor's cache until the next pass."""
-MOST_FUSED = 2**31
-"""Values of a tensor from which on a fused kernel could no longer number them."""
 BAND_BLOCK = 48
 """How many channels of a banded product are made at once."""
 STRIP_VALUES = 2**17
 """How many values of a pool's input are worth a core of their own."""
-
-
-_fused: Any = None
-
-
-def fuse(kernels: Any) -> None:
-    """Have tensors on an NVIDIA GPU go through `kernels`, see `fused`; None: as everywhere."""
-    global _fused
-    _fused = kernels
-
-
-def fused() -> Any:
-    """The kernels that are chosen, or None."""
-    return _fused
-
-
-def _fits(x: Tensor) -> bool:
-    """Whether the fused kernels take a tensor; only dreams choose them, for training needs more."""
-    if _fused is None or x.device.type != "cuda" or x.numel() >= MOST_FUSED:
-        return False
-    return x.dtype != torch.float64
 
 
 def local_response(x: Tensor, size: int = 5, alpha: float | Tensor = 1e-4) -> Tensor:
@@ -58,8 +36,8 @@ def local_response(x: Tensor, size: int = 5, alpha: float | Tensor = 1e-4) -> Te
         alpha: as in Caffe, which divides it by `size`; a tensor of one number is never read back
             from a GPU.
     """
-    if _fits(x):
-        return _fused.local_response(x, size, alpha)
+    if kernels := kernels_for(x):
+        return kernels.local_response(x, size, alpha)
     if x.dtype == torch.float16:
         # Its squares are too large for it.
         return local_response(x.float(), size, alpha).to(x.dtype)
@@ -151,8 +129,8 @@ def pooled(x: Tensor, stride: int) -> Tensor:
 
     With stride 2 the output's size is rounded up, as Caffe does.
     """
-    if _fits(x):
-        return _fused.pooled(x, stride)
+    if kernels := kernels_for(x):
+        return kernels.pooled(x, stride)
     if native.serves(x) and (stride == 1 or min(x.shape[-2:]) > 1):
         return native.pooled(x, stride)
     rows = x.shape[-2] // stride // 4
@@ -268,8 +246,9 @@ def halving_convolution(
             return F.conv2d(blocks, _in_blocks(weight, taps), bias)
         return convolved(_halving(weight, bias, tuple(taps)), blocks)
     kernel = _halving(weight, bias, tuple(taps)).weight
-    if _fits(blocks) and dtype in (torch.bfloat16, torch.float16):
-        return _fused.stem(blocks, kernel, bias, dtype)
+    kernels = kernels_for(blocks) if dtype in (torch.bfloat16, torch.float16) else None
+    if kernels:
+        return kernels.stem(blocks, kernel, bias, dtype)
     return _RoundedAfter.apply(blocks, kernel, bias, dtype)  # pyright: ignore[reportReturnType]
 
 

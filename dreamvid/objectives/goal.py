@@ -25,7 +25,7 @@ from dreamvid.objectives.registered import (
     objectives,
     options_of_role,
 )
-from dreamvid.objectives.seeing import picked, rolled_back
+from dreamvid.objectives.seeing import Held, picked, rolled_back
 from dreamvid.objectives.terms import (
     Evolving,
     Follow,
@@ -137,7 +137,7 @@ class Goal:
             flat = torch.zeros(1, 3, side, side, device=self.network.device)
             self.hill(choices, size_of(flat)).gain(flat, (0, 0))
 
-    def hill(self, choices: Sequence[Choice], size: Size, index: int = 0) -> Hill:
+    def hill(self, choices: Sequence[Choice | Held], size: Size, index: int = 0) -> Hill:
         """The gain at one size of the frame `index`.
 
         It is that of `choices` where an objective has no layers of its own.
@@ -175,7 +175,7 @@ class Goal:
     def _gain(
         self,
         part: _Part,
-        choices: Sequence[Choice],
+        choices: Sequence[Choice | Held],
         inputs: Tensor,
         found: Mapping[str, Tensor],
         offsets: Offsets,
@@ -183,7 +183,7 @@ class Goal:
     ) -> Tensor:
         function, options = objectives[part.term.name], part.options(index)
 
-        def given(need: str, choice: Choice | None) -> Tensor:
+        def given(need: str, choice: Choice | Held | None) -> Tensor:
             if need == "image":
                 return inputs
             if need == "scores" or choice is None:
@@ -211,7 +211,7 @@ class Goal:
         part: _Part,
         need: str,
         size: Size,
-        choices: Sequence[Choice],
+        choices: Sequence[Choice | Held],
         index: int,
     ) -> dict[str, Tensor]:
         """What the network sees in a term's picture, as it is at a frame."""
@@ -231,7 +231,7 @@ class Goal:
                 self._seen[key] = number, self.network(inputs, layers)
         return self._seen[key][1]
 
-    def _layers(self, part: _Part, choices: Sequence[Choice]) -> list[str]:
+    def _layers(self, part: _Part, choices: Sequence[Choice | Held]) -> list[str]:
         """The layers that a term looks at."""
         layers = [choice.layer for choice in part.choices or choices] if part.layered else []
         return [*layers, self.network.head or ""] if "scores" in part.needs else layers

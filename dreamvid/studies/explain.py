@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.fitting import with_fitting_octaves
 from dreamvid.frames import Frame, Size, covered, photographic, size_of
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.provenance import described

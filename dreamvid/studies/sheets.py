@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from dreamvid import media
-from dreamvid.dream.dreamer import Dreamer, dreamer_for, with_fitting_octaves
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
+from dreamvid.dream.fitting import with_fitting_octaves
 from dreamvid.errors import DreamvidError, SettingsError
 from dreamvid.frames import Frame, covered, photographic, size_of
 from dreamvid.jobs.progress import Progress, Silence

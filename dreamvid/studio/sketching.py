@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from dreamvid.dream.dreamer import Dreamer, dreamer_for, network_for, with_fitting_octaves
+from dreamvid.dream.dreamer import Dreamer, dreamer_for, network_for
+from dreamvid.dream.fitting import with_fitting_octaves
 from dreamvid.dream.octaves import octave_sizes, smallest_octaves
 from dreamvid.film import loops
 from dreamvid.film.finishing import finished_picture

@@ -12,7 +12,7 @@ from on_gpu import CUDA, DEVICE, MARKS, ONLY_CUDA, frames, made
 from dreamvid.dream.ascent import gain_and_gradients
 from dreamvid.frames import Size, from_pixels, noise, quantised, size_of, to_pixels
 from dreamvid.machine import devices
-from dreamvid.networks import operations
+from dreamvid.networks import ways
 from dreamvid.networks.pocket import STAGES
 from dreamvid.objectives import objectives
 
@@ -71,7 +71,7 @@ def test_a_gradient_is_that_of_a_processor(kernels):
 @ONLY_CUDA
 def test_the_fused_kernels_pass_their_test_here():
     made(machine={"precision": "bf16"})
-    assert operations._fused is not None
+    assert ways.fused() is not None
 
 
 def test_what_is_fed_back_is_what_a_png_gives_back():

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamvid.machine.native import compiled, lacking
-from dreamvid.networks import convolutions
+from dreamvid.networks import ways
 from dreamvid.networks.compiled import FLAGS, address, rows_of
 from dreamvid.networks.convolutions import known
 
@@ -56,7 +56,7 @@ class _Weights(ctypes.Structure):
 def serves(*parts: Tensor) -> bool:
     """Whether what is seen of pictures (N, C, h, w) can be given to the functions here."""
     return (
-        convolutions.usable()
+        ways.usable()
         and all(part.device.type == "cpu" and part.dtype == torch.float32 for part in parts)
         and not (torch.is_grad_enabled() and any(part.requires_grad for part in parts))
         and absence() is None
