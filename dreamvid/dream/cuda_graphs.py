@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.dream.ascent import Number, Step, Stepped
+from dreamvid.dream.recorded_calls import RecordedCall
 from dreamvid.frames import Offsets
 from dreamvid.machine.devices import is_memory
 from dreamvid.machine.remarks import say_once
@@ -39,7 +40,7 @@ class Recordings:
     def __init__(self, record: Recorder, most: float = math.inf) -> None:
         """`record` makes them; together they hold about `most` bytes at the most."""
         self.record, self.most = record, most
-        self._steps: dict[Hashable, Recorded] = {}
+        self._steps: dict[Hashable, Recorded | RecordedCall] = {}
         self._refused: set[Hashable] = set()
         self._asked: Counter[Hashable] = Counter()
 
@@ -56,10 +57,18 @@ class Recordings:
 
         def step(image: Tensor, offsets: Offsets, step_size: Number, done: Number) -> Stepped:
             arguments = (image, offsets, step_size, done)
-            found = self._steps.get(key) or self._recorded(key, whole, arguments)
+            found: Any = self._steps.get(key) or self._recorded(key, whole, arguments)
             return found(*arguments) if found else plain(*arguments)
 
         return step
+
+    def call(self, key: Hashable, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        """What a function gives for tensors, recorded for `key` at its first call.
+
+        Functions of the same key must do the same, and their tensors must have the same shapes.
+        """
+        found: Any = self._steps.get(key) or self._recorded(key, function, tensors, RecordedCall)
+        return found(*tensors) if found else function(*tensors)
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -79,15 +88,17 @@ class Recordings:
             forget()
         return there
 
-    def _recorded(self, key: Hashable, whole: Step, arguments: Any) -> "Recorded | None":
-        """`whole`, recorded now; None where that cannot be done."""
+    def _recorded(
+        self, key: Hashable, whole: Callable[..., Any], arguments: Any, kind: Any = None
+    ) -> Any:
+        """`whole`, recorded now as a `kind`; None where that cannot be done."""
         if key in self._refused:
             return None
         if self.held > self.most:
             self.forget()
         while True:
             try:
-                self._steps[key] = Recorded(whole, self.record, *arguments)
+                self._steps[key] = (kind or Recorded)(whole, self.record, *arguments)
                 return self._steps[key]
             except RuntimeError as error:
                 short, reason = is_memory(error), str(error).partition("\n")[0]
