@@ -114,7 +114,7 @@ def test_what_is_fed_back_is_what_a_png_gives_back():
 def test_pixels_are_the_same_frame_wherever_they_become_one(kind):
     top = np.iinfo(kind).max
     pixels = np.linspace(0, top, 3 * 90 * 244).round().astype(kind).reshape(90, 244, 3)
-    there = devices.arrived_pixels(pixels, torch.device(DEVICE))
+    there = devices.arriving_pixels(pixels, torch.device(DEVICE))()
     assert there.device.type == torch.device(DEVICE).type
     assert there.is_contiguous()
     assert torch.equal(there.cpu(), from_pixels(pixels))
