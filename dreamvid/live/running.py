@@ -262,7 +262,7 @@ def live(
                     progress.say(f"steps {steps}, octaves {octaves}, size {size:.0%}")
                 told.frames += 1
                 watch(show, ahead.captured)
-            if told.frames == asked.frames:
+            if 0 < asked.frames == told.frames:
                 told.why = f"{asked.frames} frames were asked for"
         except Ended as ended:
             told.why = str(ended)

@@ -7,7 +7,7 @@ round again. None of it is meant to be learned through.
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -44,12 +44,17 @@ def met(deep: Tensor, near: Tensor, raised: Tensor, raising: Tensor) -> Tensor:
     return _whole(made)
 
 
-def conditioned(x: Tensor, scale: Tensor, offset: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A convolution of `x`, already framed, scaled and offset by channels (N, C), and its ReLU."""
+def conditioned(x: Tensor, told: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """A convolution of `x`, already framed, scaled and offset by what is `told`, and its ReLU.
+
+    `told` is (N, 2C): what each channel's scale is above 1, and then the offsets.
+    """
+    assert convolution.bias is not None
+    scale, offset = told.chunk(2, 1)
     gain = 1 + scale
-    shift = torch.addcmul(offset, bias.to(gain.dtype), gain)
-    gain, shift = (each.to(x.dtype)[:, :, None, None] for each in (gain, shift))
-    return torch.addcmul(shift, F.conv2d(x, weight), gain).relu_()
+    shift = torch.addcmul(offset, convolution.bias, gain)
+    made = F.conv2d(x, convolution.weight)
+    return torch.addcmul(shift[:, :, None, None], made, gain[:, :, None, None]).relu_()
 
 
 def beside(small: Tensor, colours: Tensor, raised: Tensor, filters: Tensor) -> Tensor:

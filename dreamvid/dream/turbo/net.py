@@ -117,12 +117,10 @@ class Conditioned(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """(N, inputs, h, w) and (N, conditions) to (N, outputs, h, w)."""
-        scale, offset = self.condition(condition).chunk(2, 1)
+        told = self.condition(condition).to(x.dtype)
         if layout.serves(x):
-            part = self.convolution.convolution
-            assert part.bias is not None
-            return layout.conditioned(reflected(x), scale, offset, part.weight, part.bias)
-        scale, offset = (each[:, :, None, None].to(x.dtype) for each in (scale, offset))
+            return layout.conditioned(reflected(x), told, self.convolution.convolution)
+        scale, offset = told[:, :, None, None].chunk(2, 1)
         return F.relu(self.convolution(x) * (1 + scale) + offset)
 
 
@@ -254,10 +252,10 @@ class TurboNet(nn.Module):
             pictures = F.pad(pictures, (0, right, 0, down), mode="reflect")
         with torch.no_grad():
             features = self.seen(pictures)
-        made = self.decoder(pictures - 0.5, features, condition).to(pictures.dtype)
+        made = self.decoder(pictures - 0.5, features, condition)
         if layout.serves(made):
-            made = made.contiguous()
-        return made[..., :height, :width]
+            made = made.to(pictures.dtype, memory_format=torch.contiguous_format)
+        return made[..., :height, :width].to(pictures.dtype)
 
     def rounded(self, dtype: torch.dtype) -> "TurboNet":
         """Itself with convolutions of `dtype`, of which the trunk's first stays float32."""
