@@ -54,6 +54,11 @@ def drawn(number, flash=-1):
     return picture
 
 
+def shown(show, pixels):
+    """What a live dream shows for captured pixels."""
+    return show.begin(show.dream.ready(pixels))()
+
+
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     path = tmp_path_factory.mktemp("live") / "camera.avi"
@@ -210,26 +215,26 @@ def test_control_words_do_what_they_say(film):
     said = []
     post = Post()
     show = running.Show(asked(film, presets={"gentle": lambda: QUICK}), post, said.append)
-    first = show.frame(drawn(0))
+    first = shown(show, drawn(0))
     post("freeze")
-    assert np.array_equal(show.frame(drawn(3)), first)
+    assert np.array_equal(shown(show, drawn(3)), first)
     post("freeze")
     post("panic")
-    assert np.array_equal(show.frame(drawn(3)), drawn(3))
+    assert np.array_equal(shown(show, drawn(3)), drawn(3))
     post("panic", False)
-    assert np.array_equal(show.frame(drawn(4)), drawn(4))
+    assert np.array_equal(shown(show, drawn(4)), drawn(4))
     post("panic")
     post("strength", 0.0)
-    assert np.array_equal(show.frame(drawn(5)), drawn(5))
+    assert np.array_equal(shown(show, drawn(5)), drawn(5))
     post("strength", 2.0)
     post("next")
-    show.frame(drawn(6))
+    shown(show, drawn(6))
     assert (show.dream.strength, said) == (2.0, ["preset gentle"])
     post("ascent/step_size", 3.0)
-    show.frame(drawn(7))
+    shown(show, drawn(7))
     assert show.dream.settings.ascent.step_size == 3
     post("quit")
-    show.frame(drawn(8))
+    shown(show, drawn(8))
     assert show.ended
 
 
@@ -250,9 +255,9 @@ def test_control_words_do_what_they_say(film):
 def test_a_control_out_of_range_is_told_and_the_dream_goes_on(film, word, value, told):
     said, post = [], Post()
     show = running.Show(asked(film), post, said.append)
-    before = show.frame(drawn(0))
+    before = shown(show, drawn(0))
     post(word, value)
-    assert show.frame(drawn(1)).shape == before.shape
+    assert shown(show, drawn(1)).shape == before.shape
     assert len(said) == 1
     assert told in said[0]
     assert "\n" not in said[0]
@@ -364,7 +369,7 @@ def test_what_is_loud_dreams_further(film):
         post = Post()
         show = running.Show(asked(film), post, pytest.fail)
         post("heard", loud)
-        far.append(np.abs(show.frame(picture).astype(float) - picture).mean())
+        far.append(np.abs(shown(show, picture).astype(float) - picture).mean())
     assert far[1] > 2 * far[0] > 0
 
 
@@ -524,10 +529,10 @@ def test_one_picture_at_most_is_begun_before_the_last_is_shown(device, slow, ord
 
     dream = SimpleNamespace(network=SimpleNamespace(device=torch.device(device)))
     show = SimpleNamespace(dream=dream, ended=False, asked=SimpleNamespace(frames=0), begin=begin)
-    shown = []
+    found = []
     with Ahead(Pictures(3), make) as ahead, pytest.raises(Ended, match="at its end"):
-        shown.extend(running.dreamed(show, ahead, lambda: False))
-    assert shown == [1, 2, 3]
+        found.extend(running.dreamed(show, ahead, lambda: False))
+    assert found == [1, 2, 3]
     assert noted == order.split()
 
 

@@ -96,10 +96,6 @@ class Show:
             "part": size,
         }
 
-    def frame(self, pixels: np.ndarray) -> np.ndarray:
-        """What to show for a captured picture, both (H, W, 3), RGB, uint8."""
-        return self.begin(self.dream.ready(pixels))()
-
     def begin(self, ready: Ready) -> Callable[[], np.ndarray]:
         """Begin to dream a picture. What this gives waits for what to show, (H, W, 3), uint8."""
         self._listen()
