@@ -82,7 +82,7 @@ def compiled():
                     f"*{kind if each == 'x' else each}" if each in ("x", "u8", "fp32") else each
                     for each in types
                 ]
-                values = {**constants, "BLOCK": fused.BLOCK}
+                values = {**constants, "PLACES": 32, "TILE": 32}
                 signature = {
                     argument: "constexpr" if argument in values else pointers[number]
                     for number, argument in enumerate(names)
