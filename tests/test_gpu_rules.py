@@ -6,6 +6,7 @@ import os
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -96,6 +97,20 @@ def test_what_is_fed_back_is_divided_exactly_on_every_device():
     assert divisor.device.type == "meta"
     levels = torch.arange(256).float().view(1, 16, 16).expand(3, 16, 16) / 255
     assert torch.equal(quantised(levels.contiguous()), levels)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_pixels_become_numbers_on_the_device_and_are_divided_exactly(kind):
+    pixels = np.arange(5 * 7 * 3).reshape(5, 7, 3).astype(kind)
+    with Divisions() as noted:
+        frame = devices.arrived_pixels(pixels, torch.device("meta"))
+    assert (frame.device.type, tuple(frame.shape)) == ("meta", (3, 5, 7))
+    assert frame.is_contiguous()
+    (divisor,) = noted.divisors
+    assert isinstance(divisor, torch.Tensor)
+    assert divisor.device.type == "meta"
+    here = devices.arrived_pixels(pixels, torch.device("cpu"))
+    assert torch.equal(here, from_pixels(pixels))
 
 
 class OnMps(TorchDispatchMode):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dreamvid.errors import DreamvidError, SettingsError
-from dreamvid.frames import Size, covered, from_pixels, to_pixels
+from dreamvid.frames import Size, covered
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.stopping import on_stop
 from dreamvid.live.capture import Ended, Newest, opened
@@ -19,6 +19,7 @@ from dreamvid.live.control import PRESSED, STEP, STRONGEST, SWING, Post, Tempo
 from dreamvid.live.dreaming import LiveDream
 from dreamvid.live.outputs import Output
 from dreamvid.live.recording import Recording
+from dreamvid.machine.devices import arrived_pixels, leaving_pixels
 from dreamvid.settings import Settings, laid_over, settled
 
 CONTROLLED = ("ascent", "network", "octaves", "carry", "flow", "turbo", "objective")
@@ -100,12 +101,13 @@ class Show:
         if self.frozen and self.shown is not None:
             return self.shown
         device = self.dream.network.device
-        picture = covered(from_pixels(pixels), self.asked.size).to(device)
+        picture = covered(arrived_pixels(pixels, device), self.asked.size)
         if self.clean:
             self.dream.forget()
-            self.shown = to_pixels(picture)
+            self.shown = leaving_pixels(picture)()
         else:
-            self.shown = to_pixels(self.dream(picture, self.tempo.strength() * self.swing))
+            dream = self.dream(picture, self.tempo.strength() * self.swing)
+            self.shown = leaving_pixels(dream)()
         return self.shown
 
     def _listen(self) -> None:

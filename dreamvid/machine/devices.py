@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.errors import SettingsError
-from dreamvid.frames import Frame, checked, to_pixels
+from dreamvid.frames import Frame, checked, constant, from_pixels, to_pixels
 from dreamvid.machine.remarks import say_once
 from dreamvid.machine.threads import cores
 
@@ -200,7 +200,7 @@ def leaving(*tensors: Tensor) -> Callable[[], tuple[Tensor, ...]]:
 
 
 def leaving_pixels(frame: Frame, depth: int = 8) -> Callable[[], np.ndarray]:
-    """Begin to bring the pixels of a `quantised` frame to the processor, as `to_pixels` gives them.
+    """Begin to bring the pixels of a frame within [0, 1] to the processor, as by `to_pixels`.
 
     A GPU rounds them to whole numbers itself: a quarter of the bytes leave it, or half of them.
     """
@@ -210,6 +210,19 @@ def leaving_pixels(frame: Frame, depth: int = 8) -> Callable[[], np.ndarray]:
     kind = torch.uint8 if depth == 8 else torch.uint16
     there = leaving(whole.to(torch.int32).to(kind).contiguous())
     return lambda: there()[0].numpy()
+
+
+def arrived_pixels(pixels: np.ndarray, device: torch.device) -> Frame:
+    """A frame on `device` from RGB pixels (H, W, 3), uint8 or uint16, as by `from_pixels`.
+
+    A GPU makes numbers of them itself: a quarter of the bytes go there, or half of them.
+    """
+    if device.type == "cpu":
+        return from_pixels(pixels)
+    whole = sent(torch.from_numpy(np.ascontiguousarray(pixels)), device)
+    # By a plain number a GPU would multiply by its reciprocal, which is another result.
+    top = constant((float(np.iinfo(pixels.dtype).max),), device)
+    return checked(whole.permute(2, 0, 1).float().div(top).contiguous())
 
 
 def arriving(tensors: Sequence[Tensor], device: torch.device) -> Callable[[], tuple[Tensor, ...]]:

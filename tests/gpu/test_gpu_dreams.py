@@ -4,6 +4,7 @@ import threading
 import time
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from laws import objective_section
@@ -79,6 +80,18 @@ def test_what_is_fed_back_is_what_a_png_gives_back():
     here = quantised((levels + 1e-4).to(DEVICE))
     assert torch.equal(here.cpu(), from_pixels(to_pixels(levels)))
     assert (devices.leaving_pixels(here)() == to_pixels(levels)).all()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_pixels_are_the_same_frame_wherever_they_become_one(kind):
+    top = np.iinfo(kind).max
+    pixels = np.linspace(0, top, 3 * 90 * 244).round().astype(kind).reshape(90, 244, 3)
+    there = devices.arrived_pixels(pixels, torch.device(DEVICE))
+    assert there.device.type == torch.device(DEVICE).type
+    assert there.is_contiguous()
+    assert torch.equal(there.cpu(), from_pixels(pixels))
+    between = (from_pixels(pixels) + 0.3 / 255).clamp(0, 1)
+    assert (devices.leaving_pixels(between.to(DEVICE))() == to_pixels(between)).all()
 
 
 def test_steps_are_recorded_while_other_threads_work_on_the_device():

@@ -10,10 +10,11 @@ from laws import objective_section
 from on_gpu import CUDA, DEVICE, MARKS, frames, hashes, made
 from test_returning import SIDE, pixels
 from test_returning import film as behind_a_pillar
+from tiny import Tiny
 
 import dreamvid
 from dreamvid import media
-from dreamvid.dream.dreamer import dreamer_for
+from dreamvid.dream.dreamer import Dreamer, dreamer_for
 from dreamvid.dream.spaces import spaces
 from dreamvid.film import carries as film_carries
 from dreamvid.film.carries import carries, carry_for
@@ -29,14 +30,19 @@ from dreamvid.live.dreaming import LiveDream, with_usual_dream
 from dreamvid.live.outputs import Nowhere
 from dreamvid.media.film_writing import encode_film
 from dreamvid.motion.optical_flow import check_for, method_for
+from dreamvid.networks.ensemble import Ensemble
 from dreamvid.registry import parameters
-from dreamvid.settings import AscentSettings, presets
+from dreamvid.settings import AscentSettings, presets, settled
 from dreamvid.studies import axes, explain, measure, sheets
 
 pytestmark = MARKS
 SIZE = Size(64, 96)
 FEW = {"octaves": {"count": 2}, "ascent": {"iterations": 2}}
 ON_DEVICE = {"machine": {"device": DEVICE}}
+POCKET = {
+    "network": {"name": "pocket", "layers": ["4c"]},
+    "ascent": {"iterations": 2, "later": 1},
+}
 FLAGS = {"octaves": 1, "iterations": 1, "size": "64x48", "device": DEVICE}
 CLICK = 4000
 
@@ -214,6 +220,21 @@ def test_a_film_that_wanders(kind, at_once, place, tmp_path):
     assert len(hashes(tmp_path / "a.gif.dream")) == (6 if kind == "loop" else 3)
 
 
+LOOPS = {
+    "relaxation": {"loop": {"turns": 2, "closing": "relaxation"}},
+    "that stands still": {"loop": {"turns": 2}, "motion": {"zoom": {"rate": 1.0}, "hold": {}}},
+}
+
+
+@pytest.mark.parametrize("tree", LOOPS.values(), ids=LOOPS)
+def test_ways_to_close_a_loop(tree, tmp_path):
+    film = {"size": "96x64", "frames": 3}
+    given = {**ON_DEVICE, **tree, "film": film, "octaves": {"count": 2}}
+    settings = films.settings_for("google-2015", assigned={**given, **POCKET})
+    films.loop(None, tmp_path / "a.gif", settings)
+    assert len(hashes(tmp_path / "a.gif.dream")) == 6
+
+
 ZOOMS = {
     "a living picture": {"motion": {"hold": {}}},
     "shrinking": {"motion": {"zoom": {"rate": 0.4}}, "film": {"anchor": 0.3}},
@@ -291,7 +312,7 @@ def test_what_comes_back_gets_its_dream_back(monkeypatch):
 
     monkeypatch.setattr(film_carries, "returned", found)
     thing = pixels(3, Size(SIDE, SIDE))
-    shots = behind_a_pillar(thing)
+    shots = behind_a_pillar(thing)[::2]
     assert dreamed_over(shots, {"name": "flow", "memory": 2.0}, 60) == [True] * len(shots)
     assert any(each is not None for each in given)
 
@@ -312,6 +333,15 @@ def test_ways_to_dream_over_a_film(tree, place, tmp_path):
     settings = films.settings_for("video", assigned={**ON_DEVICE, **FEW, **tree})
     films.video(place / "clip.gif", tmp_path / "a.gif", settings)
     assert len(hashes(tmp_path / "a.gif.dream")) == 3
+
+
+def test_networks_together_and_scores_of_a_head():
+    tiny = Tiny().requires_grad_(False).to(DEVICE)
+    both = Ensemble([made().network, tiny])
+    settings = settled({**FEW, **ON_DEVICE, "octaves": {"count": 1}})
+    finite(Dreamer(both, both.choices(["pocket/4c", f"{tiny.name}/b=0.5"]), settings), 2)
+    scores = settled({**FEW, **ON_DEVICE, "objective": {"name": "class_score", "label": 1}})
+    finite(Dreamer(tiny, tiny.choices(["b"]), scores), 2)
 
 
 @pytest.mark.parametrize("refine", [0, 2])
@@ -341,7 +371,7 @@ def test_live(dream, carry, place):
     asked = running.Asked(str(place / "clip.gif"), settings, SIZE, 0.0, every=True)
     seen = []
     told = running.live(asked, [Nowhere(lambda shown: seen.append(shown.std()))], [], Post())
-    assert told.frames == len(seen) == 3
+    assert told.frames == len(seen) == 3, told.why
     assert min(seen) > 0
 
 
