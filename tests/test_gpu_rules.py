@@ -501,7 +501,7 @@ def test_plain_torch_is_timed_as_it_is_by_itself(monkeypatch):
     from dreamvid.networks import ways
 
     devices.made_ready(1, keep_memory=False)
-    ways.fuse(ways.Fused(FRAME, FRAME))
+    ways.fuse(FRAME)
     try:
         with as_torch_is():
             assert torch.backends.cudnn.allow_tf32
@@ -509,7 +509,7 @@ def test_plain_torch_is_timed_as_it_is_by_itself(monkeypatch):
             assert ways.fused() is None
         assert not torch.backends.cudnn.allow_tf32
         assert torch.backends.cudnn.deterministic
-        assert ways.fused() == (FRAME, FRAME)
+        assert ways.fused() is FRAME
     finally:
         ways.fuse(None)
 

@@ -1,12 +1,7 @@
-"""Kernels for a GPU: what `operations` does in a dozen passes over memory, in one each way.
-
-Written in Triton, which comes with torch's builds for NVIDIA's GPUs; import this only there. They
-reckon in float32 whatever the type of what they read. Channels lie last in memory. With
-`TRITON_INTERPRET=1` in the environment they run, slowly, on a processor.
-"""
+"""Local responses and pools: what `operations` does in a dozen passes, in one each way."""
 
 # Triton compiles what its own annotations do not describe.
-# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportAssignmentType=false
 
 import os
 from typing import Any
@@ -16,15 +11,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
-from torch.nn.grad import conv2d_input
 
 BLOCK = 2**16 if os.environ.get("TRITON_INTERPRET") else 1024
 """Values for each program; the interpreter has a fixed cost for each."""
 TILE = 64
 """Channels for each program: enough for its threads to read 16 bytes at a time."""
-STEM_CHANNELS = 16
-"""A picture's 2x2 blocks have 12; tensor cores take multiples of eight, and 16 best."""
 
 
 @triton.jit
@@ -261,35 +252,3 @@ class _Pool(torch.autograd.Function):
         out = empty(grad, ctx.shape)
         pool_back(dense(grad), tap, out, ctx.stride)
         return out, None
-
-
-def stem(blocks: Tensor, kernel: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """A first convolution over a picture's 2x2 blocks, on tensor cores.
-
-    float16 sees a picture to a fourteenth of a level, as exactly as TF32 does; its gradient is made
-    in `dtype`, in which it also comes out.
-    """
-    missing = (0, 0, 0, 0, 0, STEM_CHANNELS - blocks.shape[1])
-    wide = [dense(F.pad(each, missing)) for each in (blocks, kernel)]
-    return _Stem.apply(*wide, bias, dtype)  # pyright: ignore[reportReturnType]
-
-
-class _Stem(torch.autograd.Function):
-    """A convolution in float16, whose gradient is made in another type."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype
-    ) -> Tensor:
-        ctx.save_for_backward(weight)
-        ctx.size, ctx.dtype = x.shape, x.dtype
-        return F.conv2d(x.half(), weight.half(), None if bias is None else bias.half()).to(dtype)
-
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, grad: Tensor
-    ) -> tuple[Tensor, None, None, None]:
-        (weight,) = ctx.saved_tensors
-        found = conv2d_input(ctx.size, weight.to(grad.dtype), grad)
-        return found.to(ctx.dtype), None, None, None

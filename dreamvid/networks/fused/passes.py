@@ -1,4 +1,4 @@
-"""What lies between two convolutions on a GPU: a bias and an activation, or their way back.
+"""What lies between two convolutions: a bias and an activation, or their way back.
 
 One launch does it for up to four results at once. They may be parts of larger ones, so nothing is
 cut apart or put together in a pass of its own.
@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from dreamvid.networks.fused import dense, tiles
+from dreamvid.networks.fused.places import dense, tiles
 
 RELU, SILU, RELU_BACK, SILU_BACK = range(4)
 MOST_PIECES = 4
@@ -94,7 +94,7 @@ KERNELS = {
         ("_pieces clipped back", RELU_BACK, False),
     )
 }
-"""As `fused.KERNELS`."""
+"""As `places.KERNELS`."""
 
 
 class Piece(NamedTuple):
