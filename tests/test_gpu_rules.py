@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dreamvid.dream import cuda_graphs
-from dreamvid.dream.ascent import Stepped, gain_and_gradients, gain_scale, numbers_of_steps
+from dreamvid.dream.ascent import gain_and_gradients, gain_scale, numbers_of_steps
 from dreamvid.dream.catching_up import boxes
 from dreamvid.dream.cuda_graphs import CudaGraphs, Recordings, plain_calls
 from dreamvid.dream.dreamer import dreamer_for
@@ -147,12 +147,14 @@ def test_a_job_records_the_libraries_of_its_gpu(monkeypatch):
 
 def test_steps_beside_a_processor_are_given_tensors_whether_they_are_recorded_or_not():
     image = torch.empty(1, 3, 8, 9, device="meta")
-    steps = list(numbers_of_steps(image, [(1, -2), (0, 3)], 1.5))
-    assert len(steps) == 2
-    for given in steps:
-        assert [each.device.type for each in given] == ["meta"] * 3
+    given = numbers_of_steps(image, [(1, -2), (0, 3)], 1.5)
+    assert [(each.device.type, tuple(each.shape)) for each in given] == [
+        ("meta", (2, 2)),
+        ("meta", ()),
+        ("meta", (2,)),
+    ]
     # A processor's own stay numbers, as films were made with.
-    assert list(numbers_of_steps(torch.empty(1, 3, 8, 9), [(1, -2)], 1.5)) == [((1, -2), 1.5, 1.0)]
+    assert numbers_of_steps(torch.empty(1, 3, 8, 9), [(1, -2)], 1.5) == ([(1, -2)], 1.5, [1.0])
 
 
 TREE = {"octaves": {"count": 2}, "ascent": {"iterations": 1}, "machine": {"precision": "fp32"}}
@@ -212,7 +214,7 @@ def test_recordings_keep_to_their_bytes():
     made = recording(record=graphs, most=50)
     made(FRAME, (0, 0))
     assert graphs.forgotten == 1
-    own = sum(step.held for step in made._recordings._steps.values())
+    own = sum(step.held for step in made._recordings._climbs.values())
     assert made._recordings.held == 100 + own > 100 + 4 * 3 * 48 * 64
 
 
@@ -326,18 +328,16 @@ def test_layers_that_change_are_recorded_once_for_as_many_as_there_are(layers):
     assert len(made._recordings) <= 2 * 2
 
 
-def test_a_size_that_comes_seldom_is_not_recorded_for_one_frame():
-    recordings, calls = Recordings(plain_calls), []
-
-    def step(image, offsets, step_size, done):
-        calls.append(image)
-        return Stepped(image, image, image)
-
-    for _ in range(cuda_graphs.SELDOM):
-        assert recordings("a part", step, step, seldom=True) is step
-    recordings("a part", step, step, seldom=True)(torch.zeros(1), (0, 0), 1.0, 1.0)
-    recordings("a frame", step, step)(torch.zeros(1), (0, 0), 1.0, 1.0)
-    assert len(recordings) == 2
+def test_what_has_to_catch_up_is_dreamed_with_the_whole_picture_and_recorded():
+    """Parts come in many sizes, and on a GPU each would have to be launched step by step."""
+    tree = {**TREE, "ascent": {"iterations": 3, "later": 1}}
+    made = recording(tree)
+    for number in range(3):
+        fresh = torch.zeros(48, 64)
+        fresh[:, : 20 + 8 * number] = 1
+        dreamed = made(FRAME, (0, number), later=True, fresh=fresh)
+        assert dreamed.isfinite().all()
+    assert len(made._recordings) == 4
 
 
 def test_what_half_precision_would_lose_on_its_way_back_is_kept():
@@ -501,7 +501,7 @@ def test_plain_torch_is_timed_as_it_is_by_itself(monkeypatch):
     from dreamvid.networks import ways
 
     devices.made_ready(1, keep_memory=False)
-    ways.fuse(ways.Fused(FRAME, FRAME))
+    ways.fuse(FRAME)
     try:
         with as_torch_is():
             assert torch.backends.cudnn.allow_tf32
@@ -509,7 +509,7 @@ def test_plain_torch_is_timed_as_it_is_by_itself(monkeypatch):
             assert ways.fused() is None
         assert not torch.backends.cudnn.allow_tf32
         assert torch.backends.cudnn.deterministic
-        assert ways.fused() == (FRAME, FRAME)
+        assert ways.fused() is FRAME
     finally:
         ways.fuse(None)
 

@@ -8,7 +8,7 @@ on places (a mask, a picture to stay close to) is given the roll, `Offsets`.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from dreamvid.dream.tiles import Gradient, InParts, in_one_piece, undivided
 from dreamvid.dream.updates import update_for
 from dreamvid.frames import Key, Offsets, Size, drawn
 from dreamvid.machine.devices import sent
+from dreamvid.networks.ways import kernels_for
 from dreamvid.settings import AscentSettings
 
 SCALED_BELOW = 2
@@ -36,7 +37,7 @@ Number = float | Tensor
 
 
 class Stepped(NamedTuple):
-    """What one step gives."""
+    """What one step gives, or several: then each has a row of its own in `gains` and `finite`."""
 
     image: Tensor
     """The pictures (N, 3, H, W) after it."""
@@ -46,10 +47,21 @@ class Stepped(NamedTuple):
     """Which of them had a finite gradient, (N,); the others stayed as they were."""
 
 
-Step = Callable[[Tensor, Offsets, Number, Number], Stepped]
-"""One step, given the pictures, the jitter, the step size and the share of steps done after it."""
-Recorder = Callable[[Step, Step], Step]
-"""From a step that takes pictures in one piece, and the plain one, to one that does the same."""
+class Numbers(NamedTuple):
+    """The numbers of the steps at one octave; beside a GPU they lie there."""
+
+    offsets: Sequence[Offsets] | Tensor
+    """The jitter of each, (steps, 2)."""
+    step_size: Number
+    """Of all of them, or of each place (H, W)."""
+    done: Sequence[float] | Tensor
+    """The share of steps that are done after each, (steps,)."""
+
+
+Climb = Callable[[Tensor, Numbers], Stepped]
+"""All steps at an octave, given the pictures and the steps' numbers."""
+Recorder = Callable[[Climb, Climb], Climb]
+"""From a climb that takes pictures in one piece, and the plain one, to one that does the same."""
 
 
 class Ascent:
@@ -76,8 +88,7 @@ class Ascent:
             masks: where each objective works, (K, 1, H, W) from 0 to 1. Each gradient is
                 normalised by itself, then masked, and then they are added.
             in_parts: computes a gradient for a whole picture, perhaps tile by tile.
-            recorded: see `Recorder`; it is only asked for steps that do not depend on the steps
-                before them.
+            recorded: see `Recorder`.
             scale: what the gain is multiplied by on its way back, see `gain_and_gradients`.
             begun: the pictures of which objectives see how far the dream has gone; None: none does.
         """
@@ -85,6 +96,12 @@ class Ascent:
         self.gain_of, self.settings, self.bounds = gain_of, settings, bounds
         self.masks, self.in_parts, self.recorded = masks, in_parts, recorded
         self.begun = begun
+        changed = (settings.smoothing, settings.gaussian, settings.laplacian, settings.blur)
+        self._usual = (
+            masks is None
+            and not any(changed)
+            and (settings.update, settings.normalise) == ("plain", "mean")
+        )
 
     def __call__(
         self, image: Tensor, step_size: Number, steps: int, key: Key, report: Report
@@ -98,15 +115,35 @@ class Ascent:
             key: the jitter depends on it and on the step's number alone.
             report: every step is added to it.
         """
-        update = update_for(self.settings)
-        step: Step = partial(self.step, update, self.in_parts)
-        if self.settings.update == "plain":
-            step = self.recorded(partial(self.step, update, undivided), step)
+        if not steps:
+            return image
         offsets = [jitter((*key, index), self.settings.jitter) for index in range(steps)]
-        for roll, size, done in numbers_of_steps(image, offsets, step_size):
-            image, gains, finite = step(image, roll, size, done)
-            report.note(gains, finite, image)
+        numbers = numbers_of_steps(image, offsets, step_size)
+        if report.watched:
+            return self.climbed(self.in_parts, image, numbers, report.note).image
+        plain: Climb = partial(self.climbed, self.in_parts)
+        climb = self.recorded(partial(self.climbed, undivided), plain)
+        image, gains, finite = climb(image, numbers)
+        for each in zip(gains, finite, strict=True):
+            report.note(*each, image)
         return image
+
+    def climbed(
+        self,
+        in_parts: InParts,
+        image: Tensor,
+        numbers: Numbers,
+        note: Callable[[Tensor, Tensor, Tensor], None] = lambda *_: None,
+    ) -> Stepped:
+        """All steps at an octave: a `Climb` once `in_parts` is given; `note` hears of each."""
+        update, gains, finite = update_for(self.settings), [], []
+        for offsets, done in zip(numbers.offsets, numbers.done, strict=True):
+            one = self.step(update, in_parts, image, offsets, numbers.step_size, done)
+            image = one.image
+            note(one.gains, one.finite, image)
+            gains.append(one.gains)
+            finite.append(one.finite)
+        return Stepped(image, torch.stack(gains), torch.stack(finite))
 
     def step(
         self,
@@ -117,7 +154,7 @@ class Ascent:
         step_size: Number,
         done: Number,
     ) -> Stepped:
-        """One step: a `Step` once `update`, see `update_for`, and `in_parts` are given."""
+        """One step; `update` is what `update_for` gives."""
         settings = self.settings
         gain_of = self.gain_of
         if self.begun is not None:
@@ -126,6 +163,11 @@ class Ascent:
             gain_and_gradients, gain_of=gain_of, offsets=offsets, scale=self.scale
         )
         gains, gradients = in_parts(rolled(image, offsets), gradient_of)
+        kernels = kernels_for(image) if self._usual and isinstance(offsets, Tensor) else None
+        if kernels:
+            bounds = self.bounds if settings.clamp else None
+            moved, finite = kernels.moved(image, gradients[0], offsets, step_size, bounds)
+            return Stepped(moved, gains, finite)
         # A maximum keeps NaN, and takes a tenth of the time of looking at each value.
         finite = torch.isfinite(gradients.abs().amax((0, 2, 3, 4)))
         going = finite[:, None, None, None]
@@ -149,26 +191,21 @@ def beside(gain_of: Gain, before: Tensor) -> Gain:
     return lambda inputs, offsets: gain_of(inputs, offsets, before)
 
 
-def numbers_of_steps(
-    image: Tensor, offsets: list[tuple[int, int]], step_size: Number
-) -> Iterator[tuple[Offsets, Number, Number]]:
-    """The roll, the size and the share of steps done after it, of each step at an octave.
+def numbers_of_steps(image: Tensor, offsets: list[tuple[int, int]], step_size: Number) -> Numbers:
+    """The numbers of the steps that have these rolls.
 
     Beside a processor they are brought to the device all at once, and no step waits for one. There
     a tensor and a plain number do not give the same bits, so every step has tensors, also one that
     is not recorded.
     """
-    count = len(offsets)
-    if image.device.type == "cpu" or not count:
-        for index, roll in enumerate(offsets):
-            yield roll, step_size, (index + 1) / count
-        return
+    shares = [(index + 1) / len(offsets) for index in range(len(offsets))]
+    if image.device.type == "cpu":
+        return Numbers(offsets, step_size, shares)
     rolls = sent(torch.tensor(offsets), image.device)
-    shares = [(index + 1) / count for index in range(count)]
     done = sent(torch.tensor(shares, dtype=image.dtype), image.device)
     if not isinstance(step_size, Tensor):
         step_size = torch.full((), step_size, dtype=image.dtype, device=image.device)
-    yield from zip(rolls, [step_size] * count, done, strict=True)
+    return Numbers(rolls, step_size, done)
 
 
 def jitter(key: Key, reach: int) -> tuple[int, int]:
@@ -181,6 +218,8 @@ def rolled(image: Tensor, offsets: Offsets, *, back: bool = False) -> Tensor:
     if not isinstance(offsets, Tensor):
         down, right = offsets
         return image.roll((-down, -right) if back else (down, right), (2, 3))
+    if kernels := kernels_for(image):
+        return kernels.rolled(image, offsets, back=back)
     for axis, offset in zip((2, 3), offsets, strict=True):
         places = torch.arange(image.shape[axis], device=image.device)
         places = (places + offset if back else places - offset) % image.shape[axis]

@@ -1,29 +1,25 @@
-"""Steps recorded once and replayed: on an NVIDIA GPU, a whole step for the price of one launch.
+"""Steps recorded once and replayed: on an NVIDIA GPU, an octave's for the price of one launch.
 
-A CUDA graph replays the same kernels on the same memory. Whatever changes from step to step (the
-picture, its jitter, the step size, the share of steps done) is therefore copied into memory of its
-own first. Where a step cannot be recorded, it is launched as it is.
+A CUDA graph replays the same kernels on the same memory. Whatever changes from frame to frame (the
+picture, the steps' jitter, their size, the share of them that is done) is therefore copied into
+memory of its own first. Where steps cannot be recorded, they are launched as they are.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from dreamvid.dream.ascent import Number, Step, Stepped
+from dreamvid.dream.ascent import Climb, Numbers, Stepped
 from dreamvid.dream.recorded_calls import RecordedCall
-from dreamvid.frames import Offsets
 from dreamvid.machine.devices import is_memory
 from dreamvid.machine.remarks import say_once
 
-WARMING_CALLS = 3
+WARMING_CALLS = 1
 SHARE_RECORDED = 0.25
 """Of a GPU's memory, what recorded steps may hold before they are dropped and made anew."""
-SELDOM = 3
-"""How often a size that may come seldom comes before its steps are recorded, which takes time."""
 
 
 class Recorder(Protocol):
@@ -40,56 +36,55 @@ class Recordings:
     def __init__(self, record: Recorder, most: float = math.inf) -> None:
         """`record` makes them; together they hold about `most` bytes at the most."""
         self.record, self.most = record, most
-        self._steps: dict[Hashable, Recorded | RecordedCall] = {}
+        self._climbs: dict[Hashable, Recorded | RecordedCall] = {}
         self._refused: set[Hashable] = set()
-        self._asked: Counter[Hashable] = Counter()
 
-    def __call__(self, key: Hashable, whole: Step, plain: Step, seldom: bool = False) -> Step:
-        """The step that is recorded for `key`; `whole` is recorded at its first call.
+    def __call__(self, key: Hashable, whole: Climb, plain: Climb) -> Climb:
+        """The climb that is recorded for `key`; `whole` is recorded at its first call.
 
-        Steps of the same key must do the same, and their arguments must have the same shapes. What
-        cannot be recorded is done by `plain`, and at first what may come `seldom`.
+        Climbs of the same key must do the same, and their pictures must have the same shapes. What
+        cannot be recorded is done by `plain`.
         """
-        if seldom and key not in self._steps:
-            self._asked[key] += 1
-            if self._asked[key] <= SELDOM:
-                return plain
 
-        def step(image: Tensor, offsets: Offsets, step_size: Number, done: Number) -> Stepped:
-            arguments = (image, offsets, step_size, done)
-            found: Any = self._steps.get(key) or self._recorded(key, whole, arguments)
-            return found(*arguments) if found else plain(*arguments)
+        def climb(image: Tensor, numbers: Numbers) -> Stepped:
+            counted = (key, len(numbers.done))
+            found = self._found(counted, Recorded, whole, image, numbers)
+            return found(image, numbers) if found else plain(image, numbers)
 
-        return step
+        return climb
 
     def call(self, key: Hashable, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
         """What a function gives for tensors, recorded for `key` at its first call.
 
         Functions of the same key must do the same, and their tensors must have the same shapes.
         """
-        found: Any = self._steps.get(key) or self._recorded(key, function, tensors, RecordedCall)
+        found = self._found(key, RecordedCall, function, *tensors)
         return found(*tensors) if found else function(*tensors)
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self._climbs)
 
     @property
     def held(self) -> int:
         """About how many bytes they hold: what graphs share, and what each has for itself."""
-        own = sum(step.held for step in self._steps.values())
+        own = sum(climb.held for climb in self._climbs.values())
         return own + getattr(self.record, "held", 0)
 
     def forget(self) -> bool:
         """Drop all of them, and the memory that they hold; whether there were any."""
-        there = bool(self._steps)
-        self._steps.clear()
+        there = bool(self._climbs)
+        self._climbs.clear()
         forget = getattr(self.record, "forget", None)
         if forget:
             forget()
         return there
 
+    def _found(self, key: Hashable, *asked: Any) -> Any:
+        """What is recorded for `key`, by `_recorded` where nothing is."""
+        return self._climbs.get(key) or self._recorded(key, *asked)
+
     def _recorded(
-        self, key: Hashable, whole: Callable[..., Any], arguments: Any, kind: Any = None
+        self, key: Hashable, kind: type[Any], whole: Callable[..., Any], *arguments: Any
     ) -> Any:
         """`whole`, recorded now as a `kind`; None where that cannot be done."""
         if key in self._refused:
@@ -98,8 +93,8 @@ class Recordings:
             self.forget()
         while True:
             try:
-                self._steps[key] = (kind or Recorded)(whole, self.record, *arguments)
-                return self._steps[key]
+                self._climbs[key] = kind(whole, self.record, *arguments)
+                return self._climbs[key]
             except RuntimeError as error:
                 short, reason = is_memory(error), str(error).partition("\n")[0]
             # Outside the handler, which would keep the failed step's tensors alive.
@@ -111,24 +106,17 @@ class Recordings:
 
 
 class Recorded:
-    """A step for pictures of one size, recorded with its first arguments."""
+    """A climb for pictures of one size, recorded with its first arguments."""
 
-    def __init__(
-        self,
-        step: Step,
-        record: Recorder,
-        image: Tensor,
-        offsets: Offsets,
-        step_size: Number,
-        done: Number,
-    ) -> None:
-        self._step = step
+    def __init__(self, climb: Climb, record: Recorder, image: Tensor, numbers: Numbers) -> None:
+        self._climb = climb
         self._image = image.clone()
-        self._offsets = torch.zeros(2, dtype=torch.int64, device=image.device)
-        self._step_size = image.new_empty(step_size.shape if isinstance(step_size, Tensor) else ())
-        self._done = image.new_zeros(())
+        count, size = len(numbers.done), numbers.step_size
+        self._offsets = torch.zeros(count, 2, dtype=torch.int64, device=image.device)
+        self._step_size = image.new_empty(size.shape if isinstance(size, Tensor) else ())
+        self._done = image.new_zeros(count)
         self._results: tuple[Tensor, ...] = ()
-        self._take(image, offsets, step_size, done)
+        self._take(image, numbers)
         self._replay = record(self._call)
 
     @property
@@ -136,23 +124,21 @@ class Recorded:
         """Bytes of what goes in and comes out."""
         return sum(each.nbytes for each in (self._image, self._step_size, *self._results))
 
-    def __call__(self, image: Tensor, offsets: Offsets, step_size: Number, done: Number) -> Stepped:
-        """What the step gives, in tensors that later calls leave alone."""
-        self._take(image, offsets, step_size, done)
+    def __call__(self, image: Tensor, numbers: Numbers) -> Stepped:
+        """What the climb gives, in tensors that later calls leave alone."""
+        self._take(image, numbers)
         self._replay()
         return Stepped(*(result.clone() for result in self._results))
 
-    def _take(self, image: Tensor, offsets: Offsets, step_size: Number, done: Number) -> None:
+    def _take(self, image: Tensor, numbers: Numbers) -> None:
         self._image.copy_(image)
-        self._offsets.copy_(offsets if isinstance(offsets, Tensor) else torch.tensor(offsets))
-        for kept, new in ((self._step_size, step_size), (self._done, done)):
-            if isinstance(new, Tensor):
-                kept.copy_(new)
-            else:
-                kept.fill_(new)
+        places = (self._offsets, self._step_size, self._done)
+        for kept, new in zip(places, numbers, strict=True):
+            kept.copy_(new if isinstance(new, Tensor) else torch.tensor(new))
 
     def _call(self) -> None:
-        self._results = self._step(self._image, self._offsets, self._step_size, self._done)
+        numbers = Numbers(self._offsets, self._step_size, self._done)
+        self._results = self._climb(self._image, numbers)
 
 
 class CudaGraphs:
@@ -166,11 +152,14 @@ class CudaGraphs:
         self.held = 0
         """Bytes in the memory that they share."""
         self._pool: Any = None
+        self._side: Any = None
 
     def __call__(self, call: Callable[[], None]) -> Callable[[], None]:
         """The call as a graph. Plain calls come first: libraries choose kernels in them."""
         with torch.cuda.device(self.device):
-            current, side = torch.cuda.current_stream(), torch.cuda.Stream()
+            # What one stream has freed, no other takes: all graphs are captured on one.
+            side = self._side = self._side or torch.cuda.Stream()
+            current = torch.cuda.current_stream()
             side.wait_stream(current)
             with torch.cuda.stream(side):
                 for _ in range(WARMING_CALLS):

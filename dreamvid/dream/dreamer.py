@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.dream import catching_up
-from dreamvid.dream.ascent import Ascent, Step, gain_and_gradients, gain_scale
+from dreamvid.dream.ascent import Ascent, Climb, gain_and_gradients, gain_scale
 from dreamvid.dream.changing import Changing
 from dreamvid.dream.cuda_graphs import recordings_for
 from dreamvid.dream.octaves import climbed, octave_sizes
@@ -223,10 +223,11 @@ class Dreamer:
 
         def climb(part: Tensor, box: catching_up.Box, need: Tensor, number: int) -> Tensor:
             base = resized(begun, size_of(image))[:, :, box.rows, box.columns]
-            ascent = self._ascent(plan, octave, part, True, base, seldom=True)
+            ascent = self._ascent(plan, octave, part, True, base)
             return ascent(part, here.first_step_size * need, more, (*key, number, more), report)
 
-        whole = hill.masks is not None or not hill.local
+        # A GPU takes as long to be asked for a part as for a picture whose steps are recorded.
+        whole = hill.masks is not None or not hill.local or self._recordings is not None
         return catching_up.caught_up(image, fresh, self.network.smallest_side, whole, climb)
 
     def _threads_worth(self, image: Tensor) -> AbstractContextManager[None]:
@@ -243,12 +244,8 @@ class Dreamer:
         varied: bool,
         begun: Tensor,
         first: bool = False,
-        seldom: bool = False,
     ) -> Ascent | SpaceAscent:
-        """The ascent for pictures like `image`, once `begun`; `varied` steps have many sizes.
-
-        Pictures of that size may come `seldom`.
-        """
+        """The ascent for pictures like `image`, once `begun`; `varied` steps have many sizes."""
         choices: Sequence[Choice | Held] = plan.octaves[octave].choices
         if self._recordings is not None and self.plan.timeline.travels:
             choices = self._changing(plan.octaves[octave].choices)
@@ -264,7 +261,7 @@ class Dreamer:
             self._bounds,
             masks=hill.masks,
             in_parts=in_parts,
-            recorded=partial(self._recorded, hill, image, (tuple(choices), varied), seldom),
+            recorded=partial(self._recorded, hill, image, (tuple(choices), varied)),
             scale=gain_scale(self.network.dtype, size_of(image)),
             begun=before,
         )
@@ -285,11 +282,10 @@ class Dreamer:
         hill: Hill,
         image: Tensor,
         key: tuple[Hashable, ...],
-        seldom: bool,
-        whole: Step,
-        plain: Step,
-    ) -> Step:
-        """The step recorded for `key` and pictures like `image`; `plain` if it changes or is tiled.
+        whole: Climb,
+        plain: Climb,
+    ) -> Climb:
+        """The climb recorded for `key`, pictures like `image`; `plain` if it changes or is tiled.
 
         That is decided at a size's first step, so that a resumed film takes the same steps.
         """
@@ -299,7 +295,7 @@ class Dreamer:
         gradient = partial(gain_and_gradients, gain_of=hill.gain)
         if hill.local and not self._tiler(hill).takes_whole(image, gradient):
             return plain
-        return self._recordings((*key, *image.shape), whole, plain, seldom)
+        return self._recordings((*key, *image.shape), whole, plain)
 
 
 def dreamer_for(

@@ -47,6 +47,11 @@ class Report:
         self.touched: Tensor | None = None
         """How much the dream asked of each place (N, H, W), where its space wants to know."""
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody wants to see the pictures after each step."""
+        return self._watch is not None
+
     def begin(self, passed: int, octave: int, size: Size) -> None:
         """The steps from here on are at this octave."""
         self._place = (passed, octave, size)

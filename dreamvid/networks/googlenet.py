@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, layers_of
@@ -90,7 +89,8 @@ class GoogLeNet(Network):
         """See `Network.seen`; an inception block is made in one go where nobody looks into it."""
         first: Any = self.convolutions["conv1/7x7_s2"]
         second: Any = self.convolutions["conv2/3x3_reduce"]
-        x = F.relu_(halving_convolution(inputs, first.weight, first.bias, second.weight.dtype))
+        dtype = second.weight.dtype
+        x = halving_convolution(inputs, first.weight, first.bias, dtype, relu=True)
         yield "conv1/7x7_s2", x
         yield "pool1/3x3_s2", (x := pooled(x, 2))
         yield "pool1/norm1", (x := local_response(x))

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 from torch.utils.weak import WeakIdKeyDictionary
 
+from dreamvid.frames import Size, size_of
 from dreamvid.networks import native
 from dreamvid.networks.convolutions import alone, convolved, known
 from dreamvid.networks.ways import kernels_for
@@ -220,6 +221,8 @@ def halving_convolution(
     bias: Tensor | None,
     dtype: torch.dtype | None = None,
     before: tuple[int, int] = (3, 3),
+    *,
+    relu: bool = False,
 ) -> Tensor:
     """A 7x7 convolution of stride 2 of a picture (N, 3, H, W), whose sides it halves, rounding up.
 
@@ -231,25 +234,44 @@ def halving_convolution(
         bias: (C,).
         dtype: of what comes out, and of the arithmetic of its gradient; the weights' by default.
         before: how many pixels of padding stand above and to the left, 2 or 3.
+        relu: whether its ReLU is to be made, too.
     """
+    kernels = kernels_for(x) if dtype in (torch.bfloat16, torch.float16) else None
+    if kernels and x.dtype == torch.float32 and not weight.requires_grad:
+        around, taps = _paddings(size_of(x), before)
+        return kernels.stem(x, _halving(weight, bias, taps), around, dtype, relu)
+    made = _halved(x, weight, bias, dtype, before)
+    return F.relu_(made) if relu else made
+
+
+def _halved(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    dtype: torch.dtype | None,
+    before: tuple[int, int],
+) -> Tensor:
     if x.device.type == "meta":
         return F.conv2d(x, weight, bias, stride=2, padding=3)  # what is counted is the definition
-    around, taps = [], []
-    for side, pixels in ((x.shape[-1], before[1]), (x.shape[-2], before[0])):
-        # Blocks begin at even pixels, so taps that begin at an odd one get one more before them.
-        odd = pixels % 2
-        taps += [odd, 1 - odd]
-        around += [pixels + odd, 2 * ((side + 1) // 2 + 3) - side - pixels - odd]
+    around, taps = _paddings(size_of(x), before)
     blocks = _in_blocks(x, around)
     if dtype in (None, weight.dtype):
         if weight.requires_grad:
             return F.conv2d(blocks, _in_blocks(weight, taps), bias)
-        return convolved(_halving(weight, bias, tuple(taps)), blocks)
-    kernel = _halving(weight, bias, tuple(taps)).weight
-    kernels = kernels_for(blocks) if dtype in (torch.bfloat16, torch.float16) else None
-    if kernels:
-        return kernels.stem(blocks, kernel, bias, dtype)
+        return convolved(_halving(weight, bias, taps), blocks)
+    kernel = _halving(weight, bias, taps).weight
     return _RoundedAfter.apply(blocks, kernel, bias, dtype)  # pyright: ignore[reportReturnType]
+
+
+def _paddings(size: Size, before: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The pads of a picture and of a kernel, each left, right, above and below."""
+    around, taps = [], []
+    for side, pixels in ((size.width, before[1]), (size.height, before[0])):
+        # Blocks begin at even pixels, so taps that begin at an odd one get one more before them.
+        odd = pixels % 2
+        taps += [odd, 1 - odd]
+        around += [pixels + odd, 2 * ((side + 1) // 2 + 3) - side - pixels - odd]
+    return tuple(around), tuple(taps)
 
 
 def _in_blocks(x: Tensor, around: Sequence[int]) -> Tensor:

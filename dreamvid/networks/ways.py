@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,16 +13,7 @@ MOST_CHANNELS = 4
 """How many times as large what a block makes may be as what it is given."""
 
 
-class Fused(NamedTuple):
-    """The kernels for a GPU that have passed their test there."""
-
-    kernels: Any
-    """See `fused`."""
-    blocks: Any
-    """See `fused_blocks`."""
-
-
-_fused: Fused | None = None
+_fused: Any = None
 _used = True
 
 
@@ -52,13 +43,13 @@ def usable() -> bool:
     return _used and not traced
 
 
-def fuse(chosen: Fused | None) -> None:
-    """Have tensors on an NVIDIA GPU go through the kernels that are chosen; None: as everywhere."""
+def fuse(kernels: Any) -> None:
+    """Have tensors on an NVIDIA GPU go through `kernels`, see `fused`; None: as everywhere."""
     global _fused
-    _fused = chosen
+    _fused = kernels
 
 
-def fused() -> Fused | None:
+def fused() -> Any:
     """The kernels that are chosen, or None."""
     return _fused
 
@@ -70,14 +61,14 @@ def kernels_for(x: Tensor) -> Any:
     """
     if _fused is None or x.device.type != "cuda" or x.numel() >= MOST_FUSED or not usable():
         return None
-    return None if x.dtype == torch.float64 else _fused.kernels
+    return None if x.dtype == torch.float64 else _fused
 
 
 def blocks_for(x: Tensor, *convolutions: Any) -> Any:
-    """The fused blocks where they take pictures x through these convolutions, or None."""
-    if _fused is None or not kernels_for(x):
+    """The fused kernels where they take pictures x through these convolutions, or None."""
+    kernels = kernels_for(x)
+    if kernels is None:
         return None
     alike = x.ndim == 4 and x.dtype == convolutions[0].weight.dtype
     small = MOST_CHANNELS * x.numel() < MOST_FUSED
-    takes = _fused.blocks.takes
-    return _fused.blocks if alike and small and all(map(takes, convolutions)) else None
+    return kernels if alike and small and all(map(kernels.takes, convolutions)) else None

@@ -1,4 +1,4 @@
-"""Whole blocks of a network on a GPU: their convolutions, and one pass over memory between them.
+"""Whole blocks of a network: their convolutions, and one pass over memory between them.
 
 torch adds a bias, clips, cuts apart and puts together in a pass each, forward and back, and small
 pictures wait for every pass to begin. A gradient is a convolution with the weights turned round
@@ -15,8 +15,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from dreamvid.networks.convolutions import known, side_by_side
-from dreamvid.networks.fused import dense, empty, pool, pool_back
-from dreamvid.networks.fused_passes import RELU, RELU_BACK, SILU, SILU_BACK, Piece, passed, rowed
+from dreamvid.networks.fused.passes import RELU, RELU_BACK, SILU, SILU_BACK, Piece, passed, rowed
+from dreamvid.networks.fused.places import dense, empty, pool, pool_back
 
 
 class Weights(NamedTuple):

@@ -1,12 +1,7 @@
-"""Kernels for a GPU: what `operations` does in a dozen passes over memory, in one each way.
-
-Written in Triton, which comes with torch's builds for NVIDIA's GPUs; import this only there. They
-reckon in float32 whatever the type of what they read. Channels lie last in memory. With
-`TRITON_INTERPRET=1` in the environment they run, slowly, on a processor.
-"""
+"""Local responses and pools: what `operations` does in a dozen passes, in one each way."""
 
 # Triton compiles what its own annotations do not describe.
-# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportAssignmentType=false
 
 import os
 from typing import Any
@@ -16,13 +11,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
-from torch.nn.grad import conv2d_input
 
 BLOCK = 2**16 if os.environ.get("TRITON_INTERPRET") else 1024
 """Values for each program; the interpreter has a fixed cost for each."""
-STEM_CHANNELS = 16
-"""A picture's 2x2 blocks have 12; tensor cores take multiples of eight, and 16 best."""
+TILE = 64
+"""Channels for each program: enough for its threads to read 16 bytes at a time."""
 
 
 @triton.jit
@@ -34,11 +27,22 @@ def _power(s, INNER: tl.constexpr):
 
 
 @triton.jit
-def _response(x_ptr, out_ptr, s_ptr, alpha_ptr, n, C, HALF: tl.constexpr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    mask = at < n
-    c = at % C
-    total = tl.zeros((BLOCK,), tl.float32)
+def _tile(C, PLACES: tl.constexpr, TILE: tl.constexpr):
+    """The places (P, 1) and channels (1, T) of this program."""
+    at = tl.program_id(0) * PLACES + tl.arange(0, PLACES)
+    c = tl.program_id(1) * TILE + tl.arange(0, TILE)
+    return at[:, None], c[None, :]
+
+
+@triton.jit
+def _response(
+    x_ptr, out_ptr, s_ptr, alpha_ptr, n, C,
+    HALF: tl.constexpr, PLACES: tl.constexpr, TILE: tl.constexpr,
+):  # fmt: skip
+    place, c = _tile(C, PLACES, TILE)
+    mask = (place < n) & (c < C)
+    at = place * C + c
+    total = tl.zeros((PLACES, TILE), tl.float32)
     for d in tl.static_range(-HALF, HALF + 1):
         ok = mask & (c + d >= 0) & (c + d < C)
         near = tl.load(x_ptr + at + d, mask=ok, other=0.0).to(tl.float32)
@@ -51,12 +55,13 @@ def _response(x_ptr, out_ptr, s_ptr, alpha_ptr, n, C, HALF: tl.constexpr, BLOCK:
 
 @triton.jit
 def _response_back(
-    x_ptr, s_ptr, g_ptr, out_ptr, alpha_ptr, n, C, HALF: tl.constexpr, BLOCK: tl.constexpr
-):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    mask = at < n
-    c = at % C
-    total = tl.zeros((BLOCK,), tl.float32)
+    x_ptr, s_ptr, g_ptr, out_ptr, alpha_ptr, n, C,
+    HALF: tl.constexpr, PLACES: tl.constexpr, TILE: tl.constexpr,
+):  # fmt: skip
+    place, c = _tile(C, PLACES, TILE)
+    mask = (place < n) & (c < C)
+    at = place * C + c
+    total = tl.zeros((PLACES, TILE), tl.float32)
     for d in tl.static_range(-HALF, HALF + 1):
         ok = mask & (c + d >= 0) & (c + d < C)
         x = tl.load(x_ptr + at + d, mask=ok, other=0.0).to(tl.float32)
@@ -72,28 +77,16 @@ def _response_back(
 
 @triton.jit
 def _pool(
-    x_ptr,
-    out_ptr,
-    tap_ptr,
-    n,
-    C,
-    H,
-    W,
-    OH,
-    OW,
-    STRIDE: tl.constexpr,
-    PAD: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    mask = at < n
-    c = at % C
-    place = at // C
+    x_ptr, out_ptr, tap_ptr, n, C, H, W, OH, OW,
+    STRIDE: tl.constexpr, PAD: tl.constexpr, PLACES: tl.constexpr, TILE: tl.constexpr,
+):  # fmt: skip
+    place, c = _tile(C, PLACES, TILE)
+    mask = (place < n) & (c < C)
     ow = place % OW
     oh = (place // OW) % OH
     b = place // OW // OH
-    best = tl.full((BLOCK,), float("-inf"), tl.float32)
-    tap = tl.zeros((BLOCK,), tl.int32)
+    best = tl.full((PLACES, TILE), float("-inf"), tl.float32)
+    tap = tl.zeros((PLACES, TILE), tl.int32)
     for k in tl.static_range(9):
         h = oh * STRIDE - PAD + k // 3
         w = ow * STRIDE - PAD + k % 3
@@ -104,46 +97,36 @@ def _pool(
         more = ok & ((x > best) | (x != x))
         best = tl.where(more, x, best)
         tap = tl.where(more, k, tap)
+    at = place * C + c
     tl.store(out_ptr + at, best.to(out_ptr.dtype.element_ty), mask=mask)
     tl.store(tap_ptr + at, tap.to(tl.uint8), mask=mask)
 
 
 @triton.jit
 def _pool_back(
-    g_ptr,
-    tap_ptr,
-    out_ptr,
-    n,
-    C,
-    H,
-    W,
-    OH,
-    OW,
-    STRIDE: tl.constexpr,
-    PAD: tl.constexpr,
-    ADD: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    mask = at < n
-    c = at % C
-    place = at // C
-    w = place % W
-    h = (place // W) % H
+    g_ptr, tap_ptr, out_ptr, n, C, H, W, OH, OW,
+    STRIDE: tl.constexpr, PAD: tl.constexpr, ADD: tl.constexpr,
+    PLACES: tl.constexpr, TILE: tl.constexpr,
+):  # fmt: skip
+    place, c = _tile(C, PLACES, TILE)
+    mask = (place < n) & (c < C)
+    w = place % W + PAD
+    h = (place // W) % H + PAD
     b = place // W // H
-    total = tl.zeros((BLOCK,), tl.float32)
-    for k in tl.static_range(9):
-        up = h + PAD - k // 3
-        left = w + PAD - k % 3
-        oh = up // STRIDE
-        ow = left // STRIDE
-        ok = mask & (up >= 0) & (left >= 0) & (oh < OH) & (ow < OW)
-        if STRIDE == 2:
-            ok = ok & (up % 2 == 0) & (left % 2 == 0)
+    total = tl.zeros((PLACES, TILE), tl.float32)
+    # Each place lies in as many windows as these, along both axes.
+    SEEN: tl.constexpr = 3 if STRIDE == 1 else 2
+    for k in tl.static_range(SEEN * SEEN):
+        oh = h // STRIDE - k // SEEN
+        ow = w // STRIDE - k % SEEN
+        down = h - oh * STRIDE
+        right = w - ow * STRIDE
+        ok = mask & (oh >= 0) & (ow >= 0) & (oh < OH) & (ow < OW) & (down < 3) & (right < 3)
         there = ((b * OH + oh) * OW + ow) * C + c
         tap = tl.load(tap_ptr + there, mask=ok, other=255)
-        g = tl.load(g_ptr + there, mask=ok & (tap == k), other=0.0)
-        total += g.to(tl.float32)
+        g = tl.load(g_ptr + there, mask=ok, other=0.0).to(tl.float32)
+        total += tl.where(tap == down * 3 + right, g, 0.0)
+    at = place * C + c
     if ADD:
         total += tl.load(out_ptr + at, mask=mask, other=0.0).to(tl.float32)
     tl.store(out_ptr + at, total.to(out_ptr.dtype.element_ty), mask=mask)
@@ -190,8 +173,21 @@ def empty(like: Tensor, shape: Any, dtype: torch.dtype | None = None) -> Tensor:
     )
 
 
-def _launched(kernel: Any, count: int, *arguments: Any) -> None:
-    kernel[(triton.cdiv(count, BLOCK),)](*arguments, BLOCK)
+def tiles(places: int, channels: int, tile: int = TILE) -> tuple[tuple[int, int], int, int]:
+    """The programs along places and channels, and how many of both each takes."""
+    tile = min(tile, triton.next_power_of_2(channels))
+    each = BLOCK // tile
+    return (triton.cdiv(places, each), triton.cdiv(channels, tile)), each, tile
+
+
+def _launched(kernel: Any, like: Tensor, *arguments: Any) -> None:
+    """Run a kernel at all places and channels of a tensor; its last arguments say which."""
+    grid, *each = tiles(like.numel() // like.shape[1], like.shape[1])
+    kernel[grid](*arguments, *each)
+
+
+def _places(x: Tensor) -> int:
+    return x.numel() // x.shape[1]
 
 
 class _Response(torch.autograd.Function):
@@ -201,7 +197,7 @@ class _Response(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, alpha: Tensor, half: int) -> Tensor:
         x = dense(x)
         out, s = empty(x, x.shape), empty(x, x.shape)
-        _launched(_response, x.numel(), x, out, s, alpha, x.numel(), x.shape[1], half)
+        _launched(_response, x, x, out, s, alpha, _places(x), x.shape[1], half)
         ctx.save_for_backward(x, s, alpha)
         ctx.half = half
         return out
@@ -213,8 +209,8 @@ class _Response(torch.autograd.Function):
     ) -> tuple[Tensor, None, None]:
         x, s, alpha = ctx.saved_tensors
         grad, out = dense(grad), empty(x, x.shape)
-        count, channels = x.numel(), x.shape[1]
-        _launched(_response_back, count, x, s, grad, out, alpha, count, channels, ctx.half)
+        sizes = (_places(x), x.shape[1])
+        _launched(_response_back, x, x, s, grad, out, alpha, *sizes, ctx.half)
         return out, None, None
 
 
@@ -225,7 +221,7 @@ def pool(x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     out = empty(x, (batch, channels, rows, columns))
     tap = empty(out, out.shape, torch.uint8)
     sides = (channels, height, width, rows, columns)
-    _launched(_pool, out.numel(), x, out, tap, out.numel(), *sides, stride, 2 - stride)
+    _launched(_pool, out, x, out, tap, _places(out), *sides, stride, 2 - stride)
     return out, tap
 
 
@@ -233,8 +229,7 @@ def pool_back(grad: Tensor, tap: Tensor, out: Tensor, stride: int, *, add: bool 
     """Give a dense gradient back to where the maxima were, `out`; or `add` it to what is there."""
     _, channels, height, width = out.shape
     sides = (channels, height, width, *grad.shape[2:])
-    count = out.numel()
-    _launched(_pool_back, count, grad, tap, out, count, *sides, stride, 2 - stride, add)
+    _launched(_pool_back, out, grad, tap, out, _places(out), *sides, stride, 2 - stride, add)
 
 
 class _Pool(torch.autograd.Function):
@@ -257,35 +252,3 @@ class _Pool(torch.autograd.Function):
         out = empty(grad, ctx.shape)
         pool_back(dense(grad), tap, out, ctx.stride)
         return out, None
-
-
-def stem(blocks: Tensor, kernel: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """A first convolution over a picture's 2x2 blocks, on tensor cores.
-
-    float16 sees a picture to a fourteenth of a level, as exactly as TF32 does; its gradient is made
-    in `dtype`, in which it also comes out.
-    """
-    missing = (0, 0, 0, 0, 0, STEM_CHANNELS - blocks.shape[1])
-    wide = [dense(F.pad(each, missing)) for each in (blocks, kernel)]
-    return _Stem.apply(*wide, bias, dtype)  # pyright: ignore[reportReturnType]
-
-
-class _Stem(torch.autograd.Function):
-    """A convolution in float16, whose gradient is made in another type."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype
-    ) -> Tensor:
-        ctx.save_for_backward(weight)
-        ctx.size, ctx.dtype = x.shape, x.dtype
-        return F.conv2d(x.half(), weight.half(), None if bias is None else bias.half()).to(dtype)
-
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, grad: Tensor
-    ) -> tuple[Tensor, None, None, None]:
-        (weight,) = ctx.saved_tensors
-        found = conv2d_input(ctx.size, weight.to(grad.dtype), grad)
-        return found.to(ctx.dtype), None, None, None

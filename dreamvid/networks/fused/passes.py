@@ -1,4 +1,4 @@
-"""What lies between two convolutions on a GPU: a bias and an activation, or their way back.
+"""What lies between two convolutions: a bias and an activation, or their way back.
 
 One launch does it for up to four results at once. They may be parts of larger ones, so nothing is
 cut apart or put together in a pass of its own.
@@ -14,15 +14,18 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from dreamvid.networks.fused import BLOCK, dense
+from dreamvid.networks.fused.places import dense, tiles
 
 RELU, SILU, RELU_BACK, SILU_BACK = range(4)
 MOST_PIECES = 4
+NARROW = 32
+"""Channels for each program: pieces are often narrow."""
 
 
 @triton.jit
 def _piece(
-    at,
+    row,
+    c,
     n,
     source_ptr,
     source_row,
@@ -37,9 +40,7 @@ def _piece(
     KIND: tl.constexpr,
     ALSO: tl.constexpr,
 ):
-    mask = at < n * width
-    row = at // width
-    c = at % width
+    mask = (row < n) & (c < width)
     v = tl.load(source_ptr + row * source_row + c, mask=mask, other=0.0).to(tl.float32)
     if ALSO:
         v += tl.load(also_ptr + row * also_row + c, mask=mask, other=0.0).to(tl.float32)
@@ -67,18 +68,20 @@ def _pieces(
     s3, sr3, a3, ar3, g3, gr3, b3, o3, or3, w3,
     KIND: tl.constexpr,
     ALSO: tl.constexpr,
-    BLOCK: tl.constexpr,
+    PLACES: tl.constexpr,
+    TILE: tl.constexpr,
 ):  # fmt: skip
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    piece = tl.program_id(1)
+    row = (tl.program_id(0) * PLACES + tl.arange(0, PLACES))[:, None]
+    c = (tl.program_id(1) * TILE + tl.arange(0, TILE))[None, :]
+    piece = tl.program_id(2)
     if piece == 0:
-        _piece(at, n, s0, sr0, a0, ar0, g0, gr0, b0, o0, or0, w0, KIND, ALSO)
+        _piece(row, c, n, s0, sr0, a0, ar0, g0, gr0, b0, o0, or0, w0, KIND, ALSO)
     elif piece == 1:
-        _piece(at, n, s1, sr1, a1, ar1, g1, gr1, b1, o1, or1, w1, KIND, ALSO)
+        _piece(row, c, n, s1, sr1, a1, ar1, g1, gr1, b1, o1, or1, w1, KIND, ALSO)
     elif piece == 2:
-        _piece(at, n, s2, sr2, a2, ar2, g2, gr2, b2, o2, or2, w2, KIND, ALSO)
+        _piece(row, c, n, s2, sr2, a2, ar2, g2, gr2, b2, o2, or2, w2, KIND, ALSO)
     else:
-        _piece(at, n, s3, sr3, a3, ar3, g3, gr3, b3, o3, or3, w3, KIND, ALSO)
+        _piece(row, c, n, s3, sr3, a3, ar3, g3, gr3, b3, o3, or3, w3, KIND, ALSO)
 
 
 _PIECE = ("x", "i32", "x", "i32", "x", "i32", "x", "x", "i32", "i32")
@@ -91,7 +94,7 @@ KERNELS = {
         ("_pieces clipped back", RELU_BACK, False),
     )
 }
-"""As `fused.KERNELS`."""
+"""As `places.KERNELS`."""
 
 
 class Piece(NamedTuple):
@@ -120,9 +123,9 @@ def passed(kind: int, pieces: Sequence[Piece]) -> None:
     source = pieces[0].source
     count = source.shape[0] * source.shape[2] * source.shape[3]
     widest = max(piece.source.shape[1] for piece in pieces)
-    grid = (triton.cdiv(count * widest, BLOCK), len(pieces))
-    launched: Any = _pieces[grid]
-    launched(count, *numbers, kind, also, BLOCK)
+    grid, *each = tiles(count, widest, NARROW)
+    launched: Any = _pieces[(*grid, len(pieces))]
+    launched(count, *numbers, kind, also, *each)
 
 
 def _row(x: Tensor) -> int:
