@@ -100,12 +100,18 @@ def photographic(image: Tensor, size: Size) -> Tensor:
 
 def covered(image: Tensor, size: Size) -> Tensor:
     """`image` (3, H, W) brought to fill `size`: its middle, where the shapes differ."""
-    height, width = size_of(image)
+    rows, columns = middle(size_of(image), size)
+    return photographic(image[:, rows, columns], size)
+
+
+def middle(shape: Size, size: Size) -> tuple[slice, slice]:
+    """The rows and columns of the largest middle of a picture that has the shape of `size`."""
+    height, width = shape
     scale = max(size.height / height, size.width / width)
     rows = min(height, max(1, round(size.height / scale)))
     columns = min(width, max(1, round(size.width / scale)))
     top, left = (height - rows) // 2, (width - columns) // 2
-    return photographic(image[:, top : top + rows, left : left + columns], size)
+    return slice(top, top + rows), slice(left, left + columns)
 
 
 def fitted(image: Tensor, size: Size, fit: str = "crop", padding: str = "blurred") -> Tensor:

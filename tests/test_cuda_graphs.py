@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from laws import objective_section
@@ -8,10 +10,15 @@ from dreamvid.dream.ascent import rolled
 from dreamvid.dream.cuda_graphs import Recordings, plain_calls
 from dreamvid.dream.dreamer import dreamer_for
 from dreamvid.dream.report import Report
+from dreamvid.dream.turbo import layout
+from dreamvid.dream.turbo import native as turbo_native
+from dreamvid.dream.turbo.files import read_turbo, write_turbo
+from dreamvid.dream.turbo.net import TurboNet, Widths
+from dreamvid.dream.turbo.travel import sized
 from dreamvid.frames import Size, noise
 from dreamvid.networks import native
 from dreamvid.networks.googlenet import GoogLeNet
-from dreamvid.networks.pocket import STAGES
+from dreamvid.networks.pocket import STAGES, pocket
 from dreamvid.objectives import objectives
 from dreamvid.settings import settled
 
@@ -132,3 +139,97 @@ def test_a_report_that_left_tells_the_same():
     assert left.noted() == made.report.noted()
     assert (left.gain, left.steps, left.skipped) == (made.report.gain, made.report.steps, 0)
     assert Report().leaving()().steps == 0
+
+
+@pytest.fixture(scope="module")
+def turbo(tmp_path_factory):
+    """A turbo network of two layers that has learned nothing."""
+    torch.manual_seed(5)
+    path = tmp_path_factory.mktemp("turbo") / "small.turbo.safetensors"
+    net = TurboNet(("4c", "3b"), Widths(8, 8, 12, 16, 8))
+    write_turbo(path, net.decoder.initialised().state_dict(), net, pocket(), {"name": "energy"}, {})
+    return str(path)
+
+
+def by_turbo(turbo, recorder=None):
+    """A dreamer of two octaves, whose strength and mixture of layers change from frame to frame."""
+    tree = {
+        "turbo": {"dream": turbo},
+        "octaves": {"count": 2},
+        "ascent": {"strength": "0.5 + frame/4"},
+        "network": {"layers": ["4c", "3b=0.5 + frame/2"]},
+        "machine": {"threads": 1},
+    }
+    made = dreamer_for(settled(tree))
+    made._recordings = recorder and Recordings(recorder)
+    return made
+
+
+def frames_by_turbo(dreamer, size, count=4):
+    """Dreams in whose course everything changes that may change."""
+    lift = torch.linspace(0.5, 2, size.width).expand(*size)
+    fresh = torch.zeros(*size)
+    for index in range(count):
+        fresh[:, 20 * index :] = 1 - index / 4
+        given = (fresh if index > 1 else None), index, (lift * index if index > 2 else None)
+        yield dreamer(noise(size, (index,)), (0, index), index > 0, *given)
+
+
+def test_a_recorded_turbo_dream_is_the_same_bit_for_bit(turbo):
+    calls = []
+
+    def recorder(call):
+        calls.append(call)
+        return plain_calls(call)
+
+    recorded, plain = by_turbo(turbo, recorder), by_turbo(turbo)
+    for size, known in ((Size(70, 96), 0), (Size(96, 80), 6), (Size(70, 96), 12)):
+        assert len(calls) == known
+        found = [list(frames_by_turbo(each, size)) for each in (recorded, plain)]
+        assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+        assert not torch.equal(found[0][1], found[0][2])
+    # At each octave of a size: a first frame, later ones, later ones with a number for each pixel.
+    assert len(calls) == 12
+
+
+@pytest.mark.parametrize("way", ["processor", "GPU"])
+def test_recorded_turbo_waits_for_nothing(turbo, way, monkeypatch):
+    monkeypatch.setattr(native, "serves", lambda x: False)  # as on a GPU
+    monkeypatch.setattr(turbo_native, "serves", lambda *parts: False)
+    monkeypatch.setattr(layout, "serves", lambda x: way == "GPU")
+    modes = []
+
+    def recorder(call):
+        call()
+        modes.append(mode := Waiting())
+        with mode:
+            call()
+        return call
+
+    for frame in frames_by_turbo(by_turbo(turbo, recorder), Size(70, 96)):
+        assert frame.isfinite().all()
+    assert len(modes) == 6
+    assert set().union(*(mode.found for mode in modes)) == set()
+
+
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 1e-4), (torch.bfloat16, 0.08)])
+def test_the_turbo_network_of_a_gpu_adds_the_same(turbo, dtype, near, monkeypatch):
+    pictures = torch.stack([noise(Size(68, 90), (number,)) for number in range(2)])
+    condition = torch.tensor([[0.7, 0.3, 1.5], [0.0, 1.0, -2.0]])
+    with torch.no_grad():
+        wanted = sized(read_turbo(Path(turbo)).net(pictures, condition))
+        monkeypatch.setattr(layout, "serves", lambda x: True)
+        found = sized(read_turbo(Path(turbo), None, dtype).net(pictures, condition))
+    assert found.dtype == torch.float32
+    assert (found - wanted).norm() < near * wanted.norm()
+
+
+def test_a_picture_is_framed_and_shuffled_as_torch_does_it():
+    x = torch.rand(2, 8, 5, 7).contiguous(memory_format=torch.channels_last)
+    for mirrored, mode in ((True, "reflect"), (False, "replicate")):
+        found = layout.framed(x, mirrored)
+        assert torch.equal(found, torch.nn.functional.pad(x, (1, 1, 1, 1), mode=mode))
+        assert found.is_contiguous(memory_format=torch.channels_last)
+    wide = layout.shuffled(x)
+    assert torch.equal(wide, torch.nn.functional.pixel_shuffle(x, 2))
+    assert torch.equal(layout.blocks(wide, x.dtype), x)

@@ -21,7 +21,9 @@ from conftest import call_cli
 from dreamvid.errors import MediaError, SettingsError
 from dreamvid.film.carries import Situation, carry_for
 from dreamvid.film.sources import Moment
+from dreamvid.frames import covered, from_pixels, to_pixels
 from dreamvid.live import running
+from dreamvid.live.ahead import Ahead
 from dreamvid.live.budget import Budget, Level, ladder
 from dreamvid.live.capture import Ended, Newest, Opened, opened
 from dreamvid.live.control import MOST, Post, Tempo
@@ -50,6 +52,11 @@ def drawn(number, flash=-1):
     picture[:, :, 0] = 40 + 40 * (columns // 8 % 2)
     picture[:24, :, 1] = 90
     return picture
+
+
+def shown(show, pixels):
+    """What a live dream shows for captured pixels."""
+    return show.begin(show.dream.ready(pixels))()
 
 
 @pytest.fixture(scope="module")
@@ -208,26 +215,26 @@ def test_control_words_do_what_they_say(film):
     said = []
     post = Post()
     show = running.Show(asked(film, presets={"gentle": lambda: QUICK}), post, said.append)
-    first = show.frame(drawn(0))
+    first = shown(show, drawn(0))
     post("freeze")
-    assert np.array_equal(show.frame(drawn(3)), first)
+    assert np.array_equal(shown(show, drawn(3)), first)
     post("freeze")
     post("panic")
-    assert np.array_equal(show.frame(drawn(3)), drawn(3))
+    assert np.array_equal(shown(show, drawn(3)), drawn(3))
     post("panic", False)
-    assert np.array_equal(show.frame(drawn(4)), drawn(4))
+    assert np.array_equal(shown(show, drawn(4)), drawn(4))
     post("panic")
     post("strength", 0.0)
-    assert np.array_equal(show.frame(drawn(5)), drawn(5))
+    assert np.array_equal(shown(show, drawn(5)), drawn(5))
     post("strength", 2.0)
     post("next")
-    show.frame(drawn(6))
+    shown(show, drawn(6))
     assert (show.dream.strength, said) == (2.0, ["preset gentle"])
     post("ascent/step_size", 3.0)
-    show.frame(drawn(7))
+    shown(show, drawn(7))
     assert show.dream.settings.ascent.step_size == 3
     post("quit")
-    show.frame(drawn(8))
+    shown(show, drawn(8))
     assert show.ended
 
 
@@ -248,9 +255,9 @@ def test_control_words_do_what_they_say(film):
 def test_a_control_out_of_range_is_told_and_the_dream_goes_on(film, word, value, told):
     said, post = [], Post()
     show = running.Show(asked(film), post, said.append)
-    before = show.frame(drawn(0))
+    before = shown(show, drawn(0))
     post(word, value)
-    assert show.frame(drawn(1)).shape == before.shape
+    assert shown(show, drawn(1)).shape == before.shape
     assert len(said) == 1
     assert told in said[0]
     assert "\n" not in said[0]
@@ -362,7 +369,7 @@ def test_what_is_loud_dreams_further(film):
         post = Post()
         show = running.Show(asked(film), post, pytest.fail)
         post("heard", loud)
-        far.append(np.abs(show.frame(picture).astype(float) - picture).mean())
+        far.append(np.abs(shown(show, picture).astype(float) - picture).mean())
     assert far[1] > 2 * far[0] > 0
 
 
@@ -443,6 +450,102 @@ def test_a_page_with_a_key_shows_and_hears_those_who_have_it():
             with pytest.raises(urllib.error.HTTPError, match="400"):
                 say("secret", body)
     assert not post.take()
+
+
+@pytest.mark.parametrize("size", [SIZE, Size(40, 48)])
+def test_what_is_made_ready_beside_the_dream_changes_nothing(film, size):
+    """Each picture comes once and in order, as if all were done in turn."""
+    grab, seen = opened(str(film)).grab, []
+    dream, wanted = LiveDream(QUICK, size, 0), []
+    while (pixels := grab()) is not None:
+        frame = covered(from_pixels(np.ascontiguousarray(pixels[:, :, ::-1])), size)
+        wanted.append(to_pixels(dream(frame)))
+
+    def watch(show, captured):
+        assert show.dream.index <= captured <= show.dream.index + 3
+
+    whole = running.Asked(str(film), QUICK, size, 0.0, every=True)
+    told = running.live(whole, [Nowhere(seen.append)], [], Post(), watch=watch)
+    assert told.frames == len(wanted) == FRAMES
+    assert np.array_equal(seen, wanted)
+
+
+def test_flow_that_was_found_for_another_picture_is_found_again():
+    """As after a hold or a change of level."""
+    ahead, turn = (LiveDream(QUICK, SIZE, 10) for _ in range(2))
+    frames = [from_pixels(drawn(3 * number)) for number in range(4)]
+    ready = [ahead.ready(drawn(3 * number)) for number in range(4)]
+    for number in (0, 2, 3):
+        if number == 3:
+            ahead.budget.place = turn.budget.place = len(turn.budget.levels) - 1
+        found = ahead(ready[number].frame(), 1.0, ready[number].look)
+        assert torch.equal(found, turn(frames[number]))
+
+
+class Pictures:
+    """A source of numbers, each as a picture, in place of `Newest`."""
+
+    every = True
+
+    def __init__(self, count):
+        self.captured, self.count = 0, count
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Nothing is to be closed."""
+
+    def take(self):
+        if self.captured == self.count:
+            raise Ended("the source is at its end")
+        self.captured += 1
+        return SimpleNamespace(pixels=self.captured)
+
+
+@pytest.mark.parametrize(
+    ("device", "slow", "order"),
+    [
+        # A processor shows what it has dreamed, a GPU begins the next picture first,
+        ("cpu", 0.0, "b1 w1 b2 w2 b3 w3"),
+        ("cuda", 0.0, "b1 b2 w1 b3 w2 w3"),
+        # unless there is none yet.
+        ("cuda", 0.05, "b1 w1 b2 w2 b3 w3"),
+    ],
+)
+def test_one_picture_at_most_is_begun_before_the_last_is_shown(device, slow, order):
+    noted, made = [], []
+
+    def make(number):
+        made.append(number)
+        time.sleep(slow)
+        return number
+
+    def begin(number):
+        noted.append(f"b{number}")
+        assert len(made) <= number + 1
+        time.sleep(0 if slow else 0.05)
+        return lambda: noted.append(f"w{number}") or number
+
+    dream = SimpleNamespace(network=SimpleNamespace(device=torch.device(device)))
+    show = SimpleNamespace(dream=dream, ended=False, asked=SimpleNamespace(frames=0), begin=begin)
+    found = []
+    with Ahead(Pictures(3), make) as ahead, pytest.raises(Ended, match="at its end"):
+        found.extend(running.dreamed(show, ahead, lambda: False))
+    assert found == [1, 2, 3]
+    assert noted == order.split()
+
+
+def test_what_goes_wrong_beside_the_dream_is_raised_in_it():
+    def make(number):
+        if number == 2:
+            raise SettingsError("no such thing")
+        return number
+
+    with Ahead(Pictures(3), make) as ahead:
+        assert ahead.take() == 1
+        with pytest.raises(SettingsError, match="no such thing"):
+            ahead.take()
 
 
 def test_a_signal_ends_a_live_dream_as_it_should(film):

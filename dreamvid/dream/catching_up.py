@@ -45,9 +45,12 @@ class Box(NamedTuple):
     columns: slice
 
 
-def freshness(fresh: Tensor | None, device: torch.device) -> Fresh | None:
-    """`fresh` in both places, by one transfer at most, which waits only for what comes back."""
-    return None if fresh is None else Fresh(fresh.cpu(), sent(fresh, device))
+def freshness(fresh: Tensor | None, device: torch.device, read: bool = True) -> Fresh | None:
+    """`fresh` in both places, by one transfer at most, which waits only for what comes back.
+
+    What nobody will `read` does not come back.
+    """
+    return fresh if fresh is None else Fresh(fresh.cpu() if read else fresh, sent(fresh, device))
 
 
 def step_size_of(

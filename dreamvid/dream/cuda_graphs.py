@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.dream.ascent import Climb, Numbers, Stepped
+from dreamvid.dream.recorded_calls import RecordedCall
 from dreamvid.machine.devices import is_memory
 from dreamvid.machine.remarks import say_once
 
@@ -38,7 +39,7 @@ class Recordings:
     def __init__(self, record: Recorder, most: float = math.inf) -> None:
         """`record` makes them; together they hold about `most` bytes at the most."""
         self.record, self.most = record, most
-        self._climbs: dict[Hashable, Recorded] = {}
+        self._climbs: dict[Hashable, Recorded | RecordedCall] = {}
         self._refused: set[Hashable] = set()
 
     def __call__(self, key: Hashable, whole: Climb, plain: Climb, parts: bool = False) -> Climb:
@@ -51,7 +52,7 @@ class Recordings:
 
         def climb(image: Tensor, numbers: Numbers) -> Stepped:
             counted = (key, len(numbers.done))
-            found = self._climbs.get(counted) or self._recorded(counted, whole, image, numbers)
+            found = self._found(counted, Recorded, whole, image, numbers)
             return found(image, numbers) if found else plain(image, numbers)
 
         def in_parts(image: Tensor, numbers: Numbers) -> Stepped:
@@ -65,6 +66,14 @@ class Recordings:
             return Stepped(image, gains, finite)
 
         return in_parts if parts else climb
+
+    def call(self, key: Hashable, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        """What a function gives for tensors, recorded for `key` at its first call.
+
+        Functions of the same key must do the same, and their tensors must have the same shapes.
+        """
+        found = self._found(key, RecordedCall, function, *tensors)
+        return found(*tensors) if found else function(*tensors)
 
     def __len__(self) -> int:
         return len(self._climbs)
@@ -84,17 +93,21 @@ class Recordings:
             forget()
         return there
 
+    def _found(self, key: Hashable, *asked: Any) -> Any:
+        """What is recorded for `key`, by `_recorded` where nothing is."""
+        return self._climbs.get(key) or self._recorded(key, *asked)
+
     def _recorded(
-        self, key: Hashable, whole: Climb, image: Tensor, numbers: Numbers
-    ) -> "Recorded | None":
-        """`whole`, recorded now; None where that cannot be done."""
+        self, key: Hashable, kind: type[Any], whole: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """`whole`, recorded now as a `kind`; None where that cannot be done."""
         if key in self._refused:
             return None
         if self.held > self.most:
             self.forget()
         while True:
             try:
-                self._climbs[key] = Recorded(whole, self.record, image, numbers)
+                self._climbs[key] = kind(whole, self.record, *arguments)
                 return self._climbs[key]
             except RuntimeError as error:
                 short, reason = is_memory(error), str(error).partition("\n")[0]

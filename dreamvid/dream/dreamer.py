@@ -119,7 +119,8 @@ class Dreamer:
     ) -> Tensor:
         plan = self.plan.at(index, later)
         report = Report(self.watch)
-        new = catching_up.freshness(fresh, self._device) if later else None
+        # Turbo looks at nothing, and does not wait for it.
+        new = catching_up.freshness(fresh, self._device, not self.turbo) if later else None
 
         def dream(passed: int, image: Tensor, octave: int) -> Tensor:
             report.begin(passed, octave, size_of(image))
@@ -127,7 +128,7 @@ class Dreamer:
             place = (*key, passed * plan.settings.count + octave)
             if self.turbo:
                 with self._threads_worth(image):
-                    image = self.turbo(image, here, new and new.there, lift)
+                    image = self.turbo(image, here, new and new.there, lift, self._recordings)
                 if not here.climbed:
                     return image
             step_size = catching_up.step_size_of(here, new and new.there, image, lift)

@@ -163,7 +163,7 @@ class Newest:
         why = self.source.why
         try:
             while (picture := self.source.grab()) is not None:
-                pixels = np.ascontiguousarray(picture[:, :, ::-1])
+                pixels = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB)
                 if self.source.fps and not self.every:
                     ahead = began + number / self.source.fps - time.monotonic()
                     if ahead > 0:

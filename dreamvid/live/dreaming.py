@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from dreamvid.dream.dreamer import Dreamer, dreamer_for, network_for
@@ -12,9 +14,19 @@ from dreamvid.dream.turbo.files import NAME
 from dreamvid.errors import SettingsError
 from dreamvid.film.carries import Situation, carries, carry_for
 from dreamvid.film.sources import Moment
-from dreamvid.frames import Frame, Size, noise, quantised, resized, size_of
+from dreamvid.frames import Frame, Size, covered, noise, quantised, resized, size_of, to_pixels
 from dreamvid.live.budget import Budget, Level, ladder
-from dreamvid.live.following import enlarged, followed, looked_at, shrunk
+from dreamvid.live.following import (
+    Look,
+    between,
+    enlarged,
+    looked_at,
+    looked_at_pixels,
+    shrunk,
+    widened,
+)
+from dreamvid.machine.devices import arriving_pixels
+from dreamvid.motion.optical_flow import Correspondence
 from dreamvid.settings import Settings
 
 TRIALS = 3
@@ -37,6 +49,15 @@ def with_usual_dream(settings: Settings, say: Callable[[str], None]) -> Settings
     return by_turbo
 
 
+class Ready(NamedTuple):
+    """A captured picture that can be dreamed at once."""
+
+    frame: Callable[[], Frame]
+    """Gives it at its size, on the dream's device."""
+    look: Look | None
+    """None: its flow is not wanted."""
+
+
 class LiveDream:
     """A dream that goes on from one captured picture to the next.
 
@@ -55,6 +76,8 @@ class LiveDream:
         self.previous: Frame | None = None
         """Its dream, at that size."""
         self._looked: Frame | None = None
+        self._ahead: Frame | None = None
+        """As flow sees it, the last picture that was made ready."""
         self._begin(settings, network_for(settings))
         self._grown = 1.0
 
@@ -118,14 +141,19 @@ class LiveDream:
         """
         if not self.fps:
             return
-        budget, grey = self.budget, noise(self.size, (0,)).to(self.network.device)
+        budget, grey = self.budget, to_pixels(noise(self.size, (0,)))
+        # On a processor the flow takes of the dream's own cores.
+        beside = self.network.device.type != "cpu"
         place = len(budget.levels) - 1
         for tried in range(place, -1, -1):
             budget.go(tried)
             seconds = 0.0
             for _ in range(TRIALS):
                 began = time.perf_counter()
-                self(grey).cpu()
+                ready = self.ready(grey)
+                if beside:
+                    began = time.perf_counter()
+                self(ready.frame(), 1.0, ready.look).cpu()
                 seconds = time.perf_counter() - began
             self.forget()
             if seconds * self.fps > SPARE:
@@ -134,19 +162,48 @@ class LiveDream:
         budget.go(place)
         self.index = 0
 
-    def __call__(self, picture: Frame, strength: float = 1.0) -> Frame:
+    def ready(self, pixels: np.ndarray) -> Ready:
+        """A captured picture (H, W, 3), RGB, uint8, on its way to the device, and its flow found.
+
+        It may be called in a thread beside the dream, for one picture after another. What it
+        supposes of the dream meanwhile need not come true.
+        """
+        size = self.size
+        there = arriving_pixels(pixels, self.network.device)
+        if self.network.device.type != "cpu":
+            look = self._look(lambda: looked_at_pixels(pixels, size))
+            return Ready(lambda: covered(there(), size), look)
+        frame = covered(there(), size)
+        return Ready(lambda: frame, self._look(lambda: looked_at(frame)))
+
+    def _look(self, seen: Callable[[], Frame]) -> Look | None:
+        """How flow sees a picture, and how it follows from the one made ready before it."""
+        then, self._ahead = self._ahead, None
+        if not carries.needs_flow(self.settings.carry):
+            return None
+        here = self._ahead = seen()
+        if then is None:
+            return Look(here)
+        found, device = between(here, then), self.network.device
+        if device.type != "cpu":
+            return Look(here, then, found)
+        part = self._part(self.budget.level)
+        return Look(here, then, found, widened(found, part, device, read=True))
+
+    def __call__(self, picture: Frame, strength: float = 1.0, look: Look | None = None) -> Frame:
         """The dream of a captured picture (3, H, W) of this size.
 
-        `strength` is a factor for this frame alone.
+        `strength` is a factor for this frame alone, `look` is how flow sees the picture.
         """
         level = self.budget.level
         small = shrunk(picture, self._part(level))
         earlier, previous = self._before(size_of(small))
         looked, link = None, None
         if carries.needs_flow(self.settings.carry):
-            looked = looked_at(picture)
+            look = look or Look(looked_at(picture))
+            looked = look.here
             if earlier is not None and self._looked is not None:
-                link = followed(looked, self._looked, size_of(small), picture.device)
+                link = self._followed(look, self._looked, size_of(small))
         start = self.carry(Situation(self.index, Moment(small, earlier, link), previous))
         if self._grown < 1:
             self._grown = min(1.0, self._grown + 1 / max(1, self.fade))
@@ -163,6 +220,16 @@ class LiveDream:
         if small is picture:
             return self.previous
         return (picture + enlarged(self.previous - small, self.size)).clamp(0, 1)
+
+    def _followed(self, look: Look, then: Frame, size: Size) -> Correspondence:
+        """How a picture follows from the one that was dreamed before it, at a size."""
+        found = look.found
+        if found is None or look.then is not then:
+            found = between(look.here, then)
+        elif look.wide is not None and size_of(look.wide.flow) == size:
+            return look.wide
+        by_steps = self.settings.turbo.dream == ASCENT
+        return widened(found, size, self.network.device, read=by_steps)
 
     def _before(self, size: Size) -> tuple[Frame | None, Frame | None]:
         """The last picture and its dream, at a size."""

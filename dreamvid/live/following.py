@@ -1,6 +1,7 @@
 """Live pictures at small sizes and back, and how one follows from the one before it."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamvid.frames import Frame, Size, size_of
+from dreamvid.frames import Frame, Size, from_pixels, middle, size_of
+from dreamvid.machine.devices import sent
 from dreamvid.motion.optical_flow import Correspondence, correspondence, method_for
 
 FLOW_SIDE = 240
@@ -34,20 +36,65 @@ def enlarged(added: Tensor, size: Size) -> Tensor:
 
 def looked_at(picture: Frame) -> Frame:
     """A picture at the size at which flow is found, on the processor."""
-    size = size_of(picture)
+    return shrunk(picture, _looked_size(size_of(picture))).cpu()
+
+
+def looked_at_pixels(pixels: np.ndarray, size: Size) -> Frame:
+    """Pixels (H, W, 3), uint8, that fill `size`, as flow sees them: nearly as by `looked_at`."""
+    rows, columns = middle(Size(*pixels.shape[:2]), size)
+    height, width = _looked_size(size)
+    part = np.ascontiguousarray(pixels[rows, columns])
+    return from_pixels(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def _looked_size(size: Size) -> Size:
     scale = min(1.0, FLOW_SIDE / max(size))
-    return shrunk(picture, Size(*(max(16, round(side * scale)) for side in size))).cpu()
+    return Size(*(max(16, round(side * scale)) for side in size))
+
+
+class Look(NamedTuple):
+    """A live picture as flow sees it, and how it follows from the one before it."""
+
+    here: Frame
+    """As `looked_at` gives it."""
+    then: Frame | None = None
+    """The one before it."""
+    found: Correspondence | None = None
+    """Between both, at their size."""
+    wide: Correspondence | None = None
+    """The same at the size of a dream, where it was made ready."""
+
+
+def between(now: Frame, then: Frame) -> Correspondence:
+    """How a picture follows from the one before it, both as `looked_at` gives them."""
+    return correspondence(now, then, method_for(QUICK))
+
+
+def widened(found: Correspondence, size: Size, device: torch.device, read: bool) -> Correspondence:
+    """A correspondence at another size and on a device, which does not wait for it.
+
+    `read` says that the processor too will look at its trust.
+    """
+    small = size_of(found.flow)
+    factors = (size.width / small.width, size.height / small.height)
+    flow, trust = found.flow, found.trust
+    if device.type != "cpu":
+        known = _stretched(trust[None], size, cv2.INTER_LINEAR)[0] if read else None
+        scaled = flow.numpy() * np.array(factors, np.float32)[:, None, None]
+        together = sent(torch.from_numpy(np.concatenate([scaled, trust.numpy()[None]])), device)
+        wide = F.interpolate(together[None], tuple(size), mode="bilinear")[0]
+        return replace(found, flow=wide[:2], trust=wide[2], known=known)
+    if small != size:
+        flow = _stretched(flow, size, cv2.INTER_LINEAR)
+        # NumPy, for this runs in a thread beside the dream.
+        np.multiply(flow.numpy(), np.array(factors, np.float32)[:, None, None], flow.numpy())
+        trust = _stretched(trust[None], size, cv2.INTER_LINEAR)[0]
+    return replace(found, flow=flow, trust=trust, known=trust)
 
 
 def followed(now: Frame, then: Frame, size: Size, device: torch.device) -> Correspondence:
     """How a picture follows from the one before it, both as `looked_at` gives them, at a size."""
-    small, found = size_of(now), correspondence(now, then, method_for(QUICK))
-    flow, trust = found.flow, found.trust
-    if small != size:
-        factors = torch.tensor([size.width / small.width, size.height / small.height])
-        flow = _stretched(flow, size, cv2.INTER_LINEAR) * factors[:, None, None]
-        trust = _stretched(trust[None], size, cv2.INTER_LINEAR)[0]
-    return replace(found, flow=flow.to(device), trust=trust.to(device), known=trust)
+    return widened(between(now, then), size, device, read=True)
 
 
 def _stretched(image: Tensor, size: Size, how: int) -> Tensor:

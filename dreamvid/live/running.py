@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 
 from dreamvid.errors import DreamvidError, SettingsError
-from dreamvid.frames import Size, covered
+from dreamvid.frames import Size
 from dreamvid.jobs.progress import Progress, Silence
 from dreamvid.jobs.stopping import on_stop
+from dreamvid.live.ahead import Ahead
 from dreamvid.live.capture import Ended, Newest, opened
 from dreamvid.live.control import PRESSED, STEP, STRONGEST, SWING, Post, Tempo
-from dreamvid.live.dreaming import LiveDream
+from dreamvid.live.dreaming import LiveDream, Ready
 from dreamvid.live.outputs import Output
 from dreamvid.live.recording import Recording
-from dreamvid.machine.devices import arrived_pixels, leaving_pixels
+from dreamvid.machine.devices import leaving_pixels
 from dreamvid.settings import Settings, laid_over, settled
 
 CONTROLLED = ("ascent", "network", "octaves", "carry", "flow", "turbo", "objective")
@@ -78,7 +79,7 @@ class Show:
         self.swing = 1.0
         """A factor on the strength, by what is heard."""
         self.frozen = self.clean = self.ended = False
-        self.shown: np.ndarray | None = None
+        self.shown: Callable[[], np.ndarray] | None = None
         self.place = 0
 
     def state(self) -> dict[str, Any]:
@@ -95,19 +96,18 @@ class Show:
             "part": size,
         }
 
-    def frame(self, pixels: np.ndarray) -> np.ndarray:
-        """What to show for a captured picture, both (H, W, 3), RGB, uint8."""
+    def begin(self, ready: Ready) -> Callable[[], np.ndarray]:
+        """Begin to dream a picture. What this gives waits for what to show, (H, W, 3), uint8."""
         self._listen()
         if self.frozen and self.shown is not None:
             return self.shown
-        device = self.dream.network.device
-        picture = covered(arrived_pixels(pixels, device), self.asked.size)
+        frame = ready.frame()
         if self.clean:
             self.dream.forget()
-            self.shown = leaving_pixels(picture)()
         else:
-            dream = self.dream(picture, self.tempo.strength() * self.swing)
-            self.shown = leaving_pixels(dream)()
+            strength = self.tempo.strength() * self.swing
+            frame = self.dream(frame, strength, ready.look)
+        self.shown = leaving_pixels(frame)
         return self.shown
 
     def _listen(self) -> None:
@@ -183,6 +183,32 @@ def _number(word: str, value: Any, low: float, high: float) -> float:
     return float(value)
 
 
+def dreamed(show: Show, ahead: Ahead[Ready], stopped: Callable[[], bool]) -> Iterator[np.ndarray]:
+    """What to show, (H, W, 3), RGB, uint8, one picture after the other, until that is stopped.
+
+    A GPU dreams the next picture, where one is ready, before what it has dreamed is waited for.
+
+    Raises:
+        Ended: the source has no more.
+    """
+    beside = show.dream.network.device.type != "cpu"
+    coming, begun = None, 0
+    while not (show.ended or stopped() or 0 < show.asked.frames <= begun):
+        if coming and not ahead.there:
+            before, coming = coming, None
+            yield before()
+            continue
+        before, coming = coming, show.begin(ahead.take())
+        begun += 1
+        if before:
+            yield before()
+        if not beside:
+            before, coming = coming, None
+            yield before()
+    if coming and not stopped():
+        yield coming()
+
+
 def live(
     asked: Asked,
     outputs: Sequence[Output],
@@ -214,30 +240,29 @@ def live(
         for each in (*outputs, *controls):
             stack.enter_context(each)
         show.dream.rehearse()
-        newest = stack.enter_context(Newest(source, asked.every))
-        began = time.monotonic()
+        ahead = stack.enter_context(Ahead(Newest(source, asked.every), show.dream.ready))
+        began = last = time.monotonic()
+        waited = 0.0
         try:
-            while not (show.ended or stopped.is_set()):
-                pixels = newest.take().pixels
-                before = time.monotonic()
-                shown = show.frame(pixels)
+            for shown in dreamed(show, ahead, stopped.is_set):
                 for output in outputs:
                     output.show(shown)
                 if recording:
                     recording.write(shown)
-                budget = show.dream.budget
+                now, budget = time.monotonic(), show.dream.budget
+                busy = now - last - (ahead.waited - waited)
+                last, waited = now, ahead.waited
                 told.levels.add(budget.place)
-                if budget.took(time.monotonic() - before):
+                if budget.took(busy):
                     steps, octaves, size = budget.level
                     progress.say(f"steps {steps}, octaves {octaves}, size {size:.0%}")
                 told.frames += 1
-                watch(show, newest.captured)
-                if told.frames == asked.frames:
-                    told.why = f"{asked.frames} frames were asked for"
-                    break
+                watch(show, ahead.captured)
+            if 0 < asked.frames == told.frames:
+                told.why = f"{asked.frames} frames were asked for"
         except Ended as ended:
             told.why = str(ended)
-        told.seconds, told.captured = time.monotonic() - began, newest.captured
+        told.seconds, told.captured = time.monotonic() - began, ahead.captured
     if told.frames == 0 and not stopped.is_set():
         raise SettingsError(f"live: nothing was captured: {told.why}")
     return told

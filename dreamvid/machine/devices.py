@@ -212,17 +212,23 @@ def leaving_pixels(frame: Frame, depth: int = 8) -> Callable[[], np.ndarray]:
     return lambda: there()[0].numpy()
 
 
-def arrived_pixels(pixels: np.ndarray, device: torch.device) -> Frame:
-    """A frame on `device` from RGB pixels (H, W, 3), uint8 or uint16, as by `from_pixels`.
+def arriving_pixels(pixels: np.ndarray, device: torch.device) -> Callable[[], Frame]:
+    """Begin to bring RGB pixels (H, W, 3), uint8 or uint16, to a device; any thread may.
 
-    A GPU makes numbers of them itself: a quarter of the bytes go there, or half of them.
+    What this gives are they as a frame, as by `from_pixels`. A GPU makes numbers of them itself: a
+    quarter of the bytes go there, or half of them.
     """
     if device.type == "cpu":
-        return from_pixels(pixels)
-    whole = sent(torch.from_numpy(np.ascontiguousarray(pixels)), device)
-    # By a plain number a GPU would multiply by its reciprocal, which is another result.
-    top = constant((float(np.iinfo(pixels.dtype).max),), device)
-    return checked(whole.permute(2, 0, 1).float().div(top).contiguous())
+        frame = from_pixels(pixels)
+        return lambda: frame
+    there = arriving([torch.from_numpy(np.ascontiguousarray(pixels))], device)
+
+    def arrived() -> Frame:
+        # By a plain number a GPU would multiply by its reciprocal, which is another result.
+        top = constant((float(np.iinfo(pixels.dtype).max),), device)
+        return checked(there()[0].permute(2, 0, 1).float().div(top).contiguous())
+
+    return arrived
 
 
 def arriving(tensors: Sequence[Tensor], device: torch.device) -> Callable[[], tuple[Tensor, ...]]:

@@ -45,6 +45,35 @@ def test_a_recorded_dream_is_the_plain_one_bit_for_bit(tree):
     assert torch.equal(found[0], found[1]), "the dream in which steps are recorded differs"
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_recorded_turbo_dream_is_the_plain_one_bit_for_bit(precision):
+    size, count = Size(180, 320) if CUDA else Size(70, 96), 2
+    tree = {
+        "turbo": {"dream": "turbo"},
+        "octaves": {"count": count},
+        "ascent": {"strength": "0.5 + frame/4"},
+        "machine": {"precision": precision},
+    }
+    start, lift = noise(size, (0,)), torch.linspace(0.5, 2, size.width).expand(*size)
+    found = []
+    for device in (DEVICE, DEVICE, "cpu"):
+        dreamer = made(**{**tree, "machine": {"device": device, "precision": precision}})
+        if found:
+            dreamer._recordings = None
+        given = start.to(device), lift.to(device)
+        found.append(
+            [
+                dreamer(given[0], (0, n), n > 1, None, n, given[1] if n > 2 else None).cpu()
+                for n in range(5)
+            ]
+        )
+        if len(found) == 1:
+            assert len(dreamer._recordings or ()) == 3 * count
+    for recorded, plain, processor in zip(*found, strict=True):
+        assert torch.equal(recorded, plain)
+        assert 10 * (recorded - processor).square().mean().log10() < -45
+
+
 @pytest.mark.parametrize("name", [each for each in objectives.names() if each != "class_score"])
 def test_every_objective_is_dreamed(name, tmp_path):
     section = objective_section(name, tmp_path, noise(Size(64, 80), (3,)), channels=CHANNELS)
@@ -86,7 +115,7 @@ def test_what_is_fed_back_is_what_a_png_gives_back():
 def test_pixels_are_the_same_frame_wherever_they_become_one(kind):
     top = np.iinfo(kind).max
     pixels = np.linspace(0, top, 3 * 90 * 244).round().astype(kind).reshape(90, 244, 3)
-    there = devices.arrived_pixels(pixels, torch.device(DEVICE))
+    there = devices.arriving_pixels(pixels, torch.device(DEVICE))()
     assert there.device.type == torch.device(DEVICE).type
     assert there.is_contiguous()
     assert torch.equal(there.cpu(), from_pixels(pixels))
@@ -184,19 +213,22 @@ def test_what_leaves_a_gpu_arrives_whole_while_it_works_on():
 
 
 @ONLY_CUDA
-def test_nothing_waits_in_a_steady_film():
+@pytest.mark.parametrize("dream", ["ascent", "turbo"])
+def test_nothing_waits_in_a_steady_film(dream):
     """A frame of recorded steps is launched without waiting for the device."""
-    dreamer = made(octaves={"count": 4}, machine={"precision": "bf16"})
+    tree = {"turbo": {"dream": dream}, "octaves": {"count": 4}}
+    dreamer = made(**tree, machine={"precision": "bf16"})
     start = noise(Size(720, 1280), (0,)).to(DEVICE)
+    lift = torch.ones_like(start[0])
     for number in range(3):
-        dreamer(start, (0, number))
+        dreamer(start, (0, number), True, None, number, lift)
     torch.cuda.synchronize()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it says of itself that it does not see everything
             torch.cuda.set_sync_debug_mode("error")
         began = time.perf_counter()
-        dreamer(start, (0, 9))
+        dreamer(start, (0, 9), True, None, 9, lift)
         launched = time.perf_counter() - began
     finally:
         torch.cuda.set_sync_debug_mode("default")

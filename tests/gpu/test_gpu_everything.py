@@ -3,6 +3,7 @@
 import typing
 import wave
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -25,9 +26,11 @@ from dreamvid.frames import Size, from_pixels, noise, quantised, to_pixels
 from dreamvid.jobs import films
 from dreamvid.jobs.music import follows_music
 from dreamvid.live import running
+from dreamvid.live.capture import opened
 from dreamvid.live.control import Post
 from dreamvid.live.dreaming import LiveDream, with_usual_dream
 from dreamvid.live.outputs import Nowhere
+from dreamvid.machine.devices import leaving_pixels
 from dreamvid.media.film_writing import encode_film
 from dreamvid.motion.optical_flow import check_for, method_for
 from dreamvid.networks.ensemble import Ensemble
@@ -370,9 +373,15 @@ def test_live(dream, carry, place):
     settings = settings.changed("turbo", dream=dream)
     asked = running.Asked(str(place / "clip.gif"), settings, SIZE, 0.0, every=True)
     seen = []
-    told = running.live(asked, [Nowhere(lambda shown: seen.append(shown.std()))], [], Post())
+    told = running.live(asked, [Nowhere(seen.append)], [], Post())
     assert told.frames == len(seen) == 3, told.why
-    assert min(seen) > 0
+    # The same in turn, with nothing beside the dream.
+    grab, turn = opened(asked.source).grab, LiveDream(settings, SIZE, 0)
+    for shown in seen:
+        ready = turn.ready(cv2.cvtColor(grab(), cv2.COLOR_BGR2RGB))
+        frame = turn(ready.frame(), 1.0, ready.look)
+        assert shown.std() > 0
+        assert (shown == leaving_pixels(frame)()).all()
 
 
 def test_live_at_every_level_and_when_it_changes():

@@ -1,19 +1,21 @@
 """What a turbo network adds to the picture of an octave, in place of its steps of ascent."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from dreamvid.dream.blur import softened
+from dreamvid.dream.cuda_graphs import Recordings
 from dreamvid.dream.plan import OctavePlan
 from dreamvid.dream.turbo.files import NAME, TurboFile, path_of, read_turbo
 from dreamvid.dream.turbo.net import STRIDE
 from dreamvid.dream.turbo.travel import sized, travel
 from dreamvid.errors import SettingsError
 from dreamvid.frames import resized, size_of
+from dreamvid.machine.devices import sent
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.settings import Settings
@@ -69,6 +71,7 @@ class Turbo:
         plan: OctavePlan,
         fresh: Tensor | None,
         lift: Tensor | None,
+        recordings: Recordings | None = None,
     ) -> Tensor:
         """Pictures (N, 3, H, W) in the network's own units with what the octave's steps would add.
 
@@ -77,23 +80,28 @@ class Turbo:
             plan: of the octave.
             fresh: (H, W) from 0 to 1; where it is 1, as far as a first frame goes.
             lift: (H, W), how many times as far.
+            recordings: where it is recorded; None: nowhere.
         """
         if not plan.steps or not plan.choices:
             return inputs
-        preprocessing = self.network.preprocessing
-        reach: float | Tensor = travel(plan.step_size / preprocessing.level, plan.steps)
+        level = self.network.preprocessing.level
+        reach: float | Tensor = travel(plan.step_size / level, plan.steps)
         if fresh is not None:
-            first = travel(plan.first_step_size / preprocessing.level, plan.first_steps)
+            first = travel(plan.first_step_size / level, plan.first_steps)
             reach = (
                 reach + (first - reach) * resized(fresh[None].to(inputs.device), size_of(inputs))[0]
             )
         if lift is not None:
             reach = reach * resized(lift[None], size_of(inputs))[0]
-        pictures = preprocessing.to_pictures(inputs).clamp(0, 1).float()
-        dreamed = self.added_to(pictures, plan.choices, reach, SOFT if plan.later else 0.0)
-        return preprocessing.to_input(dreamed.to(inputs.dtype))
+        soft = SOFT if plan.later else 0.0
+        numbers = self._numbers(plan.choices, reach, inputs.device)
+        function = partial(self._dreamed, soft)
+        whole = not self.tile or max(size_of(inputs)) <= self.tile
+        if recordings is None or not numbers or not whole:
+            return function(inputs, *numbers)
+        key = (TURBO, soft, inputs.shape, inputs.dtype, numbers[-1].ndim)
+        return recordings.call(key, function, inputs, *numbers)
 
-    @torch.no_grad()
     def added_to(
         self,
         pictures: Tensor,
@@ -110,18 +118,53 @@ class Turbo:
                 Below 0 it undoes.
             soft: deviation of the blur of what is added, in pixels.
         """
-        far = reach.square().mean().sqrt().item() if isinstance(reach, Tensor) else float(reach)
-        if abs(far) < LEAST:
-            return pictures
+        return self._added(soft, pictures, *self._numbers(choices, reach, pictures.device))
+
+    def _numbers(
+        self, choices: Sequence[Choice], reach: float | Tensor, device: torch.device
+    ) -> tuple[Tensor, ...]:
+        """What a dream depends on besides its pictures, for `_added`; nothing where there is none.
+
+        They are told to the device, and nothing waits for it.
+        """
         total = sum(choice.weight for choice in choices)
         weights = dict.fromkeys(self.net.layers, 0.0)
         for choice in choices:
             weights[choice.layer] += choice.weight / total
-        row = [*weights.values(), torch.tensor(abs(far)).log2().item()]
-        condition = torch.tensor([row], device=pictures.device).expand(len(pictures), -1)
+        told = list(weights.values())
+        if isinstance(reach, Tensor):
+            far = reach.square().mean().sqrt()
+            if device.type == "cpu" and far.item() < LEAST:
+                return ()
+            return sent(torch.tensor(told), device), far, reach / 255
+        if abs(reach) < LEAST:
+            return ()
+        numbers = sent(torch.tensor([*told, abs(reach), reach / 255]), device)
+        return numbers[:-2], numbers[-2], numbers[-1]
+
+    @torch.no_grad()
+    def _dreamed(self, soft: float, inputs: Tensor, *numbers: Tensor) -> Tensor:
+        """Pictures in the network's own units, dreamed; it can be recorded."""
+        preprocessing = self.network.preprocessing
+        pictures = preprocessing.to_pictures(inputs).clamp(0, 1).float()
+        dreamed = self._added(soft, pictures, *numbers)
+        return preprocessing.to_input(dreamed.to(inputs.dtype))
+
+    @torch.no_grad()
+    def _added(self, soft: float, pictures: Tensor, *numbers: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W), RGB in [0, 1], dreamed; as they are where there are no numbers.
+
+        The numbers are the layers' weights, which add up to 1, how far, and how far as a share of
+        white, for each pixel (H, W) or for all.
+        """
+        if not numbers:
+            return pictures
+        weights, far, share = numbers
+        far = far.clamp_min(LEAST).log2()
+        condition = torch.cat([weights, far[None]])[None].expand(len(pictures), -1)
         field = in_tiles(pictures, self.tile, lambda part: self.net(part, condition))
         field = softened(sized(field), soft)
-        return (pictures + reach / 255 * field).clamp(0, 1)
+        return (pictures + share * field).clamp(0, 1)
 
 
 def in_tiles(pictures: Tensor, tile: int, field: Callable[[Tensor], Tensor]) -> Tensor:
@@ -149,15 +192,18 @@ def turbo_for(
         return None
     path = path_of(settings.turbo.dream)
     changed = path.stat().st_mtime_ns if path.is_file() else 0
-    turbo = Turbo(_read(path, changed, network.device), network, settings)
+    # A processor has float32 alone, in which all that was dreamed by turbo was made.
+    rounds = network.device.type == "cuda" and network.dtype == torch.bfloat16
+    dtype = torch.bfloat16 if rounds else torch.float32
+    turbo = Turbo(_read(path, changed, network.device, dtype), network, settings)
     turbo.check(groups)
     return turbo
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, changed: int, device: torch.device) -> TurboFile:
+def _read(path: Path, changed: int, device: torch.device, dtype: torch.dtype) -> TurboFile:
     """A file read once for all dreamers: a live dream makes one at each level of its budget."""
-    return read_turbo(path, device)
+    return read_turbo(path, device, dtype)
 
 
 def moved_turbo(settings: Settings, move: Callable[[Path], Path]) -> Settings:

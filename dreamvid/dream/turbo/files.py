@@ -37,8 +37,10 @@ def path_of(asked: str) -> Path:
     return SHIPPED if asked == NAME else Path(asked)
 
 
-def read_turbo(path: Path, device: torch.device | None = None) -> TurboFile:
-    """The turbo network in a file, on a device, ready to dream.
+def read_turbo(
+    path: Path, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> TurboFile:
+    """The turbo network in a file, on a device, ready to dream with convolutions of `dtype`.
 
     Raises:
         NetworkError: It is missing, damaged, no turbo network, or of another trunk.
@@ -73,7 +75,7 @@ def read_turbo(path: Path, device: torch.device | None = None) -> TurboFile:
     net = TurboNet(layers, widths)
     net.decoder.load_state_dict({name: found.tensors[name].float() for name in expected})
     net = net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-    net = net if device is None else net.to(device)
+    net = net.rounded(dtype) if device is None else net.to(device).rounded(dtype)
     return TurboFile(net, found.sha256, about.get("teacher", ""), objective, about)
 
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamvid.dream.turbo import native
+from dreamvid.dream.turbo import layout, native
 from dreamvid.networks.convolutions import (
     alone,
     convolved,
@@ -84,12 +84,12 @@ class Enlarging(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) to (N, outputs, 2h, 2w)."""
-        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        padded = repeated(x)
         if self.convolution.weight.requires_grad:
             wide = F.conv2d(padded, *self._folded())
         else:
             wide = convolved(self.made(), padded)
-        return F.pixel_shuffle(wide, 2)
+        return layout.shuffled(wide) if layout.serves(wide) else F.pixel_shuffle(wide, 2)
 
     def made(self) -> nn.Conv2d:
         """Both at once: the four pixels of each output, one after another."""
@@ -99,8 +99,12 @@ class Enlarging(nn.Module):
         """The weights and biases of the four pixels, one after another for each output."""
         weight, bias = self.convolution.weight, self.convolution.bias
         assert bias is not None
-        folded = torch.einsum("aik,bjl,ockl->oabcij", self.fold, self.fold, weight)
-        return folded.flatten(0, 2), bias.repeat_interleave(4)
+        kernel = weight.to(self.fold.dtype)
+        folded = torch.einsum("aik,bjl,ockl->oabcij", self.fold, self.fold, kernel)
+        folded = folded.flatten(0, 2).to(weight.dtype)
+        if layout.serves(folded):
+            folded = folded.contiguous(memory_format=torch.channels_last)
+        return folded, bias.repeat_interleave(4)
 
 
 class Conditioned(nn.Module):
@@ -113,7 +117,10 @@ class Conditioned(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """(N, inputs, h, w) and (N, conditions) to (N, outputs, h, w)."""
-        scale, offset = self.condition(condition)[:, :, None, None].chunk(2, 1)
+        told = self.condition(condition).to(x.dtype)
+        if layout.serves(x):
+            return layout.conditioned(reflected(x), told, self.convolution.convolution)
+        scale, offset = told[:, :, None, None].chunk(2, 1)
         return F.relu(self.convolution(x) * (1 + scale) + offset)
 
 
@@ -131,12 +138,23 @@ class Meeting(nn.Module):
         near, raising = convolved_beside([self.seen, self.raising], seen)
         if native.serves(deep, near):
             return native.met(deep, near, raised, raising)
+        if layout.serves(deep):
+            return layout.met(deep, near, raised, raising)
         return F.relu(twice(deep) + near + twice(raised) * raising)
 
 
 def reflected(x: Tensor) -> Tensor:
     """`x` (N, C, h, w) with one more pixel at each edge, reflected, or repeated of a single row."""
+    if layout.serves(x):
+        return layout.framed(x, min(x.shape[-2:]) > 1)
     return F.pad(x, (1, 1, 1, 1), mode="reflect" if min(x.shape[-2:]) > 1 else "replicate")
+
+
+def repeated(x: Tensor) -> Tensor:
+    """`x` (N, C, h, w) with one more pixel at each edge, which is repeated."""
+    if layout.serves(x):
+        return layout.framed(x, False)
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 
 def twice(x: Tensor) -> Tensor:
@@ -183,13 +201,18 @@ class Decoder(nn.Module):
         deep = deep + self.block(deep, condition)
         up = self.eighth(self.meet_eighth(deep, middle), condition)
         up = self.quarter(self.meet_quarter(up, shallow), condition)
-        blocks = reflected(F.pixel_unshuffle(pixels, 2))
+        if layout.serves(up):
+            blocks = reflected(layout.blocks(pixels, up.dtype))
+        else:
+            blocks = reflected(F.pixel_unshuffle(pixels, 2).to(up.dtype))
         small, raised = convolved_beside([self.to_half, self.raised], up)
         seen = [self.pixels.convolution, self.filters.convolution]
         if native.serves_ends(small.shape[1], raised.shape[1], blocks, small, raised):
             ends = native.Ends(side_by_side(seen), self.enlarge.made(), self.leave.made())
-            return native.left(blocks, F.pad(small, (1, 1, 1, 1), mode="replicate"), raised, ends)
+            return native.left(blocks, repeated(small), raised, ends)
         colours, filters = convolved_beside(seen, blocks)
+        if layout.serves(raised):
+            return self.leave(layout.beside(self.enlarge(small), colours, raised, filters))
         half = F.relu(self.enlarge(small) + colours)
         return self.leave(torch.cat([half, twice(raised) * filters], 1))
 
@@ -229,4 +252,15 @@ class TurboNet(nn.Module):
             pictures = F.pad(pictures, (0, right, 0, down), mode="reflect")
         with torch.no_grad():
             features = self.seen(pictures)
-        return self.decoder(pictures - 0.5, features, condition)[..., :height, :width]
+        made = self.decoder(pictures - 0.5, features, condition)
+        if layout.serves(made):
+            made = made.to(pictures.dtype, memory_format=torch.contiguous_format)
+        return made[..., :height, :width].to(pictures.dtype)
+
+    def rounded(self, dtype: torch.dtype) -> "TurboNet":
+        """Itself with convolutions of `dtype`, of which the trunk's first stays float32."""
+        self.trunk.rounded(dtype)
+        for part in self.decoder.modules():
+            if isinstance(part, nn.Conv2d):
+                part.to(dtype)
+        return self
