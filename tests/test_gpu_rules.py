@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dreamvid.dream import cuda_graphs
+from dreamvid.dream import cuda_graphs, dreamer
 from dreamvid.dream.ascent import gain_and_gradients, gain_scale, numbers_of_steps
 from dreamvid.dream.catching_up import boxes
 from dreamvid.dream.cuda_graphs import CudaGraphs, Recordings, plain_calls
@@ -232,6 +232,26 @@ def test_memory_that_runs_out_takes_recordings_before_it_takes_tiles():
 
     tiler(torch.rand(1, 3, 48, 64), gradient)
     assert worked == [Size(48, 64)] * 2
+
+
+def test_a_dream_that_recordings_leave_no_room_for_is_dreamed_without(monkeypatch, said):
+    made, plain = recording(), dreamer_for(settled(TREE))
+    first = made(FRAME, (0, 0))
+    whole, asked = dreamer.climbed, []
+
+    def climbed(*arguments):
+        asked.append(1)
+        if len(asked) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(*arguments)
+
+    monkeypatch.setattr(dreamer, "climbed", climbed)
+    assert torch.equal(made(FRAME, (0, 0)), first)
+    assert made._recordings is None
+    assert ["too little memory to record" in line for line in said.messages] == [True]
+    monkeypatch.setattr(dreamer, "climbed", lambda *_: climbed(asked.clear()))
+    with pytest.raises(torch.OutOfMemoryError):
+        plain(FRAME, (0, 0))
 
 
 def test_tiles_do_not_depend_on_what_other_programs_hold(monkeypatch):

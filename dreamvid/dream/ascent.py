@@ -60,8 +60,9 @@ class Numbers(NamedTuple):
 
 Climb = Callable[[Tensor, Numbers], Stepped]
 """All steps at an octave, given the pictures and the steps' numbers."""
-Recorder = Callable[[Climb, Climb], Climb]
-"""From a climb that takes pictures in one piece, and the plain one, to one that does the same."""
+Recorder = Callable[[Climb, Climb, bool], Climb]
+"""From a climb that takes pictures in one piece, and the plain one, to one that does the same; and
+whether several short climbs are as good as a long one."""
 
 
 class Ascent:
@@ -75,7 +76,7 @@ class Ascent:
         *,
         masks: Tensor | None = None,
         in_parts: InParts = in_one_piece,
-        recorded: Recorder = lambda whole, plain: plain,
+        recorded: Recorder = lambda whole, plain, parts: plain,
         scale: float = 1.0,
         begun: Tensor | None = None,
     ) -> None:
@@ -122,7 +123,8 @@ class Ascent:
         if report.watched:
             return self.climbed(self.in_parts, image, numbers, report.note).image
         plain: Climb = partial(self.climbed, self.in_parts)
-        climb = self.recorded(partial(self.climbed, undivided), plain)
+        parts = self.settings.update == "plain"
+        climb = self.recorded(partial(self.climbed, undivided), plain, parts)
         image, gains, finite = climb(image, numbers)
         for each in zip(gains, finite, strict=True):
             report.note(*each, image)

@@ -4,13 +4,30 @@ A recorded step reads the same memory every time. So channels and weights that c
 frame are kept in memory of their own, and each frame's are brought there before its steps.
 """
 
+import math
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import torch
 
 from dreamvid.machine.devices import sent
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives.seeing import Held
+
+
+def evened(choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """`choices`, and as many of the weight 0 as keep their number the same from frame to frame.
+
+    A walk has two channels, but one at the moment when it has just arrived.
+    """
+    groups: dict[tuple[str, int], list[Choice]] = {}
+    for choice in choices:
+        groups.setdefault((choice.layer, len(choice.channels or ())), []).append(choice)
+    made: list[Choice] = []
+    for (_, count), group in groups.items():
+        wanted = max(2, 2 ** math.ceil(math.log2(len(group)))) if count else len(group)
+        made += group + [replace(group[0], weight=0.0)] * (wanted - len(group))
+    return tuple(made)
 
 
 class Changing:
@@ -27,7 +44,7 @@ class Changing:
 
         Those of the same layers, and of as many channels each, are the same objects every time.
         """
-        choices = tuple(choices)
+        choices = evened(choices)
         key = tuple((each.layer, each.channels and len(each.channels)) for each in choices)
         if key not in self._held:
             # What is made while a preview looks on must serve a gradient later.

@@ -18,6 +18,9 @@ from dreamvid.machine.devices import is_memory
 from dreamvid.machine.remarks import say_once
 
 WARMING_CALLS = 1
+AT_ONCE = 2
+"""Steps that are recorded together: as many as a later frame has by default. To record ten takes
+seconds, and saves a replay nothing that counts."""
 SHARE_RECORDED = 0.25
 """Of a GPU's memory, what recorded steps may hold before they are dropped and made anew."""
 
@@ -39,11 +42,12 @@ class Recordings:
         self._climbs: dict[Hashable, Recorded | RecordedCall] = {}
         self._refused: set[Hashable] = set()
 
-    def __call__(self, key: Hashable, whole: Climb, plain: Climb) -> Climb:
+    def __call__(self, key: Hashable, whole: Climb, plain: Climb, parts: bool = False) -> Climb:
         """The climb that is recorded for `key`; `whole` is recorded at its first call.
 
         Climbs of the same key must do the same, and their pictures must have the same shapes. What
-        cannot be recorded is done by `plain`.
+        cannot be recorded is done by `plain`. With `parts`, a few steps are recorded, and replayed
+        until there were enough.
         """
 
         def climb(image: Tensor, numbers: Numbers) -> Stepped:
@@ -51,7 +55,17 @@ class Recordings:
             found = self._found(counted, Recorded, whole, image, numbers)
             return found(image, numbers) if found else plain(image, numbers)
 
-        return climb
+        def in_parts(image: Tensor, numbers: Numbers) -> Stepped:
+            every: list[Stepped] = []
+            for start in range(0, len(numbers.done), AT_ONCE):
+                few = slice(start, start + AT_ONCE)
+                offsets, done = numbers.offsets[few], numbers.done[few]
+                every.append(climb(image, Numbers(offsets, numbers.step_size, done)))
+                image = every[-1].image
+            gains, finite = (torch.cat(each) for each in list(zip(*every, strict=True))[1:])
+            return Stepped(image, gains, finite)
+
+        return in_parts if parts else climb
 
     def call(self, key: Hashable, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
         """What a function gives for tensors, recorded for `key` at its first call.

@@ -22,7 +22,8 @@ from dreamvid.dream.tiles import Tiler, in_one_piece
 from dreamvid.dream.turbo.adding import TURBO, turbo_for
 from dreamvid.errors import SettingsError
 from dreamvid.frames import Frame, Key, Offsets, Size, checked, resized, size_of
-from dreamvid.machine.devices import pixels_together
+from dreamvid.machine.devices import is_memory, pixels_together
+from dreamvid.machine.remarks import say_once
 from dreamvid.machine.threads import worth
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice, ever
@@ -96,6 +97,26 @@ class Dreamer:
     ) -> Tensor:
         """Frames (N, 3, H, W) of one size dreamed together, with the same jitter."""
         self.check(size_of(frames))
+        dream = partial(self._batch, frames, key, later, fresh, index, lift)
+        try:
+            return dream()
+        except RuntimeError as error:
+            if not is_memory(error) or not self._spared():
+                raise
+        # Outside the handler, which would keep the failed dream's tensors alive.
+        self._recordings = None
+        say_once("there is too little memory to record steps, which would be faster")
+        return dream()
+
+    def _batch(
+        self,
+        frames: Tensor,
+        key: Key,
+        later: bool,
+        fresh: Tensor | None,
+        index: int,
+        lift: Tensor | None,
+    ) -> Tensor:
         plan = self.plan.at(index, later)
         report = Report(self.watch)
         # Turbo looks at nothing, and does not wait for it.
@@ -284,6 +305,7 @@ class Dreamer:
         key: tuple[Hashable, ...],
         whole: Climb,
         plain: Climb,
+        parts: bool,
     ) -> Climb:
         """The climb recorded for `key`, pictures like `image`; `plain` if it changes or is tiled.
 
@@ -295,7 +317,7 @@ class Dreamer:
         gradient = partial(gain_and_gradients, gain_of=hill.gain)
         if hill.local and not self._tiler(hill).takes_whole(image, gradient):
             return plain
-        return self._recordings((*key, *image.shape), whole, plain)
+        return self._recordings((*key, *image.shape), whole, plain, parts)
 
 
 def dreamer_for(

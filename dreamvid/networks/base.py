@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dreamvid.errors import NetworkError
 from dreamvid.frames import constant
+from dreamvid.networks import ways
 from dreamvid.networks.layers import Choice, chosen
 from dreamvid.registry import did_you_mean
 
@@ -155,7 +156,9 @@ class Network(nn.Module):
         """Yield each layer's name and activation (N, C, h, w), shallowest first."""
         raise NotImplementedError
 
-    def seen(self, inputs: Tensor, wanted: Collection[str] | None) -> Iterator[tuple[str, Tensor]]:
+    def activations_of(
+        self, inputs: Tensor, wanted: Collection[str] | None
+    ) -> Iterator[tuple[str, Tensor]]:
         """`activations`, of which nobody looks at others than `wanted`; None: at all.
 
         What lies between those may be made in one go, and is not yielded then.
@@ -210,7 +213,7 @@ class Network(nn.Module):
         if not wanted:
             return {}
         inputs = inputs.to(self.input_dtype)
-        for name, activation in self.seen(inputs, wanted):
+        for name, activation in self.activations_of(inputs, wanted):
             if name in wanted:
                 found[name] = activation
                 if len(found) == len(wanted):
@@ -219,6 +222,9 @@ class Network(nn.Module):
 
 
 def layers_of(network: Network) -> list[str]:
-    """The names `network.activations` yields, in order, found without computing anything."""
-    twin = copy.deepcopy(network).to("meta")
-    return [name for name, _ in twin.activations(torch.empty(1, 3, 64, 64, device="meta"))]
+    """The names `network.activations` yields, in order, found with weights that are anything."""
+    # On torch's device "meta" this would take two seconds, to load what that needs.
+    twin = copy.deepcopy(network)
+    twin._apply(lambda each: torch.empty(each.shape, dtype=each.dtype, device="cpu"))
+    with torch.no_grad(), ways.plain():
+        return [name for name, _ in twin.activations(torch.zeros(1, 3, 64, 64, device="cpu"))]

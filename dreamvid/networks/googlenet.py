@@ -83,10 +83,12 @@ class GoogLeNet(Network):
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield Caffe's blobs in Caffe's order, without the dropped and the data layers."""
-        return self.seen(inputs, None)
+        return self.activations_of(inputs, None)
 
-    def seen(self, inputs: Tensor, wanted: Collection[str] | None) -> Iterator[tuple[str, Tensor]]:
-        """See `Network.seen`; an inception block is made in one go where nobody looks into it."""
+    def activations_of(
+        self, inputs: Tensor, wanted: Collection[str] | None
+    ) -> Iterator[tuple[str, Tensor]]:
+        """See `Network`; an inception block is made in one go where nobody looks into it."""
         first: Any = self.convolutions["conv1/7x7_s2"]
         second: Any = self.convolutions["conv2/3x3_reduce"]
         dtype = second.weight.dtype

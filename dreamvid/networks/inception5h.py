@@ -138,10 +138,12 @@ class Inception5h(Network):
 
     def activations(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield the graph's nodes in the graph's order; the heads come after the trunk."""
-        return self.seen(inputs, None)
+        return self.activations_of(inputs, None)
 
-    def seen(self, inputs: Tensor, wanted: Collection[str] | None) -> Iterator[tuple[str, Tensor]]:
-        """See `Network.seen`; on a GPU a block is made in one go where nobody looks into it."""
+    def activations_of(
+        self, inputs: Tensor, wanted: Collection[str] | None
+    ) -> Iterator[tuple[str, Tensor]]:
+        """See `Network`; on a GPU a block is made in one go where nobody looks into it."""
         x = yield from self._convolved(STEM, inputs)
         yield "maxpool0", (x := _pool(x, 2))
         yield "localresponsenorm0", (x := local_response(x))

@@ -14,18 +14,15 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from dreamvid.networks.fused.places import dense, tiles
+from dreamvid.networks.fused.places import BLOCK, dense
 
 RELU, SILU, RELU_BACK, SILU_BACK = range(4)
 MOST_PIECES = 4
-NARROW = 32
-"""Channels for each program: pieces are often narrow."""
 
 
 @triton.jit
 def _piece(
-    row,
-    c,
+    at,
     n,
     source_ptr,
     source_row,
@@ -40,7 +37,9 @@ def _piece(
     KIND: tl.constexpr,
     ALSO: tl.constexpr,
 ):
-    mask = (row < n) & (c < width)
+    mask = at < n * width
+    row = at // width
+    c = at % width
     v = tl.load(source_ptr + row * source_row + c, mask=mask, other=0.0).to(tl.float32)
     if ALSO:
         v += tl.load(also_ptr + row * also_row + c, mask=mask, other=0.0).to(tl.float32)
@@ -68,20 +67,18 @@ def _pieces(
     s3, sr3, a3, ar3, g3, gr3, b3, o3, or3, w3,
     KIND: tl.constexpr,
     ALSO: tl.constexpr,
-    PLACES: tl.constexpr,
-    TILE: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):  # fmt: skip
-    row = (tl.program_id(0) * PLACES + tl.arange(0, PLACES))[:, None]
-    c = (tl.program_id(1) * TILE + tl.arange(0, TILE))[None, :]
-    piece = tl.program_id(2)
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    piece = tl.program_id(1)
     if piece == 0:
-        _piece(row, c, n, s0, sr0, a0, ar0, g0, gr0, b0, o0, or0, w0, KIND, ALSO)
+        _piece(at, n, s0, sr0, a0, ar0, g0, gr0, b0, o0, or0, w0, KIND, ALSO)
     elif piece == 1:
-        _piece(row, c, n, s1, sr1, a1, ar1, g1, gr1, b1, o1, or1, w1, KIND, ALSO)
+        _piece(at, n, s1, sr1, a1, ar1, g1, gr1, b1, o1, or1, w1, KIND, ALSO)
     elif piece == 2:
-        _piece(row, c, n, s2, sr2, a2, ar2, g2, gr2, b2, o2, or2, w2, KIND, ALSO)
+        _piece(at, n, s2, sr2, a2, ar2, g2, gr2, b2, o2, or2, w2, KIND, ALSO)
     else:
-        _piece(row, c, n, s3, sr3, a3, ar3, g3, gr3, b3, o3, or3, w3, KIND, ALSO)
+        _piece(at, n, s3, sr3, a3, ar3, g3, gr3, b3, o3, or3, w3, KIND, ALSO)
 
 
 _PIECE = ("x", "i32", "x", "i32", "x", "i32", "x", "x", "i32", "i32")
@@ -123,9 +120,8 @@ def passed(kind: int, pieces: Sequence[Piece]) -> None:
     source = pieces[0].source
     count = source.shape[0] * source.shape[2] * source.shape[3]
     widest = max(piece.source.shape[1] for piece in pieces)
-    grid, *each = tiles(count, widest, NARROW)
-    launched: Any = _pieces[(*grid, len(pieces))]
-    launched(count, *numbers, kind, also, *each)
+    launched: Any = _pieces[(triton.cdiv(count * widest, BLOCK), len(pieces))]
+    launched(count, *numbers, kind, also, BLOCK)
 
 
 def _row(x: Tensor) -> int:

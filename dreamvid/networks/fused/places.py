@@ -19,11 +19,10 @@ TILE = 64
 
 
 @triton.jit
-def _power(s, INNER: tl.constexpr):
-    """s^-0.75, or s^-1.75."""
+def _power(s):
+    """s^-0.75."""
     root = tl.rsqrt(s)
-    low = root * tl.sqrt(root)
-    return low * root * root if INNER else low
+    return root * tl.sqrt(root)
 
 
 @triton.jit
@@ -50,12 +49,12 @@ def _response(
     s = 1.0 + tl.load(alpha_ptr) * total
     x = tl.load(x_ptr + at, mask=mask, other=0.0).to(tl.float32)
     tl.store(s_ptr + at, s.to(s_ptr.dtype.element_ty), mask=mask)
-    tl.store(out_ptr + at, (x * _power(s, False)).to(out_ptr.dtype.element_ty), mask=mask)
+    tl.store(out_ptr + at, (x * _power(s)).to(out_ptr.dtype.element_ty), mask=mask)
 
 
 @triton.jit
 def _response_back(
-    x_ptr, s_ptr, g_ptr, out_ptr, alpha_ptr, n, C,
+    x_ptr, y_ptr, s_ptr, g_ptr, out_ptr, alpha_ptr, n, C,
     HALF: tl.constexpr, PLACES: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     place, c = _tile(C, PLACES, TILE)
@@ -64,14 +63,15 @@ def _response_back(
     total = tl.zeros((PLACES, TILE), tl.float32)
     for d in tl.static_range(-HALF, HALF + 1):
         ok = mask & (c + d >= 0) & (c + d < C)
-        x = tl.load(x_ptr + at + d, mask=ok, other=0.0).to(tl.float32)
+        # y, the response, is x s^-0.75 already.
+        y = tl.load(y_ptr + at + d, mask=ok, other=0.0).to(tl.float32)
         s = tl.load(s_ptr + at + d, mask=ok, other=1.0).to(tl.float32)
         g = tl.load(g_ptr + at + d, mask=ok, other=0.0).to(tl.float32)
-        total += g * x * _power(s, True)
+        total += g * y / s
     x = tl.load(x_ptr + at, mask=mask, other=0.0).to(tl.float32)
     s = tl.load(s_ptr + at, mask=mask, other=1.0).to(tl.float32)
     g = tl.load(g_ptr + at, mask=mask, other=0.0).to(tl.float32)
-    out = g * _power(s, False) - 1.5 * tl.load(alpha_ptr) * x * total
+    out = g * _power(s) - 1.5 * tl.load(alpha_ptr) * x * total
     tl.store(out_ptr + at, out.to(out_ptr.dtype.element_ty), mask=mask)
 
 
@@ -87,16 +87,14 @@ def _pool(
     b = place // OW // OH
     best = tl.full((PLACES, TILE), float("-inf"), tl.float32)
     tap = tl.zeros((PLACES, TILE), tl.int32)
-    for k in tl.static_range(9):
-        h = oh * STRIDE - PAD + k // 3
-        w = ow * STRIDE - PAD + k % 3
+    # Backwards, so that of equals the first is what remains; what is no number remains so.
+    for back in tl.static_range(9):
+        h = oh * STRIDE - PAD + (8 - back) // 3
+        w = ow * STRIDE - PAD + (8 - back) % 3
         ok = mask & (h >= 0) & (h < H) & (w >= 0) & (w < W)
         x = tl.load(x_ptr + ((b * H + h) * W + w) * C + c, mask=ok, other=float("-inf"))
-        x = x.to(tl.float32)
-        # The first of equals, and whatever is no number, as torch has it.
-        more = ok & ((x > best) | (x != x))
-        best = tl.where(more, x, best)
-        tap = tl.where(more, k, tap)
+        best = tl.maximum(best, x.to(tl.float32), propagate_nan=tl.PropagateNan.ALL)
+        tap = tl.where(x.to(tl.float32) == best, 8 - back, tap)
     at = place * C + c
     tl.store(out_ptr + at, best.to(out_ptr.dtype.element_ty), mask=mask)
     tl.store(tap_ptr + at, tap.to(tl.uint8), mask=mask)
@@ -134,7 +132,7 @@ def _pool_back(
 
 KERNELS = {
     "_response": (_response, ("x", "x", "x", "fp32", "i32", "i32"), {"HALF": 2}),
-    "_response_back": (_response_back, ("x", "x", "x", "x", "fp32", "i32", "i32"), {"HALF": 2}),
+    "_response_back": (_response_back, (*["x"] * 5, "fp32", "i32", "i32"), {"HALF": 2}),
     "_pool": (_pool, ("x", "x", "u8", *["i32"] * 6), {"STRIDE": 2, "PAD": 0}),
     "_pool_back": (
         _pool_back,
@@ -198,7 +196,7 @@ class _Response(torch.autograd.Function):
         x = dense(x)
         out, s = empty(x, x.shape), empty(x, x.shape)
         _launched(_response, x, x, out, s, alpha, _places(x), x.shape[1], half)
-        ctx.save_for_backward(x, s, alpha)
+        ctx.save_for_backward(x, out, s, alpha)
         ctx.half = half
         return out
 
@@ -207,10 +205,10 @@ class _Response(torch.autograd.Function):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, grad: Tensor
     ) -> tuple[Tensor, None, None]:
-        x, s, alpha = ctx.saved_tensors
+        x, y, s, alpha = ctx.saved_tensors
         grad, out = dense(grad), empty(x, x.shape)
         sizes = (_places(x), x.shape[1])
-        _launched(_response_back, x, x, s, grad, out, alpha, *sizes, ctx.half)
+        _launched(_response_back, x, x, y, s, grad, out, alpha, *sizes, ctx.half)
         return out, None, None
 
 
