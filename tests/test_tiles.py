@@ -7,7 +7,7 @@ from laws import objective_section
 from dreamvid.dream import tiles
 from dreamvid.dream.ascent import gain_and_gradients
 from dreamvid.dream.dreamer import dreamer_for
-from dreamvid.dream.fitting import with_fitting_octaves
+from dreamvid.dream.fitting import larger_tile, with_fitting_octaves
 from dreamvid.dream.tiles import Sight, Tiler, fitted, least_cut, sight_of
 from dreamvid.errors import DreamvidError
 from dreamvid.frames import Size, noise
@@ -137,7 +137,7 @@ def test_tiles_that_would_be_mostly_margin_are_enlarged_and_that_is_told():
             worked.append(math.prod(x.shape[-2:]))
             return made.gain(x), torch.zeros_like(x)
 
-        (tiler,) = [made._tiler(made.goal.hill(made.choices, size))]
+        (tiler,) = [made.tiler(made.goal.hill(made.choices, size))]
         tiler(picture, gradient)
         assert sum(worked) <= 4 * math.prod(size)
         assert (tiler.least_side(), len(worked) > 1) == (240, asked < 400)
@@ -145,8 +145,8 @@ def test_tiles_that_would_be_mostly_margin_are_enlarged_and_that_is_told():
     assert said == [f"machine.tile: {asked} {enlarged}" for asked in (30, 150)]
     # A picture that a tile holds needs no margin.
     made = dreamer(network={"layers": ["3a"]}, machine={"precision": "fp32", "tile": 100})
-    assert made.larger_tile(Size(80, 100)) == 0
-    assert made.larger_tile(Size(120, 200)) == 240
+    assert larger_tile(made, Size(80, 100)) == 0
+    assert larger_tile(made, Size(120, 200)) == 240
 
 
 def test_ten_steps_in_tiles_leave_no_seam():

@@ -203,16 +203,6 @@ class Dreamer:
             if min(each) < least and not (self.plan.by_octave and self._dreams(octave, each))
         ]
 
-    def larger_tile(self, size: Size) -> int:
-        """The side of the tiles of a picture where ``machine.tile`` is too small; 0 elsewhere."""
-        tile = self.settings.machine.tile
-        choices = self.plan.at().octaves[-1].choices
-        if not tile or max(size) <= tile or not choices:
-            return 0
-        hill = self.goal.hill(choices, size)
-        least = self._tiler(hill).least_side() if hill.local else 0
-        return least if least > tile else 0
-
     def _dreams(self, octave: int, size: Size) -> bool:
         """Whether an octave's own layers can be dreamed at that size."""
         key = (octave, size)
@@ -272,7 +262,7 @@ class Dreamer:
             choices = self._changing(plan.octaves[octave].choices)
         hill = self.goal.hill(choices, size_of(image), plan.index)
         before = resized(begun, size_of(image)) if hill.looks_back else None
-        in_parts = self._tiler(hill) if hill.local else in_one_piece
+        in_parts = self.tiler(hill) if hill.local else in_one_piece
         if self.space:
             units = self.network.preprocessing
             return SpaceAscent(self.space, hill, plan.ascent, units, first, in_parts, before)
@@ -287,7 +277,8 @@ class Dreamer:
             begun=before,
         )
 
-    def _tiler(self, hill: Hill) -> Tiler:
+    def tiler(self, hill: Hill) -> Tiler:
+        """What asks for the gradients of what the hill looks at, tile by tile if it must."""
         if hill.layers not in self._tilers:
             tile = self.settings.machine.tile
             layers = list(hill.layers)
@@ -315,7 +306,7 @@ class Dreamer:
         if self._recordings is None or changes or not hill.rollable:
             return plain
         gradient = partial(gain_and_gradients, gain_of=hill.gain)
-        if hill.local and not self._tiler(hill).takes_whole(image, gradient):
+        if hill.local and not self.tiler(hill).takes_whole(image, gradient):
             return plain
         return self._recordings((*key, *image.shape), whole, plain, parts)
 

@@ -23,8 +23,19 @@ def with_fitting_octaves(
         say(f"{size} has room for {fits} of {count} octaves; the smallest are left out")
         dreamer = Dreamer(dreamer.network, dreamer.choices, largest_octaves(dreamer.settings, fits))
     dreamer.check(size, seed)
-    if side := dreamer.larger_tile(size):
+    if side := larger_tile(dreamer, size):
         taken = f"tiles of {side}" if side < max(size) else "the picture in one piece"
         asked = dreamer.settings.machine.tile
         say(f"machine.tile: {asked} would be mostly margin; {taken} instead")
     return dreamer
+
+
+def larger_tile(dreamer: Dreamer, size: Size) -> int:
+    """The side of the tiles of a picture where ``machine.tile`` is too small; 0 elsewhere."""
+    tile = dreamer.settings.machine.tile
+    choices = dreamer.plan.at().octaves[-1].choices
+    if not tile or max(size) <= tile or not choices:
+        return 0
+    hill = dreamer.goal.hill(choices, size)
+    least = dreamer.tiler(hill).least_side() if hill.local else 0
+    return least if least > tile else 0
