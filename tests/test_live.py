@@ -29,7 +29,7 @@ from dreamvid.live.capture import Ended, Newest, Opened, opened
 from dreamvid.live.control import MOST, Post, Tempo
 from dreamvid.live.dreaming import LiveDream
 from dreamvid.live.ears import WINDOW, Ears, Loudness
-from dreamvid.live.following import followed, looked_at, shrunk
+from dreamvid.live.following import between, looked_at, looked_at_pixels, shrunk, widened
 from dreamvid.live.midi import Midi
 from dreamvid.live.osc import OscServer, message, messages
 from dreamvid.live.outputs import Ndi, Nowhere, VirtualCamera, Window
@@ -536,6 +536,17 @@ def test_one_picture_at_most_is_begun_before_the_last_is_shown(device, slow, ord
     assert noted == order.split()
 
 
+@pytest.mark.parametrize("every", [False, True])
+def test_where_pictures_may_be_missed_one_is_taken_just_in_time(every):
+    pictures, ages = Pictures(4), []
+    pictures.every = every
+    with Ahead(pictures, lambda number: time.monotonic()) as ahead:
+        for _ in range(4):
+            ages.append(-ahead.take() + time.monotonic())
+            time.sleep(0.1)
+    assert (ages[-1] > 0.09) == (ages[-2] > 0.09) == every
+
+
 def test_what_goes_wrong_beside_the_dream_is_raised_in_it():
     def make(number):
         if number == 2:
@@ -651,13 +662,19 @@ def test_live_flow_is_found_at_a_small_size():
     picture = torch.rand(3, 30, 60, generator=torch.Generator().manual_seed(2))
     picture = torch.nn.functional.interpolate(picture[None], (240, 480), mode="bicubic")[0]
     earlier, now = picture.clamp(0, 1), picture.roll(6, 2).clamp(0, 1)
-    link = followed(looked_at(now), looked_at(earlier), Size(240, 480), torch.device("cpu"))
+    seen = [looked_at(each) for each in (now, earlier)]
+    found, here = between(*seen), torch.device("cpu")
+    link = widened(found, Size(240, 480), here, read=True)
     middle = link.flow[:, 60:180, 100:380]
     assert middle[0].median() == pytest.approx(-6, abs=0.6)
     assert middle[1].median() == pytest.approx(0, abs=0.4)
     assert link.trust.shape == (240, 480)
-    small = followed(looked_at(now), looked_at(earlier), Size(60, 120), torch.device("cpu"))
+    small = widened(found, Size(60, 120), here, read=True)
     assert small.flow[0, 15:45, 25:95].median() == pytest.approx(-1.5, abs=0.2)
+    pixels = to_pixels(now)
+    assert (looked_at_pixels(pixels, Size(240, 480)) - seen[0]).abs().max() < 1.5 / 255
+    middle = looked_at_pixels(pixels, Size(240, 240))
+    assert (middle - looked_at(now[:, :, 120:360])).abs().max() < 1.5 / 255
     rows = torch.arange(6.0)[:, None].expand(6, 9)
     assert torch.equal(
         shrunk(rows[None].repeat(3, 1, 1), Size(3, 3))[1, :, 0], torch.tensor([0.5, 2.5, 4.5])

@@ -65,7 +65,7 @@ class Ahead(Generic[Ready]):
         """
         began = time.monotonic()
         with self._changed:
-            self._between = began - self._taken
+            self._between = began - self._taken if self._taken else 0.0
             self._wanted = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._ready or self._error)

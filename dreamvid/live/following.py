@@ -92,11 +92,6 @@ def widened(found: Correspondence, size: Size, device: torch.device, read: bool)
     return replace(found, flow=flow, trust=trust, known=trust)
 
 
-def followed(now: Frame, then: Frame, size: Size, device: torch.device) -> Correspondence:
-    """How a picture follows from the one before it, both as `looked_at` gives them, at a size."""
-    return widened(between(now, then), size, device, read=True)
-
-
 def _stretched(image: Tensor, size: Size, how: int) -> Tensor:
     """`image` (C, H, W) at another size by OpenCV, whose ways are several times as quick."""
     out = np.empty((len(image), *size), np.float32)
