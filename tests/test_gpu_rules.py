@@ -103,7 +103,7 @@ def test_what_is_fed_back_is_divided_exactly_on_every_device():
 def test_pixels_become_numbers_on_the_device_and_are_divided_exactly(kind):
     pixels = np.arange(5 * 7 * 3).reshape(5, 7, 3).astype(kind)
     with Divisions() as noted:
-        frame = from_pixels(pixels, torch.device("meta"))
+        frame = devices.arriving_pixels(pixels, torch.device("meta"))()
     assert (frame.device.type, tuple(frame.shape)) == ("meta", (3, 5, 7))
     assert frame.is_contiguous()
     (divisor,) = noted.divisors
