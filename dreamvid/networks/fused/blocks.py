@@ -5,8 +5,7 @@ pictures wait for every pass to begin. A gradient is a convolution with the weig
 here, of which the GPU's libraries have faster ones than of the usual way back.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -82,36 +81,6 @@ def _sized(like: Tensor, channels: int) -> Tensor:
     return empty(like, (like.shape[0], channels, *like.shape[2:]))
 
 
-BESIDE = True
-"""Whether a block's branches are computed at the same time; a small picture's leave room."""
-
-
-def beside(*calls: Callable[[], Any]) -> list[Any]:
-    """What calls give that do not need each other, each on a stream of a GPU of its own.
-
-    Each begins once all is done that was asked for before, and what is asked for next waits for
-    all, so none takes memory that another still reads.
-    """
-    if not BESIDE or not torch.cuda.is_available():
-        return [call() for call in calls]
-    current = torch.cuda.current_stream()
-    streams = _streams(current.device, len(calls) - 1)
-    made = []
-    for stream, call in zip(streams, calls, strict=False):
-        stream.wait_stream(current)
-        with torch.cuda.stream(stream):
-            made.append(call())
-    made.append(calls[-1]())
-    for stream in streams:
-        current.wait_stream(stream)
-    return made
-
-
-@cache
-def _streams(device: torch.device, count: int) -> list[torch.cuda.Stream]:
-    return [torch.cuda.Stream(device) for _ in range(count)]
-
-
 def clipped(convolution: nn.Conv2d, x: Tensor) -> Tensor:
     """A convolution and its ReLU."""
     return _Clipped.apply(x, weights_of(convolution))  # pyright: ignore[reportReturnType]
@@ -165,18 +134,11 @@ class _Inception(torch.autograd.Function):
         inner = [_sized(x, width) for width in widths[1:]]
         pieces = zip(first, [one, *inner], biases, strict=True)
         passed(RELU, [Piece(*each) for each in pieces])
-        three, five, projection = rest
-
-        def of_most() -> tuple[Tensor, Tensor]:
-            most, tap = pool(x, 1)
-            return multiplied(most, projection.weight, projection.padding), tap
-
-        (last, tap), *middle = beside(
-            of_most,
-            lambda: multiplied(inner[0], three.weight, three.padding),
-            lambda: multiplied(inner[1], five.weight, five.padding),
-        )
-        made = [*middle, last]
+        most, tap = pool(x, 1)
+        made = [
+            multiplied(each, part.weight, part.padding)
+            for each, part in zip([*inner, most], rest, strict=True)
+        ]
         pieces = zip(made, others, rest, strict=True)
         passed(RELU, [Piece(each, there, part.bias) for each, there, part in pieces])
         ctx.parts, ctx.widths, ctx.ends = parts, widths, ends
@@ -197,8 +159,7 @@ class _Inception(torch.autograd.Function):
             rowed(grad).split(ctx.ends, 1), [one, *above], out.split(ctx.ends, 1), strict=True
         )
         passed(RELU_BACK, [Piece(each, to, whole.bias, gate) for each, to, gate in pieces])
-        ways = zip(above, rest, strict=True)
-        *found, most = beside(*(partial(_back, each, part) for each, part in ways))
+        *found, most = (_back(each, part) for each, part in zip(above, rest, strict=True))
         pieces = zip(found, middle, inner, strict=True)
         passed(RELU_BACK, [Piece(each, to, whole.bias, gate) for each, to, gate in pieces])
         found = dense(_back(first, whole))
