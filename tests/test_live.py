@@ -22,7 +22,7 @@ from dreamvid.errors import MediaError, SettingsError
 from dreamvid.film.carries import Situation, carry_for
 from dreamvid.film.sources import Moment
 from dreamvid.frames import covered, from_pixels, to_pixels
-from dreamvid.live import running
+from dreamvid.live import running, sharing
 from dreamvid.live.ahead import Ahead
 from dreamvid.live.budget import Budget, Level, ladder
 from dreamvid.live.capture import Ended, Newest, Opened, opened
@@ -34,6 +34,7 @@ from dreamvid.live.midi import Midi
 from dreamvid.live.osc import OscServer, message, messages
 from dreamvid.live.outputs import Ndi, Nowhere, VirtualCamera, Window
 from dreamvid.live.page import Page
+from dreamvid.live.sharing import Spout, Syphon
 from dreamvid.motion.optical_flow import Correspondence
 from dreamvid.settings import Settings
 from dreamvid.sizes import Size
@@ -634,10 +635,71 @@ def test_a_virtual_camera_and_the_network_get_each_picture_as_it_is(monkeypatch)
     assert said == [(64, 48), 15, "RGBX", "open", values, "closed"]
 
 
+def test_pictures_are_shared_by_spout_and_by_syphon(monkeypatch):
+    said, picture = [], np.tile(np.array([10, 20, 30], np.uint8), (48, 64, 1))
+
+    class Sender:
+        setSenderName = releaseSender = setFrameSync = lambda self, *name: said.append(name)
+
+        def sendImage(self, pixels, *rest):
+            said.append((pixels.shape, pixels[5, 9].tolist(), *rest))
+            return not said.count("refuses")
+
+    class Server:
+        device = "metal"
+
+        def __init__(self, name):
+            said.append(name)
+
+        def publish_frame_texture(self, texture):
+            said.append(("published", texture))
+
+        def stop(self):
+            said.append("stopped")
+
+    monkeypatch.setattr(sharing.sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "SpoutGL", SimpleNamespace(SpoutSender=Sender))
+    with Spout(15.0) as output:
+        output.show(picture)
+    shown = ((48, 64, 4), [10, 20, 30, 255])
+    title = ("dreamvid live",)
+    assert said == [title, (*shown, 64, 48, 0x1908, False, 0), title, ()]
+    said[:] = ["refuses"]
+    with Spout(15.0) as output, pytest.raises(SettingsError, match="shares no pictures"):
+        output.show(picture)
+    said.clear()
+    monkeypatch.setattr(sharing.sys, "platform", "darwin")
+    for name, parts in (
+        ("syphon", {"SyphonMetalServer": Server}),
+        ("syphon.utils", {}),
+        (
+            "syphon.utils.numpy",
+            {"copy_image_to_mtl_texture": lambda *given: said.append(given[0].shape)},
+        ),
+        ("syphon.utils.raw", {"create_mtl_texture": lambda *given: given}),
+    ):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(__path__=[], **parts))
+    with Syphon(15.0) as output:
+        output.show(picture)
+    texture = ("metal", 64, 48)
+    assert said == ["dreamvid live", shown[0], ("published", texture), "stopped"]
+    monkeypatch.setattr(sharing.sys, "platform", "linux")
+    for kind in (Spout, Syphon):
+        with pytest.raises(SettingsError, match=r"own; use --to ndi or --to page here"):
+            kind(15.0)
+
+
 @pytest.mark.parametrize(
-    ("output", "library"), [(VirtualCamera, "pyvirtualcam"), (Ndi, "cyndilib")]
+    ("output", "library", "platform"),
+    [
+        (VirtualCamera, "pyvirtualcam", sys.platform),
+        (Ndi, "cyndilib", sys.platform),
+        (Spout, "SpoutGL", "win32"),
+        (Syphon, "syphon", "darwin"),
+    ],
 )
-def test_outputs_whose_library_is_missing_name_the_extra(monkeypatch, output, library):
+def test_outputs_whose_library_is_missing_name_the_extra(monkeypatch, output, library, platform):
+    monkeypatch.setattr(sharing.sys, "platform", platform)
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(SettingsError, match=r"pip install 'dreamvid\["):
         output(15.0)

@@ -11,7 +11,7 @@ from dreamvid.cli.app import print_path, progress_for
 from dreamvid.cli.command import Asked, command
 from dreamvid.errors import SettingsError
 
-TO = ("window", "page", "camera", "ndi", "none")
+TO = ("window", "page", "camera", "ndi", "spout", "syphon", "none")
 
 
 @command("dreamvid live 0 --to window,page --osc 9000")
@@ -112,6 +112,9 @@ def _output(place: str, post: Any, port: int, fps: float, progress: Any) -> Any:
         return outputs.VirtualCamera(fps)
     if place == "ndi":
         return outputs.Ndi(fps)
+    if place in ("spout", "syphon"):
+        sharing = import_module("dreamvid.live.sharing")
+        return (sharing.Spout if place == "spout" else sharing.Syphon)(fps)
     if place == "none":
         return outputs.Nowhere()
     page = import_module("dreamvid.live.page").Page(port)

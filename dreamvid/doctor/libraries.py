@@ -74,7 +74,8 @@ def required() -> tuple[list[str], dict[str, list[str]]]:
         lines = []
     for line in lines:
         found = re.match(r"[\w.-]+", line)
-        if found is None:
+        system = re.search(r"platform_system == ['\"](\w+)", line)
+        if found is None or (system and system[1] != platform.system()):
             continue
         extra = re.search(r"extra == ['\"]([\w-]+)", line)
         (optional.setdefault(extra[1], []) if extra else needed).append(found[0])

@@ -194,7 +194,7 @@ OWN: dict[str, Flag] = {
     ),
     "studio.no_browser": Flag("Open no browser.", kind="switch"),
     "live.to": Flag(
-        "Where the dream goes: window, page, camera (a virtual one), ndi, none.",
+        "Where the dream goes: window, page, camera (a virtual one), ndi, spout, syphon, none.",
         "A,B",
         unset="window",
         several=True,

@@ -91,7 +91,7 @@ def _display_opens() -> bool:
     return bool(display)
 
 
-class _Device:
+class Device:
     """An output that its first picture opens, which has its size for ever."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class _Device:
         raise NotImplementedError
 
 
-class VirtualCamera(_Device):
+class VirtualCamera(Device):
     """A camera that other programs see."""
 
     def __init__(self, fps: float) -> None:
@@ -144,7 +144,7 @@ class VirtualCamera(_Device):
         self._opened.send(pixels)
 
 
-class Ndi(_Device):
+class Ndi(Device):
     """A source on the network that mixers and projection programs see, by NDI."""
 
     def __init__(self, fps: float) -> None:
@@ -171,8 +171,12 @@ class Ndi(_Device):
         return self._sender
 
     def _send(self, pixels: np.ndarray) -> None:
-        opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
-        self._sender.write_video(np.concatenate([pixels, opaque], 2).reshape(-1))
+        self._sender.write_video(opaque(pixels).reshape(-1))
+
+
+def opaque(pixels: np.ndarray) -> np.ndarray:
+    """RGB pixels (H, W, 3) with a fourth channel, all of it opaque."""
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)
 
 
 class Nowhere:
