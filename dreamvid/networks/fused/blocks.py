@@ -104,7 +104,7 @@ class _Clipped(torch.autograd.Function):
     ) -> tuple[Tensor, None]:
         (out,) = ctx.saved_tensors
         masked = torch.empty_like(out)
-        passed(RELU_BACK, [Piece(rowed(grad), masked, ctx.weights.bias, out)])
+        passed(RELU_BACK, [Piece(rowed(grad), masked, gate=out)])
         return _back(masked, ctx.weights), None
 
 
@@ -158,10 +158,10 @@ class _Inception(torch.autograd.Function):
         pieces = zip(
             rowed(grad).split(ctx.ends, 1), [one, *above], out.split(ctx.ends, 1), strict=True
         )
-        passed(RELU_BACK, [Piece(each, to, whole.bias, gate) for each, to, gate in pieces])
+        passed(RELU_BACK, [Piece(each, to, gate=gate) for each, to, gate in pieces])
         *found, most = (_back(each, part) for each, part in zip(above, rest, strict=True))
         pieces = zip(found, middle, inner, strict=True)
-        passed(RELU_BACK, [Piece(each, to, whole.bias, gate) for each, to, gate in pieces])
+        passed(RELU_BACK, [Piece(each, to, gate=gate) for each, to, gate in pieces])
         found = dense(_back(first, whole))
         pool_back(dense(most), tap, found, 1, add=True)
         return found, None, None
@@ -202,7 +202,7 @@ class _Bottleneck(torch.autograd.Function):
         out, *before = ctx.saved_tensors
         *inner, expand = ctx.parts
         masked = torch.empty_like(out)
-        passed(RELU_BACK, [Piece(rowed(grad), masked, expand.bias, out)])
+        passed(RELU_BACK, [Piece(rowed(grad), masked, gate=out)])
         beside = _back(masked, expand)
         found = None
         parts = list(zip(inner, before, beside.split(len(inner[0].weight), 1), strict=True))

@@ -99,7 +99,7 @@ class Piece(NamedTuple):
 
     source: Tensor
     out: Tensor
-    bias: Tensor
+    bias: Tensor | None = None
     """(C,), added to what is activated."""
     gate: Tensor | None = None
     """On the way back: what came out of a ReLU, or what went into a SiLU before its bias."""
@@ -115,7 +115,8 @@ def passed(kind: int, pieces: Sequence[Piece]) -> None:
         for each in (piece.source, piece.also, piece.gate):
             there = piece.source if each is None else each
             numbers += [there, _row(there)]
-        numbers += [piece.bias, piece.out, _row(piece.out), piece.source.shape[1]]
+        bias = piece.source if piece.bias is None else piece.bias
+        numbers += [bias, piece.out, _row(piece.out), piece.source.shape[1]]
     numbers += numbers[-10:] * (MOST_PIECES - len(pieces))
     source = pieces[0].source
     count = source.shape[0] * source.shape[2] * source.shape[3]

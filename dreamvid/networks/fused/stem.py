@@ -79,7 +79,7 @@ class _Stem(torch.autograd.Function):
     ) -> tuple[Tensor, None, None, None, None]:
         for out in ctx.saved_tensors:
             masked = torch.empty_like(out)
-            passed(RELU_BACK, [Piece(rowed(grad), masked, out, out)])
+            passed(RELU_BACK, [Piece(rowed(grad), masked, gate=out)])
             grad = masked
         reach = ctx.turned.shape[-1] - 1
         found = dense(F.conv2d(dense(grad), ctx.turned, padding=reach))
