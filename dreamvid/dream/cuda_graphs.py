@@ -39,7 +39,7 @@ class Recordings:
     def __init__(self, record: Recorder, most: float = math.inf) -> None:
         """`record` makes them; together they hold about `most` bytes at the most."""
         self.record, self.most = record, most
-        self._climbs: dict[Hashable, Recorded | RecordedCall] = {}
+        self._climbs: dict[Hashable, RecordedCall] = {}
         self._refused: set[Hashable] = set()
 
     def __call__(self, key: Hashable, whole: Climb, plain: Climb, parts: bool = False) -> Climb:
@@ -51,9 +51,12 @@ class Recordings:
         """
 
         def climb(image: Tensor, numbers: Numbers) -> Stepped:
+            told = [each if isinstance(each, Tensor) else torch.tensor(each) for each in numbers]
             counted = (key, len(numbers.done))
-            found = self._found(counted, Recorded, whole, image, numbers)
-            return found(image, numbers) if found else plain(image, numbers)
+            found = self._found(
+                counted, lambda image, *told: whole(image, Numbers(*told)), image, *told
+            )
+            return Stepped(*found(image, *told)) if found else plain(image, numbers)
 
         def in_parts(image: Tensor, numbers: Numbers) -> Stepped:
             every: list[Stepped] = []
@@ -72,8 +75,8 @@ class Recordings:
 
         Functions of the same key must do the same, and their tensors must have the same shapes.
         """
-        found = self._found(key, RecordedCall, function, *tensors)
-        return found(*tensors) if found else function(*tensors)
+        found = self._found(key, lambda *given: (function(*given),), *tensors)
+        return found(*tensors)[0] if found else function(*tensors)
 
     def __len__(self) -> int:
         return len(self._climbs)
@@ -93,21 +96,23 @@ class Recordings:
             forget()
         return there
 
-    def _found(self, key: Hashable, *asked: Any) -> Any:
+    def _found(
+        self, key: Hashable, function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor
+    ) -> RecordedCall | None:
         """What is recorded for `key`, by `_recorded` where nothing is."""
-        return self._climbs.get(key) or self._recorded(key, *asked)
+        return self._climbs.get(key) or self._recorded(key, function, *tensors)
 
     def _recorded(
-        self, key: Hashable, kind: type[Any], whole: Callable[..., Any], *arguments: Any
-    ) -> Any:
-        """`whole`, recorded now as a `kind`; None where that cannot be done."""
+        self, key: Hashable, function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor
+    ) -> RecordedCall | None:
+        """A function of tensors, recorded now; None where that cannot be done."""
         if key in self._refused:
             return None
         if self.held > self.most:
             self.forget()
         while True:
             try:
-                self._climbs[key] = kind(whole, self.record, *arguments)
+                self._climbs[key] = RecordedCall(function, self.record, *tensors)
                 return self._climbs[key]
             except RuntimeError as error:
                 short, reason = is_memory(error), str(error).partition("\n")[0]
@@ -117,42 +122,6 @@ class Recordings:
         self._refused.add(key)
         say_once(f"steps are not recorded as a CUDA graph, which would be faster ({reason})")
         return None
-
-
-class Recorded:
-    """A climb for pictures of one size, recorded with its first arguments."""
-
-    def __init__(self, climb: Climb, record: Recorder, image: Tensor, numbers: Numbers) -> None:
-        self._climb = climb
-        self._image = image.clone()
-        count, size = len(numbers.done), numbers.step_size
-        self._offsets = torch.zeros(count, 2, dtype=torch.int64, device=image.device)
-        self._step_size = image.new_empty(size.shape if isinstance(size, Tensor) else ())
-        self._done = image.new_zeros(count)
-        self._results: tuple[Tensor, ...] = ()
-        self._take(image, numbers)
-        self._replay = record(self._call)
-
-    @property
-    def held(self) -> int:
-        """Bytes of what goes in and comes out."""
-        return sum(each.nbytes for each in (self._image, self._step_size, *self._results))
-
-    def __call__(self, image: Tensor, numbers: Numbers) -> Stepped:
-        """What the climb gives, in tensors that later calls leave alone."""
-        self._take(image, numbers)
-        self._replay()
-        return Stepped(*(result.clone() for result in self._results))
-
-    def _take(self, image: Tensor, numbers: Numbers) -> None:
-        self._image.copy_(image)
-        places = (self._offsets, self._step_size, self._done)
-        for kept, new in zip(places, numbers, strict=True):
-            kept.copy_(new if isinstance(new, Tensor) else torch.tensor(new))
-
-    def _call(self) -> None:
-        numbers = Numbers(self._offsets, self._step_size, self._done)
-        self._results = self._climb(self._image, numbers)
 
 
 class CudaGraphs:

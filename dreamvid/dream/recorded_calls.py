@@ -10,29 +10,27 @@ class RecordedCall:
 
     def __init__(
         self,
-        function: Callable[..., Tensor],
+        function: Callable[..., tuple[Tensor, ...]],
         record: Callable[[Callable[[], None]], Callable[[], None]],
         *tensors: Tensor,
     ) -> None:
         """`record` gives a call that does the same again, see `cuda_graphs.Recorder`."""
         self._function = function
         self._given = tuple(tensor.clone() for tensor in tensors)
-        self._result: Tensor | None = None
+        self._results: tuple[Tensor, ...] = ()
         self._replay = record(self._call)
 
     @property
     def held(self) -> int:
         """Bytes of what goes in and comes out."""
-        result = 0 if self._result is None else self._result.nbytes
-        return sum(each.nbytes for each in self._given) + result
+        return sum(each.nbytes for each in (*self._given, *self._results))
 
-    def __call__(self, *tensors: Tensor) -> Tensor:
-        """What the function gives, in a tensor that later calls leave alone."""
+    def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """What the function gives, in tensors that later calls leave alone."""
         for kept, new in zip(self._given, tensors, strict=True):
             kept.copy_(new)
         self._replay()
-        assert self._result is not None
-        return self._result.clone()
+        return tuple(result.clone() for result in self._results)
 
     def _call(self) -> None:
-        self._result = self._function(*self._given)
+        self._results = self._function(*self._given)

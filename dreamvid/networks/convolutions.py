@@ -9,7 +9,7 @@ own, see `compiled`, which rounds another way.
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -23,6 +23,7 @@ from dreamvid.networks.compiled import After
 from dreamvid.networks.ways import blocks_for, usable
 
 TYPES = (torch.float32, torch.bfloat16)
+Made = TypeVar("Made")
 
 
 def convolved(convolution: Any, x: Tensor, *, relu: bool = False) -> Tensor:
@@ -62,14 +63,18 @@ def side_by_side(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
 
 def made_once(convolutions: Sequence[nn.Conv2d], make: Callable[[], nn.Conv2d]) -> nn.Conv2d:
     """What `make` makes of convolutions, once, and again when their weights have changed."""
-    first = convolutions[0]
     told = [(known(part.weight), known(part.bias)) for part in convolutions]
-    before, made = _WHOLE.get(first, (None, None))
+    return remembered(_WHOLE, convolutions[0], told, make)
+
+
+def remembered(cache: Any, owner: Any, told: Any, make: Callable[[], Made]) -> Made:
+    """What `make` makes for an owner, kept in a cache until something else is `told` of it."""
+    before, made = cache.get(owner, (None, None))
     if made is None or before != told:
         # What is made while a preview looks on must serve a gradient later.
         with torch.inference_mode(False), torch.no_grad():
             made = make()
-        _WHOLE[first] = (told, made)
+        cache[owner] = told, made
     return made
 
 
@@ -87,8 +92,7 @@ def alone(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
 class Packed:
     """A convolution's weights in oneDNN's order of memory, for each size of input, and in ours."""
 
-    def __init__(self, convolution: nn.Conv2d, told: Any) -> None:
-        self.told = told
+    def __init__(self, convolution: nn.Conv2d) -> None:
         self.weight, self.bias = convolution.weight.detach(), convolution.bias
         self._served: dict[Any, bool] = {}
         self._ordered: dict[Any, Tensor] = {}
@@ -163,7 +167,7 @@ class Packed:
         return out.relu_() if relu else out
 
 
-_PACKED: WeakKeyDictionary[nn.Conv2d, Packed] = WeakKeyDictionary()
+_PACKED: WeakKeyDictionary[nn.Conv2d, tuple[Any, Packed]] = WeakKeyDictionary()
 _WHOLE: WeakKeyDictionary[nn.Conv2d, tuple[Any, nn.Conv2d]] = WeakKeyDictionary()
 
 
@@ -172,11 +176,7 @@ def packed(convolution: Any) -> Packed | None:
     if type(convolution) is not nn.Conv2d or convolution._forward_hooks or not usable():
         return None
     told = (known(convolution.weight), known(convolution.bias))
-    packs = _PACKED.get(convolution)
-    if packs is None or packs.told != told:
-        with torch.inference_mode(False), torch.no_grad():
-            packs = _PACKED[convolution] = Packed(convolution, told)
-    return packs
+    return remembered(_PACKED, convolution, told, lambda: Packed(convolution))
 
 
 def known(weight: Tensor | None) -> Any:

@@ -17,7 +17,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from dreamvid.frames import Size, size_of
 from dreamvid.networks import native
-from dreamvid.networks.convolutions import alone, convolved, known
+from dreamvid.networks.convolutions import alone, convolved, known, remembered
 from dreamvid.networks.ways import kernels_for
 
 CACHED_VALUES = 2**20
@@ -286,11 +286,7 @@ _HALVING: Any = WeakIdKeyDictionary()
 def _halving(weight: Tensor, bias: Tensor | None, taps: tuple[int, ...]) -> nn.Conv2d:
     """The convolution over blocks, made once, and again when its weights have changed."""
     told = (known(weight), known(bias), taps)
-    found = _HALVING.get(weight)
-    if found is None or found[0] != told:
-        with torch.inference_mode(False), torch.no_grad():
-            found = _HALVING[weight] = told, alone(_in_blocks(weight, taps), bias)
-    return found[1]
+    return remembered(_HALVING, weight, told, lambda: alone(_in_blocks(weight, taps), bias))
 
 
 class _RoundedAfter(torch.autograd.Function):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from dreamvid.networks.convolutions import known, side_by_side
+from dreamvid.networks.convolutions import known, remembered, side_by_side
 from dreamvid.networks.fused.passes import RELU, RELU_BACK, SILU, SILU_BACK, Piece, passed, rowed
 from dreamvid.networks.fused.places import dense, empty, pool, pool_back
 
@@ -34,20 +34,18 @@ _WEIGHTS: WeakKeyDictionary[nn.Conv2d, tuple[Any, Weights]] = WeakKeyDictionary(
 
 def weights_of(convolution: nn.Conv2d) -> Weights:
     """What is kept of a convolution of stride 1; made once, and again when its weights change."""
+
+    def make() -> Weights:
+        weight = dense(convolution.weight.detach())
+        bias = convolution.bias
+        bias = weight.new_zeros(len(weight)) if bias is None else bias.detach()
+        padding: Any = convolution.padding
+        sides = zip(convolution.kernel_size, padding, strict=True)
+        back = tuple(side - 1 - each for side, each in sides)
+        return Weights(weight, dense(weight.flip(2, 3).transpose(0, 1)), bias, padding, back)
+
     told = (known(convolution.weight), known(convolution.bias))
-    before, made = _WEIGHTS.get(convolution, (None, None))
-    if made is None or before != told:
-        with torch.inference_mode(False), torch.no_grad():
-            weight = dense(convolution.weight.detach())
-            bias = convolution.bias
-            bias = weight.new_zeros(len(weight)) if bias is None else bias.detach()
-            padding: Any = convolution.padding
-            sides = zip(convolution.kernel_size, padding, strict=True)
-            back = tuple(side - 1 - each for side, each in sides)
-            turned = dense(weight.flip(2, 3).transpose(0, 1))
-            made = Weights(weight, turned, bias, padding, back)
-        _WEIGHTS[convolution] = told, made
-    return made
+    return remembered(_WEIGHTS, convolution, told, make)
 
 
 def takes(convolution: Any) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from dreamvid.networks.convolutions import known
+from dreamvid.networks.convolutions import known, remembered
 from dreamvid.networks.fused.passes import RELU, RELU_BACK, Piece, passed, rowed
 from dreamvid.networks.fused.pictures import CHANNELS, blocks, blocks_back
 from dreamvid.networks.fused.places import dense
@@ -35,17 +35,16 @@ def stem(
 
 def _weights(convolution: nn.Conv2d, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor | None]:
     """The weights of 16 channels, those of the gradient, and the bias; made once."""
+
+    def make() -> tuple[Tensor, Tensor, Tensor | None]:
+        weight = convolution.weight.detach()
+        wide = F.pad(weight, (0, 0, 0, 0, 0, CHANNELS - weight.shape[1]))
+        turned = dense(wide.flip(2, 3).transpose(0, 1).to(dtype))
+        bias = None if convolution.bias is None else convolution.bias.detach()
+        return dense(wide.half()), turned, bias
+
     told = (known(convolution.weight), known(convolution.bias), dtype)
-    before, made = _WEIGHTS.get(convolution, (None, None))
-    if before != told:
-        with torch.inference_mode(False), torch.no_grad():
-            weight = convolution.weight.detach()
-            wide = F.pad(weight, (0, 0, 0, 0, 0, CHANNELS - weight.shape[1]))
-            turned = dense(wide.flip(2, 3).transpose(0, 1).to(dtype))
-            bias = None if convolution.bias is None else convolution.bias.detach()
-            made = (dense(wide.half()), turned, bias)
-        _WEIGHTS[convolution] = told, made
-    return made
+    return remembered(_WEIGHTS, convolution, told, make)
 
 
 class _Stem(torch.autograd.Function):
