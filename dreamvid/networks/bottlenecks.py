@@ -31,8 +31,7 @@ def bottleneck(
     weights = [[part.weights(way, places) for part in usual] for way in (0, 1)]
     if len(usual) < len(parts) or not all(map(all, weights)):
         return plain(x)
-    biases = [part.bias for part in usual]
-    return _Bottleneck.apply(x, biases, *weights, plain)  # pyright: ignore[reportReturnType]
+    return _Bottleneck.apply(x, *weights, plain)  # pyright: ignore[reportReturnType]
 
 
 class _Bottleneck(torch.autograd.Function):
@@ -42,25 +41,23 @@ class _Bottleneck(torch.autograd.Function):
     def forward(
         ctx,
         x: Tensor,
-        biases: list[Tensor | None],
         weights: list[Weights],
         back: list[Weights],
         plain: Callable[[Tensor], Tensor],
     ) -> Tensor:
         *inner, expand = weights
-        *inner_biases, expand_bias = biases
         width, channels = inner[0].shape[0], expand.shape[0]
         rows = rows_of(x)
         before = rows.new_empty(len(rows), width * len(inner))
         after = torch.empty_like(before)
         seen, size = rows, x.shape
         slopes, depths = _beside(width, before, after)
-        for part, bias, slope, depth in zip(inner, inner_biases, slopes, depths, strict=True):
-            convolve(seen, size, part, bias, slope, After.SILU, depth)
+        for part, slope, depth in zip(inner, slopes, depths, strict=True):
+            convolve(seen, size, part, slope, After.SILU, depth)
             seen, size = depth, (len(x), width, *x.shape[2:])
         out = x.new_empty(len(x), *x.shape[2:], channels).permute(0, 3, 1, 2)
         size = (len(x), after.shape[1], *x.shape[2:])
-        convolve(after, size, expand, expand_bias, rows_of(out), After.RELU)
+        convolve(after, size, expand, rows_of(out), After.RELU)
         ctx.save_for_backward(x, before, out)
         ctx.back, ctx.plain = back, plain
         return out
@@ -68,27 +65,27 @@ class _Bottleneck(torch.autograd.Function):
     @staticmethod
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx, grad: Tensor
-    ) -> tuple[Tensor, None, None, None, None]:
+    ) -> tuple[Tensor, None, None, None]:
         x, before, out = ctx.saved_tensors
         if torch.is_grad_enabled():
             # A second derivative is wanted.
             (found,) = torch.autograd.grad(ctx.plain(x), x, grad, create_graph=True)
-            return found, None, None, None, None
+            return found, None, None, None
         *inner, expand = ctx.back
         width = inner[0].shape[1]
         grad = torch.ops.aten.threshold_backward(grad, out, 0)
         above = torch.empty_like(before)
-        convolve(rows_of(grad), grad.shape, expand, None, above)
+        convolve(rows_of(grad), grad.shape, expand, above)
         slopes, depths = _beside(width, before, above)
         size = (len(x), width, *x.shape[2:])
         for number in reversed(range(len(inner))):
             silu_gradient(slopes[number], depths[number])
             if number:
                 after = After.ADDED
-                convolve(depths[number], size, inner[number], None, depths[number - 1], after)
+                convolve(depths[number], size, inner[number], depths[number - 1], after)
         found = torch.empty_like(x, memory_format=torch.channels_last)
-        convolve(depths[0], size, inner[0], None, rows_of(found))
-        return found, None, None, None, None
+        convolve(depths[0], size, inner[0], rows_of(found))
+        return found, None, None, None
 
 
 def _beside(width: int, *together: Tensor) -> list[tuple[Tensor, ...]]:

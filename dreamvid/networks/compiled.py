@@ -1,8 +1,9 @@
 """Convolutions in C, where this machine can compile it: small ones, and those by 3x3 kernels.
 
 A library's convolution has a fixed cost for each call, which for a small picture is more than the
-work (direct.c). By a 3x3 kernel a quarter of the products is enough (winograd.c). Here pictures of
-float32 are rows: a place each, (N·h·w, C), which may be channels of wider ones.
+work (direct.c). By a 3x3 kernel a quarter of the products is enough (winograd.c). Here pictures
+are rows: a place each, (N·h·w, C), which may be channels of wider ones. Arithmetic is in float32;
+pictures by 3x3 kernels may be bfloat16.
 """
 
 import ctypes
@@ -23,6 +24,8 @@ DIRECT = Path(__file__).with_name("direct.c")
 WINOGRAD = Path(__file__).with_name("winograd.c")
 FLAGS = ("-ffp-contract=fast",)
 """Products and sums in one instruction, which rounds once."""
+TYPES = {torch.float32: (), torch.bfloat16: ("-DBFLOAT16",)}
+"""Of the numbers of pictures, and what that is in the C code."""
 MOST_PLACES = 1024
 """Of a result of a direct convolution: what is larger, a library does as fast, measured."""
 LEAST_CHANNELS = 16
@@ -52,10 +55,14 @@ class Weights(NamedTuple):
     """The code that they are for."""
     values: Tensor
     """(panels, taps or points, inputs, panel): of each panel of outputs one after the other."""
+    bias: Tensor | None
+    """(outputs,), float32, with zeros up to a whole panel."""
     shape: torch.Size
     """(outputs, inputs, rows, columns)."""
     padding: tuple[int, ...]
     """Above and to the left, and as much below and to the right."""
+    dtype: torch.dtype
+    """Of pictures."""
 
 
 class _Layout(ctypes.Structure):
@@ -75,29 +82,38 @@ def code_for(weight: Tensor, places: int) -> Path | None:
     None: a library is as fast, or nothing is compiled for such numbers.
     """
     outputs, inputs, *kernel = weight.shape
-    able = weight.dtype == torch.float32 and weight.device.type == "cpu" and absence() is None
+    able = weight.dtype in TYPES and weight.device.type == "cpu" and absence(weight.dtype) is None
     if not able or not places or inputs > MOST_CHANNELS or math.prod(kernel) > MOST_TAPS:
         return None
+    narrow = weight.dtype == torch.bfloat16
     if kernel == [3, 3] and min(outputs, inputs) >= LEAST_CHANNELS and places >= LEAST_PLACES:
-        return WINOGRAD
-    return DIRECT if places <= MOST_PLACES else None
+        return None if narrow and _multiplies_tiles() else WINOGRAD
+    return DIRECT if places <= MOST_PLACES and not narrow else None
 
 
 @cache
-def absence() -> str | None:
-    """Why there is nothing compiled; None where there is."""
-    return lacking(DIRECT, *FLAGS) or lacking(WINOGRAD, *FLAGS)
+def absence(dtype: torch.dtype = torch.float32) -> str | None:
+    """Why there is nothing compiled for pictures of a type; None where there is."""
+    return lacking(DIRECT, *FLAGS) or lacking(WINOGRAD, *FLAGS, *TYPES[dtype])
 
 
-def ordered(weight: Tensor, padding: tuple[int, ...], source: Path) -> Weights:
+def _multiplies_tiles() -> bool:
+    """Whether the processor has AMX: in bfloat16 it multiplies eight times as fast as in float32."""
+    return getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+
+
+def ordered(
+    weight: Tensor, bias: Tensor | None, padding: tuple[int, ...], source: Path
+) -> Weights:
     """The weights (outputs, inputs, rows, columns) of a convolution of stride 1, for some code."""
-    taken = _at_points(weight) if source is WINOGRAD else weight
+    taken = (_at_points(weight) if source is WINOGRAD else weight).float()
     together = compiled(source, *FLAGS).panel()
     outputs, inputs = weight.shape[:2]
     rows = taken.permute(2, 3, 1, 0).reshape(-1, inputs, outputs)
     rows = F.pad(rows, (0, -outputs % together))
     panels = rows.view(*rows.shape[:2], -1, together).permute(2, 0, 1, 3).contiguous()
-    return Weights(source, panels, weight.shape, padding)
+    offset = None if bias is None else F.pad(bias.float(), (0, -outputs % together))
+    return Weights(source, panels, offset, weight.shape, padding, weight.dtype)
 
 
 def _at_points(weight: Tensor) -> Tensor:
@@ -110,18 +126,18 @@ def _at_points(weight: Tensor) -> Tensor:
     apart = points[:, None] - points + torch.eye(len(points))
     powers = points[:, None] ** torch.arange(3) / apart.prod(1, keepdim=True)
     taken = torch.cat([powers, torch.tensor([[0.0, 0.0, 1.0]])])
-    return torch.einsum("ir,ocrs,js->ocij", taken, weight.double(), taken).float()
+    return torch.einsum("ir,ocrs,js->ocij", taken, weight.double(), taken)
 
 
-def convolved(x: Tensor, weights: Weights, bias: Tensor | None, after: After) -> Tensor:
+def convolved(x: Tensor, weights: Weights, after: After) -> Tensor:
     """Pictures (N, C, h, w) convolved; `after` is nothing or ReLU."""
     sides = (
         side + 2 * each - taps + 1
         for side, each, taps in zip(x.shape[2:], weights.padding, weights.shape[2:], strict=True)
     )
     shape = (len(x), weights.shape[0], *sides)
-    out = torch.empty(shape, memory_format=torch.channels_last)
-    convolve(rows_of(x), x.shape, weights, bias, rows_of(out), after)
+    out = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
+    convolve(rows_of(x), x.shape, weights, rows_of(out), after)
     return out
 
 
@@ -141,7 +157,6 @@ def convolve(
     rows: Tensor,
     size: Sequence[int],
     weights: Weights,
-    bias: Tensor | None,
     out: Tensor,
     after: After = After.NOTHING,
     active: Tensor | None = None,
@@ -153,11 +168,12 @@ def convolve(
     """
     apart = (rows.stride(0), out.stride(0))
     layout = _layout(tuple(size), tuple(weights.shape), weights.padding, apart)
-    library, threads = compiled(weights.source, *FLAGS), torch.get_num_threads()
+    library = compiled(weights.source, *FLAGS, *TYPES[weights.dtype])
+    threads = torch.get_num_threads()
     room = () if weights.source is DIRECT else (_room(library, layout, threads),)
     library.convolve(
         ctypes.byref(layout),
-        *(address(each) for each in (rows, weights.values, bias, out, active)),
+        *(address(each) for each in (rows, weights.values, weights.bias, out, active)),
         int(after),
         *map(address, room),
         threads,

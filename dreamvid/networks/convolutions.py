@@ -103,7 +103,7 @@ class Packed:
             turned = turned.contiguous(memory_format=torch.channels_last)
             sides = zip(convolution.kernel_size, self.padding, strict=True)
             back = tuple(side - 1 - each for side, each in sides)
-            self._ways = ((self.weight, self.padding), (turned, back))
+            self._ways = ((self.weight, self.bias, self.padding), (turned, None, back))
 
     def serves(self, x: Tensor) -> bool:
         """Whether pictures of that size and type are convolved here."""
@@ -129,11 +129,11 @@ class Packed:
 
     def forward(self, x: Tensor, relu: bool) -> Tensor:
         """The convolution of pictures, with its bias, and its ReLU where that is asked for."""
-        return self._multiplied(x, 0, self.bias, relu)
+        return self._multiplied(x, 0, relu)
 
     def backward(self, grad: Tensor) -> Tensor:
         """The gradient at the pictures, from that of the result."""
-        return self._multiplied(grad, 1, None, False)
+        return self._multiplied(grad, 1, False)
 
     def weights(self, way: int, places: int) -> compiled.Weights | None:
         """The weights as `compiled` takes them for so many places; None where oneDNN serves.
@@ -141,18 +141,18 @@ class Packed:
         Way 0 is the convolution itself, 1 its gradient.
         """
         if (way, places) not in self._own:
-            weight, padding = self._ways[way]
+            weight, bias, padding = self._ways[way]
             source = compiled.code_for(weight, places)
             if source and (way, source) not in self._own:
-                self._own[way, source] = compiled.ordered(weight, padding, source)
+                self._own[way, source] = compiled.ordered(weight, bias, padding, source)
             self._own[way, places] = self._own[way, source] if source else None
         return self._own[way, places]
 
-    def _multiplied(self, x: Tensor, way: int, bias: Tensor | None, relu: bool) -> Tensor:
-        weight, padding = self._ways[way]
+    def _multiplied(self, x: Tensor, way: int, relu: bool) -> Tensor:
+        weight, bias, padding = self._ways[way]
         own = self.weights(way, compiled.places_of(x))
         if own is not None:
-            return compiled.convolved(x, own, bias, After.RELU if relu else After.NOTHING)
+            return compiled.convolved(x, own, After.RELU if relu else After.NOTHING)
         ordered = self._ordered.get((way, x.shape))
         if ordered is None:
             # What is ordered while a preview looks on must serve a gradient later.

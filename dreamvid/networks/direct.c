@@ -70,8 +70,8 @@ void convolve(const struct layout *size, const float *in, const float *weights, 
             int start = which * PANEL, many = size->out_channels - start;
             vector low_bias = {0}, high_bias = {0};
             if (bias) {
-                low_bias = loaded(bias + start, many);
-                high_bias = loaded(bias + start + LANES, many - LANES);
+                low_bias = *(const unaligned *)(bias + start);
+                high_bias = *(const unaligned *)(bias + start + LANES);
             }
             int64_t end = (block + 1) * ROWS * TILES;
             for (int64_t first = block * ROWS * TILES; first < end && first < places;
@@ -82,8 +82,8 @@ void convolve(const struct layout *size, const float *in, const float *weights, 
                 for (int tap = 0; tap < taps; tap++) {
                     EACH_ROW(READ)
                     for (int channel = 0; channel < size->channels; channel++, weight += PANEL) {
-                        vector low = *(const vector *)weight;
-                        vector high = *(const vector *)(weight + LANES);
+                        vector low = *(const unaligned *)weight;
+                        vector high = *(const unaligned *)(weight + LANES);
                         EACH_ROW(ADD)
                     }
                 }

@@ -1,144 +1,217 @@
 /* Max pooling and local response normalisation on a processor, each one pass over memory.
 
-   Pictures lie in memory as (N, H, W, C): all channels of a place together. This file is compiled
-   once for each type of number, float or bfloat16; arithmetic is done in float. It is compiled on
-   the machine that runs it (see native.py) and shares torch's own threads. */
+   Compiled on the machine that runs it (see native.py), it shares torch's own threads. */
 
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
+
+#include "vectors.h"
+
+/* Numbers that a vector holds as they are, and whole numbers as wide. */
+enum { NARROW = BYTES / sizeof(number) };
+typedef uint8_t bytes __attribute__((vector_size(NARROW), aligned(1)));
+typedef int16_t shorts __attribute__((vector_size(2 * NARROW)));
 
 #ifdef BFLOAT16
-typedef uint16_t number;
 static inline float wide(number narrow) {
     uint32_t bits = (uint32_t)narrow << 16;
     float value;
     memcpy(&value, &bits, 4);
     return value;
 }
-/* To the nearest; of two as near, the even one, as torch rounds. */
 static inline number narrow(float value) {
     uint32_t bits;
     memcpy(&bits, &value, 4);
     uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
     return value != value ? 0x7FC0 : (number)rounded;
 }
+typedef int16_t whole;
+typedef int16_t wholes __attribute__((vector_size(BYTES)));
+typedef int16_t ranks __attribute__((vector_size(BYTES)));
+typedef int16_t unaligned_ranks __attribute__((vector_size(BYTES), aligned(2)));
+/* What is compared in place of numbers: as large, and what is none above all. */
+enum { NONE = 0x7FC0, LEAST = INT16_MIN };
+static inline ranks ranked(ranks numbers) {
+    ranks size = numbers & 0x7FFF, sign = numbers >> 15, none = size > 0x7F80;
+    return (((size ^ sign) - sign) & ~none) | (NONE & none);
+}
+static inline wholes are_none(ranks found) { return found == NONE; }
+/* Sums of the numbers at even places and of those at odd ones, each a number of its own width. */
+typedef struct {
+    bits even, odd;
+} sums;
+static inline bits rounded(vector sum) {
+    return ((bits)sum + 0x7FFF + (((bits)sum >> 16) & 1)) & 0xFFFF0000u;
+}
+static inline sums added(sums sum, ranks more) {
+    bits both = (bits)more;
+    return (sums){rounded((vector)sum.even + (vector)(both << 16)),
+                  rounded((vector)sum.odd + (vector)(both & 0xFFFF0000u))};
+}
+static inline ranks together(sums sum) { return (ranks)((sum.even >> 16) | sum.odd); }
 #else
-typedef float number;
 static inline float wide(number value) { return value; }
 static inline number narrow(float value) { return value; }
+typedef int32_t whole;
+typedef integers wholes;
+typedef vector ranks;
+typedef unaligned unaligned_ranks;
+#define LEAST (-INFINITY)
+static inline ranks ranked(ranks numbers) { return numbers; }
+static inline wholes are_none(ranks found) { return found != found; }
+typedef vector sums;
+static inline sums added(sums sum, ranks more) { return sum + more; }
+static inline ranks together(sums sum) { return sum; }
 #endif
-
-/* Channels that are worked on together: their running values stay in registers and first cache. */
-enum { TOGETHER = 64 };
 
 /* A 3x3 window's first row or column that lies in the picture, and the one after its last. */
 static inline int first_tap(int start) { return start < 0 ? -start : 0; }
 static inline int last_tap(int start, int size) { return size - start < 3 ? size - start : 3; }
 
-/* out (N, OH, OW, C) is the largest of each 3x3 window, places which of its nine taps that was:
-   the first of equals, or the last that is no number, as torch chooses. */
+/* What a place has to do with another one: how far away that is, and by which of nine taps. */
+struct tap {
+    int64_t away;
+    whole number;
+};
+
+/* The largest of some taps from `in` on, and which of them that was: the first of equals, or the
+   last that is no number, as torch chooses. */
+static inline void largest(const number *in, const struct tap *taps, int count, number *out,
+                           uint8_t *places, int many) {
+    ranks most = (ranks){0} + LEAST, found = most;
+    wholes place = (wholes){0} + taps[0].number;
+    for (int tap = 0; tap < count; tap++) {
+        ranks value = {0};
+        if (many >= NARROW)
+            value = *(const unaligned_ranks *)(in + taps[tap].away);
+        else
+            memcpy(&value, in + taps[tap].away, sizeof(number) * many);
+        ranks rank = ranked(value);
+        wholes larger = (rank > most) | are_none(rank);
+        most = (ranks)(((wholes)rank & larger) | ((wholes)most & ~larger));
+        found = (ranks)(((wholes)value & larger) | ((wholes)found & ~larger));
+        place = (taps[tap].number & larger) | (place & ~larger);
+    }
+    bytes chosen = __builtin_convertvector(place, bytes);
+    if (many >= NARROW) {
+        *(unaligned_ranks *)out = found;
+        *(bytes *)places = chosen;
+    } else {
+        memcpy(out, &found, sizeof(number) * many);
+        memcpy(places, &chosen, many);
+    }
+}
+
+/* out (N, OH, OW, C) is the largest of each 3x3 window, places which of its nine taps that was. */
 void pool(const number *in, number *out, uint8_t *places, int count, int channels, int height,
           int width, int out_height, int out_width, int stride, int padding, int threads) {
 #pragma omp parallel for collapse(2) num_threads(threads)
     for (int picture = 0; picture < count; picture++)
         for (int y = 0; y < out_height; y++)
             for (int x = 0; x < out_width; x++) {
-                int top = y * stride - padding, left = x * stride - padding;
-                int first_row = first_tap(top), last_row = last_tap(top, height);
-                int first_column = first_tap(left), last_column = last_tap(left, width);
+                int top = y * stride - padding, left = x * stride - padding, many = 0;
+                struct tap taps[9];
+                for (int row = first_tap(top); row < last_tap(top, height); row++)
+                    for (int column = first_tap(left); column < last_tap(left, width); column++)
+                        taps[many++] = (struct tap){
+                            (((int64_t)picture * height + top + row) * width + left + column) *
+                                channels,
+                            row * 3 + column};
                 int64_t to = (((int64_t)picture * out_height + y) * out_width + x) * channels;
-                for (int channel = 0; channel < channels; channel += TOGETHER) {
-                    int many = channels - channel < TOGETHER ? channels - channel : TOGETHER;
-                    float most[TOGETHER];
-                    int32_t place[TOGETHER];
-                    for (int c = 0; c < many; c++) {
-                        most[c] = -INFINITY;
-                        place[c] = first_row * 3 + first_column;
-                    }
-                    for (int row = first_row; row < last_row; row++)
-                        for (int column = first_column; column < last_column; column++) {
-                            const number *from =
-                                in + (((int64_t)picture * height + top + row) * width + left +
-                                      column) * channels + channel;
-                            int tap = row * 3 + column;
-                            for (int c = 0; c < many; c++) {
-                                float value = wide(from[c]);
-                                int larger = (value > most[c]) | (value != value);
-                                most[c] = larger ? value : most[c];
-                                place[c] = larger ? tap : place[c];
-                            }
-                        }
-                    for (int c = 0; c < many; c++) {
-                        out[to + channel + c] = narrow(most[c]);
-                        places[to + channel + c] = (uint8_t)place[c];
-                    }
-                }
+                for (int c = 0; c < channels; c += NARROW)
+                    largest(in + c, taps, many, out + to + c, places + to + c, channels - c);
             }
+}
+
+/* The sum of what comes through those taps that were chosen, each rounded as torch rounds it. */
+static inline void gathered(const number *above, const uint8_t *places, const struct tap *taps,
+                            int count, number *out, int many) {
+    sums sum = {0};
+    for (int tap = 0; tap < count; tap++) {
+        ranks value = {0};
+        bytes place = {0};
+        if (many >= NARROW) {
+            value = *(const unaligned_ranks *)(above + taps[tap].away);
+            place = *(const bytes *)(places + taps[tap].away);
+        } else {
+            memcpy(&value, above + taps[tap].away, sizeof(number) * many);
+            memcpy(&place, places + taps[tap].away, many);
+        }
+        wholes chosen = __builtin_convertvector(__builtin_convertvector(place, shorts), wholes) == taps[tap].number;
+        sum = added(sum, (ranks)((wholes)value & chosen));
+    }
+    ranks found = together(sum);
+    if (many >= NARROW)
+        *(unaligned_ranks *)out = found;
+    else
+        memcpy(out, &found, sizeof(number) * many);
 }
 
 /* The gradient of `pool`, gathered: each place in the picture asks the windows that it lies in,
    in their own order, so that sums round as torch's do. */
-void pool_gradient(const number *above, const uint8_t *places, number *out, int count,
-                   int channels, int height, int width, int out_height, int out_width, int stride,
-                   int padding, int threads) {
+static inline __attribute__((always_inline)) void
+gradient_by(const int stride, const number *above, const uint8_t *places, number *out, int count,
+            int channels, int height, int width, int out_height, int out_width, int padding,
+            int threads) {
 #pragma omp parallel for collapse(2) num_threads(threads)
     for (int picture = 0; picture < count; picture++)
         for (int y = 0; y < height; y++)
             for (int x = 0; x < width; x++) {
-                int64_t to = (((int64_t)picture * height + y) * width + x) * channels;
-                for (int channel = 0; channel < channels; channel += TOGETHER) {
-                    int many = channels - channel < TOGETHER ? channels - channel : TOGETHER;
-                    float sum[TOGETHER] = {0};
-                    for (int row = 2; row >= 0; row--) {
-                        int from_top = y + padding - row;
-                        if (from_top < 0 || from_top % stride || from_top / stride >= out_height)
+                int many = 0;
+                struct tap taps[9];
+                for (int row = 2; row >= 0; row--)
+                    for (int column = 2; column >= 0; column--) {
+                        int down = y + padding - row, right = x + padding - column;
+                        if (down < 0 || down % stride || down / stride >= out_height ||
+                            right < 0 || right % stride || right / stride >= out_width)
                             continue;
-                        for (int column = 2; column >= 0; column--) {
-                            int from_left = x + padding - column;
-                            if (from_left < 0 || from_left % stride ||
-                                from_left / stride >= out_width)
-                                continue;
-                            int64_t from = (((int64_t)picture * out_height + from_top / stride) *
-                                                out_width + from_left / stride) * channels +
-                                           channel;
-                            int32_t tap = row * 3 + column;
-                            for (int c = 0; c < many; c++) {
-                                float more = sum[c] + wide(above[from + c]);
-                                int32_t chosen = places[from + c] == tap;
-                                sum[c] = chosen ? wide(narrow(more)) : sum[c];
-                            }
-                        }
+                        int64_t from = ((int64_t)picture * out_height + down / stride) * out_width +
+                                       right / stride;
+                        taps[many++] = (struct tap){from * channels, row * 3 + column};
                     }
-                    for (int c = 0; c < many; c++)
-                        out[to + channel + c] = narrow(sum[c]);
-                }
+                number *to = out + (((int64_t)picture * height + y) * width + x) * channels;
+                for (int c = 0; c < channels; c += NARROW)
+                    gathered(above + c, places + c, taps, many, to + c, channels - c);
             }
 }
 
+void pool_gradient(const number *above, const uint8_t *places, number *out, int count,
+                   int channels, int height, int width, int out_height, int out_width, int stride,
+                   int padding, int threads) {
+    if (stride == 1)
+        gradient_by(1, above, places, out, count, channels, height, width, out_height, out_width,
+                    padding, threads);
+    else
+        gradient_by(2, above, places, out, count, channels, height, width, out_height, out_width,
+                    padding, threads);
+}
+
 /* The largest number of channels of a response, and how far its neighbours may reach. */
-enum { MOST_CHANNELS = 4096, MOST_REACH = 8 };
+enum { MOST_CHANNELS = 4096, MOST_REACH = 8, ROOM = MOST_CHANNELS + 2 * MOST_REACH + 80 };
+
+/* out = the sum of the numbers up to `reach` away; `in` has `reach` zeros before and after. */
+static inline void summed(const float *in, float *out, int channels, int reach) {
+    for (int c = 0; c < channels; c++)
+        out[c] = in[c];
+    for (int near = 1; near <= 2 * reach; near++)
+        for (int c = 0; c < channels; c++)
+            out[c] += in[c + near];
+}
 
 /* s = bias + alpha * (sum of the squares of the channels up to `reach` away). */
-static inline void sums(const float *values, float *out, int channels, int reach, float bias,
+static inline void divisors(const float *values, float *out, int channels, int reach, float bias,
                         float alpha) {
-    float square[MOST_CHANNELS + 2 * MOST_REACH];
+    float square[ROOM];
     memset(square, 0, sizeof(float) * reach);
     memset(square + reach + channels, 0, sizeof(float) * reach);
     for (int c = 0; c < channels; c++)
         square[reach + c] = values[c] * values[c];
-    for (int c = 0; c < channels; c++)
-        out[c] = square[c];
-    for (int near = 1; near <= 2 * reach; near++)
-        for (int c = 0; c < channels; c++)
-            out[c] += square[c + near];
+    summed(square, out, channels, reach);
     for (int c = 0; c < channels; c++)
         out[c] = bias + alpha * out[c];
 }
 
-/* s to the power -1/2, or -3/4 where `three_quarters`. */
-static inline float power(float sum, int three_quarters) {
-    float root = 1.0f / sqrtf(sum);
+/* s^-1/2 to the power 1, or 3/2 where `three_quarters`. */
+static inline float power(float root, int three_quarters) {
     return three_quarters ? root * sqrtf(root) : root;
 }
 
@@ -147,13 +220,13 @@ void response(const number *in, number *out, int64_t rows, int channels, int rea
               float alpha, int three_quarters, int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++) {
-        float value[MOST_CHANNELS], sum[MOST_CHANNELS];
+        float value[ROOM], sum[ROOM];
         const number *from = in + row * channels;
         for (int c = 0; c < channels; c++)
             value[c] = wide(from[c]);
-        sums(value, sum, channels, reach, bias, alpha);
+        divisors(value, sum, channels, reach, bias, alpha);
         for (int c = 0; c < channels; c++)
-            out[row * channels + c] = narrow(value[c] * power(sum[c], three_quarters));
+            out[row * channels + c] = narrow(value[c] * power(1.0f / sqrtf(sum[c]), three_quarters));
     }
 }
 
@@ -164,24 +237,23 @@ void response_gradient(const number *in, const number *above, number *out, int64
     float slope = -2.0f * alpha * (three_quarters ? 0.75f : 0.5f);
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++) {
-        float value[MOST_CHANNELS], sum[MOST_CHANNELS];
-        float part[MOST_CHANNELS + 2 * MOST_REACH];
+        float value[ROOM], sum[ROOM];
+        float part[ROOM];
         int64_t start = row * channels;
         for (int c = 0; c < channels; c++)
             value[c] = wide(in[start + c]);
-        sums(value, sum, channels, reach, bias, alpha);
+        divisors(value, sum, channels, reach, bias, alpha);
         memset(part, 0, sizeof(float) * reach);
         memset(part + reach + channels, 0, sizeof(float) * reach);
         for (int c = 0; c < channels; c++) {
-            float scaled = wide(above[start + c]) * power(sum[c], three_quarters);
-            part[reach + c] = scaled * value[c] / sum[c];
+            float root = 1.0f / sqrtf(sum[c]);
+            float scaled = wide(above[start + c]) * power(root, three_quarters);
+            part[reach + c] = scaled * value[c] * root * root;
             sum[c] = scaled;
         }
-        for (int c = 0; c < channels; c++) {
-            float nearby = part[c];
-            for (int near = 1; near <= 2 * reach; near++)
-                nearby += part[c + near];
-            out[start + c] = narrow(sum[c] + slope * value[c] * nearby);
-        }
+        float beside[ROOM];
+        summed(part, beside, channels, reach);
+        for (int c = 0; c < channels; c++)
+            out[start + c] = narrow(sum[c] + slope * value[c] * beside[c]);
     }
 }

@@ -1,7 +1,8 @@
-/* What direct.c and winograd.c have in common: vectors of numbers, and what becomes of a sum.
+/* What is compiled for networks has this in common: vectors of numbers, and what becomes of a sum.
 
    Pictures lie in memory as (N, H, W, C), so a place of the result is a row of channels, which may
-   be some of the channels of a wider row. */
+   be some of the channels of a wider row. Each source is compiled once for each type of number,
+   float or bfloat16; arithmetic is done in float. */
 
 #include <stdint.h>
 #include <string.h>
@@ -13,8 +14,30 @@ enum { BYTES = 32 };
 #else
 enum { BYTES = 16 };
 #endif
-typedef float vector __attribute__((vector_size(BYTES), aligned(4)));
-typedef int32_t integers __attribute__((vector_size(BYTES), aligned(4)));
+typedef float vector __attribute__((vector_size(BYTES)));
+typedef float unaligned __attribute__((vector_size(BYTES), aligned(4)));
+typedef int32_t integers __attribute__((vector_size(BYTES)));
+
+#ifdef BFLOAT16
+typedef uint16_t number;
+typedef uint16_t numbers __attribute__((vector_size(BYTES / 2), aligned(2)));
+typedef uint32_t bits __attribute__((vector_size(BYTES)));
+static inline vector widened(numbers narrow) {
+    return (vector)(__builtin_convertvector(narrow, bits) << 16);
+}
+/* To the nearest; of two as near, the even one, as torch rounds. */
+static inline numbers narrowed(vector value) {
+    bits exact = (bits)value, rounded = (exact + 0x7FFF + ((exact >> 16) & 1)) >> 16;
+    bits none = (bits)(value != value);
+    return __builtin_convertvector((rounded & ~none) | (0x7FC0 & none), numbers);
+}
+#else
+typedef float number;
+typedef unaligned numbers;
+static inline vector widened(numbers narrow) { return narrow; }
+static inline numbers narrowed(vector value) { return value; }
+#endif
+
 /* A panel is the channels of a result that are summed together, for six rows at once: that many
    sums fit into registers. */
 enum { LANES = BYTES / 4, PANEL = 2 * LANES, ROWS = 6 };
@@ -52,25 +75,26 @@ static inline vector exponential(vector x) {
 
 static inline vector sigmoid(vector x) { return 1.0f / (1.0f + exponential(-x)); }
 
-static inline vector loaded(const float *from, int many) {
+static inline vector loaded(const number *from, int many) {
     if (many >= LANES)
-        return *(const vector *)from;
-    vector value = {0};
+        return widened(*(const numbers *)from);
+    numbers value = {0};
     if (many > 0)
-        memcpy(&value, from, sizeof(float) * many);
-    return value;
+        memcpy(&value, from, sizeof(number) * many);
+    return widened(value);
 }
 
-static inline void stored(float *to, vector value, int many) {
+static inline void stored(number *to, vector value, int many) {
+    numbers rounded = narrowed(value);
     if (many >= LANES)
-        *(vector *)to = value;
+        *(numbers *)to = rounded;
     else if (many > 0)
-        memcpy(to, &value, sizeof(float) * many);
+        memcpy(to, &rounded, sizeof(number) * many);
 }
 
 /* What is kept of one vector of a sum: RELU keeps what is above zero, SILU also gives x sigmoid(x)
    in `active`, and ADDED adds to what is in `out` already. */
-static inline void finished(vector sum, float *out, float *active, int mode, int many) {
+static inline void finished(vector sum, number *out, number *active, int mode, int many) {
     if (mode == ADDED)
         sum += loaded(out, many);
     if (mode == RELU)

@@ -15,6 +15,8 @@
 enum { TILE = 4, SEEN = TILE + 2, POINTS = SEEN * SEEN };
 /* Tiles and panels that are worked on together: what they need stays in a core's own cache. */
 enum { TOGETHER = 2 * ROWS, PANELS = 2, CHUNK = PANELS * PANEL };
+#define EACH_SEEN _Pragma("GCC unroll 6")
+#define EACH_POINT _Pragma("GCC unroll 36")
 #define NEAR 0.625f
 #define FAR 1.5f
 
@@ -63,78 +65,117 @@ static inline struct place place_of(const struct layout *size, int64_t tile) {
     return (struct place){tile / across / down, tile / across % down * TILE, tile % across * TILE};
 }
 
-/* What a tile sees at all points, zeros outside the picture: `out` (POINTS, TOGETHER, channels). */
-static void see(const struct layout *size, const float *in, struct place at, float *out) {
-    int row = padded(size->channels);
-    int top = at.y - size->top, left = at.x - size->left;
-    in += at.picture * size->height * size->width * size->apart;
+/* What a tile sees at all points, zeros outside the picture: `out` (POINTS, TOGETHER, channels).
+   Where `whole`, all of it lies inside, and the channels are whole vectors. */
+static inline __attribute__((always_inline)) void seen_by(const struct layout *size,
+                                                          const number *in, int y, int x,
+                                                          float *out, const int whole) {
+    int row = padded(size->channels), apart = size->apart;
     for (int channel = 0; channel < size->channels; channel += LANES) {
         vector seen[POINTS];
-        for (int down = 0; down < SEEN; down++)
-            for (int right = 0; right < SEEN; right++) {
-                int y = top + down, x = left + right;
-                int inside = y >= 0 && y < size->height && x >= 0 && x < size->width;
-                const float *from = in + ((int64_t)y * size->width + x) * size->apart + channel;
+        EACH_SEEN for (int down = 0; down < SEEN; down++)
+            EACH_SEEN for (int right = 0; right < SEEN; right++) {
+                int inside = y + down >= 0 && y + down < size->height && x + right >= 0 &&
+                             x + right < size->width;
+                const number *from =
+                    in + ((int64_t)(y + down) * size->width + x + right) * apart + channel;
+                if (whole && right >= SEEN - TILE)
+                    __builtin_prefetch(from + TILE * apart);
                 seen[down * SEEN + right] =
-                    inside ? loaded(from, size->channels - channel) : (vector){0};
+                    whole    ? widened(*(const numbers *)from)
+                    : inside ? loaded(from, size->channels - channel)
+                             : (vector){0};
             }
-        for (int right = 0; right < SEEN; right++)
+        EACH_SEEN for (int right = 0; right < SEEN; right++)
             there(seen + right, SEEN, seen + right);
-        for (int down = 0; down < SEEN; down++)
+        EACH_SEEN for (int down = 0; down < SEEN; down++)
             there(seen + down * SEEN, 1, seen + down * SEEN);
-        for (int point = 0; point < POINTS; point++)
-            *(vector *)(out + (int64_t)point * TOGETHER * row + channel) = seen[point];
+        EACH_POINT for (int point = 0; point < POINTS; point++)
+            *(unaligned *)(out + (int64_t)point * TOGETHER * row + channel) = seen[point];
     }
 }
 
-/* Six rows of channels times a panel of weights: `out` has rows of CHUNK. */
-static inline void multiply(const float *in, int row, const float *weights, int channels,
-                            float *out) {
-#define BEGIN(number)                                                                              \
-    vector low##number = {0}, high##number = {0};                                                  \
-    const float *from##number = in + number * row;
-#define ADD(number)                                                                                \
-    low##number += from##number[channel] * low;                                                    \
-    high##number += from##number[channel] * high;
-#define FINISH(number)                                                                             \
-    *(vector *)(out + number * CHUNK) = low##number;                                               \
-    *(vector *)(out + number * CHUNK + LANES) = high##number;
+static void see(const struct layout *size, const number *in, struct place at, float *out) {
+    int y = at.y - size->top, x = at.x - size->left;
+    in += at.picture * size->height * size->width * size->apart;
+    if (y >= 0 && y + SEEN <= size->height && x >= 0 && x + SEEN <= size->width &&
+        size->channels % LANES == 0)
+        seen_by(size, in, y, x, out, 1);
+    else
+        seen_by(size, in, y, x, out, 0);
+}
+
+/* Rows of channels times a panel of weights, or the first half of one: `out` has rows of CHUNK. */
+static inline __attribute__((always_inline)) void multiply(const float *in, int row,
+                                                           const float *weights, int channels,
+                                                           float *out, const int half) {
+#define BEGIN(tile)                                                                                \
+    vector low##tile = {0}, high##tile = {0};                                                      \
+    const float *from##tile = in + (tile) * row;
+#define ADD(tile)                                                                                  \
+    low##tile += from##tile[channel] * low;                                                        \
+    if (!half)                                                                                     \
+        high##tile += from##tile[channel] * high;
+#define FINISH(tile)                                                                               \
+    *(unaligned *)(out + (tile) * CHUNK) = low##tile;                                              \
+    if (!half)                                                                                     \
+        *(unaligned *)(out + (tile) * CHUNK + LANES) = high##tile;
     EACH_ROW(BEGIN)
     for (int channel = 0; channel < channels; channel++, weights += PANEL) {
-        vector low = *(const vector *)weights, high = *(const vector *)(weights + LANES);
+        vector low = *(const unaligned *)weights, high = {0};
+        if (!half)
+            high = *(const unaligned *)(weights + LANES);
         EACH_ROW(ADD)
     }
     EACH_ROW(FINISH)
 }
 
 /* A tile of the result, from what its channels from `start` on are at all points. */
-static void finish(const struct layout *size, const float *in, struct place at, int start,
-                   const float *bias, float *out, float *active, int mode) {
-    int64_t first = at.picture * size->out_height * size->out_width;
-    for (int channel = 0; channel < CHUNK && start + channel < size->out_channels;
-         channel += LANES) {
-        int many = size->out_channels - start - channel;
+static inline __attribute__((always_inline)) void tile_of(const struct layout *size,
+                                                          const float *in, int height, int width,
+                                                          int many, const float *bias, number *out,
+                                                          number *active, int mode,
+                                                          const int whole) {
+    for (int channel = 0; channel < many; channel += LANES) {
         vector points[POINTS], lines[TILE * SEEN], tile[TILE * TILE];
-        for (int point = 0; point < POINTS; point++)
-            points[point] = *(const vector *)(in + point * TOGETHER * CHUNK + channel);
-        for (int right = 0; right < SEEN; right++)
+        EACH_POINT for (int point = 0; point < POINTS; point++)
+            points[point] = *(const unaligned *)(in + point * TOGETHER * CHUNK + channel);
+        EACH_SEEN for (int right = 0; right < SEEN; right++)
             back(points + right, SEEN, lines + right);
-        for (int down = 0; down < TILE; down++)
+        EACH_SEEN for (int down = 0; down < TILE; down++)
             back(lines + down * SEEN, 1, tile + down * TILE);
-        vector offset = bias ? loaded(bias + start + channel, many) : (vector){0};
-        for (int down = 0; down < TILE && at.y + down < size->out_height; down++)
-            for (int right = 0; right < TILE && at.x + right < size->out_width; right++) {
-                int64_t place = first + (int64_t)(at.y + down) * size->out_width + at.x + right;
-                int64_t to = place * size->out_apart + start + channel;
-                finished(tile[down * TILE + right] + offset, out + to, active + to, mode, many);
-            }
+        vector offset = bias ? *(const unaligned *)(bias + channel) : (vector){0};
+        EACH_SEEN for (int down = 0; down < TILE; down++)
+            EACH_SEEN for (int right = 0; right < TILE; right++)
+                if (whole || (down < height && right < width)) {
+                    int64_t to = ((int64_t)down * size->out_width + right) * size->out_apart + channel;
+                    finished(tile[down * TILE + right] + offset, out + to, active + to, mode,
+                             whole ? LANES : many - channel);
+                }
     }
+}
+
+static void finish(const struct layout *size, const float *in, struct place at, int start,
+                   const float *bias, number *out, number *active, int mode) {
+    int64_t first = at.picture * size->out_height * size->out_width;
+    int64_t to = (first + (int64_t)at.y * size->out_width + at.x) * size->out_apart + start;
+    int height = size->out_height - at.y, width = size->out_width - at.x;
+    int many = size->out_channels - start < CHUNK ? size->out_channels - start : CHUNK;
+    bias = bias ? bias + start : bias;
+    out += to;
+    active += to;
+    if (height >= TILE && width >= TILE && many % LANES == 0 && mode == RELU)
+        tile_of(size, in, height, width, many, bias, out, active, RELU, 1);
+    else if (height >= TILE && width >= TILE && many % LANES == 0 && mode == PLAIN)
+        tile_of(size, in, height, width, many, bias, out, active, PLAIN, 1);
+    else
+        tile_of(size, in, height, width, many, bias, out, active, mode, 0);
 }
 
 /* out is the convolution of `in`, with a bias, where there is one; for `mode` see `finished`.
    `weights` are (panels, points, channels, PANEL), and `rooms` is `room` for each thread. */
-void convolve(const struct layout *size, const float *in, const float *weights, const float *bias,
-              float *out, float *active, int mode, float *rooms, int threads) {
+void convolve(const struct layout *size, const number *in, const float *weights, const float *bias,
+              number *out, number *active, int mode, float *rooms, int threads) {
     int64_t tiles = (int64_t)size->count * ((size->out_height + TILE - 1) / TILE) *
                     ((size->out_width + TILE - 1) / TILE);
     int64_t blocks = (tiles + TOGETHER - 1) / TOGETHER;
@@ -155,14 +196,20 @@ void convolve(const struct layout *size, const float *in, const float *weights, 
             for (int chunk = part; chunk < chunks; chunk += parts) {
                 int start = chunk * PANELS, end = start + PANELS < panels ? start + PANELS : panels;
                 for (int point = 0; point < POINTS; point++)
-                    for (int which = start; which < end; which++)
-                        for (int tile = 0; tile < many; tile += ROWS)
-                            multiply(seen + ((int64_t)point * TOGETHER + tile) * row, row,
-                                     weights + which * each +
-                                         (int64_t)point * size->channels * PANEL,
-                                     size->channels,
-                                     products + (point * TOGETHER + tile) * CHUNK +
-                                         (which - start) * PANEL);
+                    for (int which = start; which < end; which++) {
+                        int half = which * PANEL + LANES >= size->out_channels;
+                        const float *weight =
+                            weights + which * each + (int64_t)point * size->channels * PANEL;
+                        for (int tile = 0; tile < many; tile += ROWS) {
+                            const float *from = seen + ((int64_t)point * TOGETHER + tile) * row;
+                            float *to = products + (point * TOGETHER + tile) * CHUNK +
+                                        (which - start) * PANEL;
+                            if (half)
+                                multiply(from, row, weight, size->channels, to, 1);
+                            else
+                                multiply(from, row, weight, size->channels, to, 0);
+                        }
+                    }
                 for (int tile = 0; tile < many; tile++)
                     finish(size, products + tile * CHUNK, place_of(size, first + tile),
                            start * PANEL, bias, out, active, mode);
