@@ -78,7 +78,7 @@ def test_each_network_computes_only_what_is_asked_of_it(both):
     both(torch.rand(1, 3, 48, 64) * 255, ["googlenet/conv2/3x3"])
     for hook in hooks:
         hook.remove()
-    # The first convolution is done in another way, see `operations.halving_convolution`.
+    # The first convolution is done in another way, see `halving.halving_convolution`.
     assert run == [f"members.1.convolutions.conv2/{name}" for name in ("3x3_reduce", "3x3")]
 
 

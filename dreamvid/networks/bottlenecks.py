@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dreamvid.networks.compiled import After, Weights, convolve, places_of, rows_of, silu_gradient
 from dreamvid.networks.convolutions import packed
+from dreamvid.networks.native import through_relu
 from dreamvid.networks.ways import blocks_for
 
 
@@ -73,7 +74,7 @@ class _Bottleneck(torch.autograd.Function):
             return found, None, None, None
         *inner, expand = ctx.back
         width = inner[0].shape[1]
-        grad = torch.ops.aten.threshold_backward(grad, out, 0)
+        grad = through_relu(grad, out)
         above = torch.empty_like(before)
         convolve(rows_of(grad), grad.shape, expand, above)
         slopes, depths = _beside(width, before, above)

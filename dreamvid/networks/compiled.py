@@ -1,9 +1,9 @@
-"""Convolutions in C, where this machine can compile it: small ones, and those by 3x3 kernels.
+"""Convolutions in C, where this machine can compile it: small ones, and those by square kernels.
 
 A library's convolution has a fixed cost for each call, which for a small picture is more than the
-work (direct.c). By a 3x3 kernel a quarter of the products is enough (winograd.c). Here pictures
-are rows: a place each, (N·h·w, C), which may be channels of wider ones. Arithmetic is in float32;
-pictures by 3x3 kernels may be bfloat16.
+work (direct.c). By kernels of 3x3 to 5x5 a fraction of the products is enough (winograd.c). Here
+pictures are rows: a place each, (N·h·w, C), which may be channels of wider ones. Arithmetic is in
+float32.
 """
 
 import ctypes
@@ -24,12 +24,18 @@ DIRECT = Path(__file__).with_name("direct.c")
 WINOGRAD = Path(__file__).with_name("winograd.c")
 FLAGS = ("-ffp-contract=fast",)
 """Products and sums in one instruction, which rounds once."""
-TYPES = {torch.float32: (), torch.bfloat16: ("-DBFLOAT16",)}
-"""Of the numbers of pictures, and what that is in the C code."""
+TYPES = {
+    (torch.float32, torch.float32): (),
+    (torch.bfloat16, torch.bfloat16): ("-DBFLOAT16",),
+    (torch.float32, torch.bfloat16): ("-DROUNDED",),
+}
+"""Of pictures and of what is made of them, and how the C code is told."""
+SIDES = {torch.float32: (3, 4, 5), torch.bfloat16: (3,)}
+"""Of the kernels that winograd.c takes; of larger ones, a library is as fast in bfloat16."""
 MOST_PLACES = 1024
 """Of a result of a direct convolution: what is larger, a library does as fast, measured."""
 LEAST_CHANNELS = 16
-"""On both sides of a 3x3 kernel: with fewer, bringing tiles there and back is most of the work."""
+"""On both sides of a kernel: with fewer, bringing tiles there and back is most of the work."""
 LEAST_PLACES = 512
 """Of a result: weights at points are four times as many, which for fewer come from memory longer
 than they save work, measured."""
@@ -56,13 +62,11 @@ class Weights(NamedTuple):
     values: Tensor
     """(panels, taps or points, inputs, panel): of each panel of outputs one after the other."""
     bias: Tensor | None
-    """(outputs,), float32, with zeros up to a whole panel."""
+    """(outputs,), with zeros up to a whole panel."""
     shape: torch.Size
     """(outputs, inputs, rows, columns)."""
     padding: tuple[int, ...]
     """Above and to the left, and as much below and to the right."""
-    dtype: torch.dtype
-    """Of pictures."""
 
 
 class _Layout(ctypes.Structure):
@@ -82,61 +86,68 @@ def code_for(weight: Tensor, places: int) -> Path | None:
     None: a library is as fast, or nothing is compiled for such numbers.
     """
     outputs, inputs, *kernel = weight.shape
-    able = weight.dtype in TYPES and weight.device.type == "cpu" and absence(weight.dtype) is None
-    if not able or not places or inputs > MOST_CHANNELS or math.prod(kernel) > MOST_TAPS:
-        return None
     narrow = weight.dtype == torch.bfloat16
-    if kernel == [3, 3] and min(outputs, inputs) >= LEAST_CHANNELS and places >= LEAST_PLACES:
-        return None if narrow and _multiplies_tiles() else WINOGRAD
+    able = weight.dtype in SIDES and not (narrow and _multiplies_tiles())
+    if not able or weight.device.type != "cpu" or absence() is not None or not places:
+        return None
+    if inputs > MOST_CHANNELS or math.prod(kernel) > MOST_TAPS:
+        return None
+    taken = kernel[0] == kernel[1] in SIDES[weight.dtype] and min(outputs, inputs) >= LEAST_CHANNELS
+    if taken and places >= LEAST_PLACES:
+        return WINOGRAD
     return DIRECT if places <= MOST_PLACES and not narrow else None
 
 
 @cache
-def absence(dtype: torch.dtype = torch.float32) -> str | None:
-    """Why there is nothing compiled for pictures of a type; None where there is."""
-    return lacking(DIRECT, *FLAGS) or lacking(WINOGRAD, *FLAGS, *TYPES[dtype])
+def absence() -> str | None:
+    """Why there is nothing compiled; None where there is."""
+    return lacking(DIRECT, *FLAGS) or lacking(WINOGRAD, *FLAGS, "-DTAPS=3")
 
 
 def _multiplies_tiles() -> bool:
-    """Whether the processor has AMX: in bfloat16 it multiplies eight times as fast as in float32."""
+    """Whether the processor has AMX, which is eight times as fast in bfloat16 as in float32."""
     return getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
 
 
-def ordered(
-    weight: Tensor, bias: Tensor | None, padding: tuple[int, ...], source: Path
-) -> Weights:
+def ordered(weight: Tensor, bias: Tensor | None, padding: tuple[int, ...], source: Path) -> Weights:
     """The weights (outputs, inputs, rows, columns) of a convolution of stride 1, for some code."""
     taken = (_at_points(weight) if source is WINOGRAD else weight).float()
-    together = compiled(source, *FLAGS).panel()
+    together = _library(source, weight.shape, (torch.float32, torch.float32)).panel()
     outputs, inputs = weight.shape[:2]
     rows = taken.permute(2, 3, 1, 0).reshape(-1, inputs, outputs)
     rows = F.pad(rows, (0, -outputs % together))
     panels = rows.view(*rows.shape[:2], -1, together).permute(2, 0, 1, 3).contiguous()
     offset = None if bias is None else F.pad(bias.float(), (0, -outputs % together))
-    return Weights(source, panels, offset, weight.shape, padding, weight.dtype)
+    return Weights(source, panels, offset, weight.shape, padding)
 
 
 def _at_points(weight: Tensor) -> Tensor:
-    """Weights (outputs, inputs, 3, 3) at all points, (outputs, inputs, 6, 6).
+    """Weights (outputs, inputs, side, side) at all points, (outputs, inputs, 6, 6).
 
     Each is divided by what the other points make of it, so that a product is brought back by sums
     of powers of the points alone (Lavin and Gray 2016).
     """
     points = torch.tensor(POINTS, dtype=torch.float64)
     apart = points[:, None] - points + torch.eye(len(points))
-    powers = points[:, None] ** torch.arange(3) / apart.prod(1, keepdim=True)
-    taken = torch.cat([powers, torch.tensor([[0.0, 0.0, 1.0]])])
+    side = weight.shape[-1]
+    powers = points[:, None] ** torch.arange(side) / apart.prod(1, keepdim=True)
+    taken = torch.cat([powers, torch.eye(side)[-1:]])
     return torch.einsum("ir,ocrs,js->ocij", taken, weight.double(), taken)
 
 
-def convolved(x: Tensor, weights: Weights, after: After) -> Tensor:
-    """Pictures (N, C, h, w) convolved; `after` is nothing or ReLU."""
+def convolved(
+    x: Tensor, weights: Weights, after: After, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Pictures (N, C, h, w) convolved; `after` is nothing or ReLU.
+
+    The result is rounded to `dtype`, by default that of the pictures.
+    """
     sides = (
         side + 2 * each - taps + 1
         for side, each, taps in zip(x.shape[2:], weights.padding, weights.shape[2:], strict=True)
     )
     shape = (len(x), weights.shape[0], *sides)
-    out = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
+    out = torch.empty(shape, dtype=dtype or x.dtype, memory_format=torch.channels_last)
     convolve(rows_of(x), x.shape, weights, rows_of(out), after)
     return out
 
@@ -147,10 +158,14 @@ def places_of(x: Tensor) -> int:
 
 
 def rows_of(x: Tensor) -> Tensor:
-    """Pictures (N, C, h, w) as rows (N·h·w, C): a view where channels lie last in memory."""
-    # Of one picture, torch would take its columns for rows, without a copy.
-    last = x.contiguous(memory_format=torch.channels_last)
-    return last.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+    """Pictures (N, C, h, w) as rows (N·h·w, C): a view where channels lie last in memory.
+
+    Those may be some channels of wider pictures.
+    """
+    rows = x.permute(0, 2, 3, 1).flatten(0, 2)
+    # Of one picture, torch takes columns for rows where channels lie first.
+    lie = rows.stride(1) == 1 and rows.stride(0) >= x.shape[1]
+    return rows if lie else rows.contiguous()
 
 
 def convolve(
@@ -168,7 +183,7 @@ def convolve(
     """
     apart = (rows.stride(0), out.stride(0))
     layout = _layout(tuple(size), tuple(weights.shape), weights.padding, apart)
-    library = compiled(weights.source, *FLAGS, *TYPES[weights.dtype])
+    library = _library(weights.source, weights.shape, (rows.dtype, out.dtype))
     threads = torch.get_num_threads()
     room = () if weights.source is DIRECT else (_room(library, layout, threads),)
     library.convolve(
@@ -178,6 +193,14 @@ def convolve(
         *map(address, room),
         threads,
     )
+
+
+def _library(
+    source: Path, shape: Sequence[int], types: tuple[torch.dtype, torch.dtype]
+) -> ctypes.CDLL:
+    """What is compiled for weights of a shape, and for pictures and what is made of them."""
+    side = () if source is DIRECT else (f"-DTAPS={shape[-1]}",)
+    return compiled(source, *FLAGS, *side, *TYPES[types])
 
 
 def _room(library: ctypes.CDLL, layout: _Layout, threads: int) -> Tensor:

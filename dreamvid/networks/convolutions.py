@@ -20,6 +20,7 @@ from torch.nn.grad import conv2d_input
 from dreamvid.errors import in_one_line
 from dreamvid.networks import compiled
 from dreamvid.networks.compiled import After
+from dreamvid.networks.native import through_relu
 from dreamvid.networks.ways import blocks_for, usable
 
 TYPES = (torch.float32, torch.bfloat16)
@@ -162,6 +163,8 @@ class Packed:
             # Many sizes share one.
             ordered = self._ordered.setdefault((way, _order(made)), made)
             self._ordered[way, x.shape] = ordered
+        # Of one picture, oneDNN would take channels of a wider one for all there are.
+        x = x.contiguous(memory_format=torch.channels_last)
         out = _multiplied(x, ordered, bias, padding)
         # oneDNN's own ReLU, done with the convolution, makes 0 of what is no number.
         return out.relu_() if relu else out
@@ -234,7 +237,6 @@ class _Convolved(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, packed: Packed, relu: bool) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
         out = packed.forward(x, relu)
         ctx.packed, ctx.shape = packed, x.shape
         ctx.save_for_backward(*([out] if relu else []))
@@ -246,12 +248,11 @@ class _Convolved(torch.autograd.Function):
     ) -> tuple[Tensor, None, None]:
         packed = ctx.packed
         for out in ctx.saved_tensors:
-            grad = torch.ops.aten.threshold_backward(grad, out, 0)
+            grad = through_relu(grad, out)
         if torch.is_grad_enabled():
             # A second derivative is wanted.
             weight = packed.weight
             return conv2d_input(ctx.shape, weight, grad, padding=packed.padding), None, None
-        grad = grad.contiguous(memory_format=torch.channels_last)
         return packed.backward(grad), None, None
 
 

@@ -59,7 +59,7 @@ static inline void sources(const struct layout *size, const float *in, int64_t f
 /* out is the convolution of `in`, with a bias, where there is one; for `mode` see `finished`.
    `weights` are (panels, taps, channels, PANEL). */
 void convolve(const struct layout *size, const float *in, const float *weights, const float *bias,
-              float *out, float *active, int mode, int threads) {
+              made *out, made *active, int mode, int threads) {
     int64_t places = (int64_t)size->count * size->out_height * size->out_width;
     int64_t blocks = (places + ROWS * TILES - 1) / (ROWS * TILES);
     int panels = (size->out_channels + PANEL - 1) / PANEL, taps = size->rows * size->columns;

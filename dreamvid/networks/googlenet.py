@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, layers_of
 from dreamvid.networks.convolutions import convolved, convolved_beside
-from dreamvid.networks.operations import halving_convolution, local_response, pooled
+from dreamvid.networks.halving import halving_convolution
+from dreamvid.networks.operations import local_response, pooled
 from dreamvid.networks.registered import networks
 from dreamvid.networks.torchvision.imagenet import imagenet_classes
 from dreamvid.networks.ways import blocks_for

@@ -24,7 +24,8 @@ from dreamvid.networks import native
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, layers_of
 from dreamvid.networks.convolutions import convolved
-from dreamvid.networks.operations import halving_convolution, neighbours, pooled
+from dreamvid.networks.halving import halving_convolution
+from dreamvid.networks.operations import neighbours, pooled
 from dreamvid.networks.registered import networks
 from dreamvid.networks.ways import blocks_for
 from dreamvid.networks.weights import Source

@@ -1,4 +1,5 @@
-/* Max pooling and local response normalisation on a processor, each one pass over memory.
+/* Max pooling, local response normalisation, the gradient of a ReLU and a picture's blocks on a
+   processor, each one pass over memory.
 
    Compiled on the machine that runs it (see native.py), it shares torch's own threads. */
 
@@ -24,6 +25,7 @@ static inline number narrow(float value) {
     uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
     return value != value ? 0x7FC0 : (number)rounded;
 }
+static inline int is_zero(number value) { return (number)(value << 1) == 0; }
 typedef int16_t whole;
 typedef int16_t wholes __attribute__((vector_size(BYTES)));
 typedef int16_t ranks __attribute__((vector_size(BYTES)));
@@ -51,6 +53,7 @@ static inline ranks together(sums sum) { return (ranks)((sum.even >> 16) | sum.o
 #else
 static inline float wide(number value) { return value; }
 static inline number narrow(float value) { return value; }
+static inline int is_zero(number value) { return value == 0; }
 typedef int32_t whole;
 typedef integers wholes;
 typedef vector ranks;
@@ -183,6 +186,60 @@ void pool_gradient(const number *above, const uint8_t *places, number *out, int 
     else
         gradient_by(2, above, places, out, count, channels, height, width, out_height, out_width,
                     padding, threads);
+}
+
+/* out = above where `kept`, which a ReLU made, is not 0. Rows of `above` and `kept` may be some
+   channels of wider ones; those of `out` are dense. */
+void through_relu(const number *above, const number *kept, number *out, int64_t rows, int channels,
+          int64_t above_apart, int64_t kept_apart, int threads) {
+#pragma omp parallel for num_threads(threads)
+    for (int64_t row = 0; row < rows; row++) {
+        const number *from = above + row * above_apart, *gate = kept + row * kept_apart;
+        number *to = out + row * channels;
+        for (int c = 0; c < channels; c++)
+            to[c] = is_zero(gate[c]) ? 0 : from[c];
+    }
+}
+
+/* Blocks of 2x2 pixels, of three channels, with room for a fourth. */
+enum { BLOCK = 16, COLOURS = 3 };
+
+/* out (N, OH, OW, BLOCK) are the blocks of pictures in planes (N, 3, H, W) that begin `top` and
+   `left` outside; what is outside is zeros. */
+void in_blocks(const number *in, number *out, int count, int height, int width, int out_height,
+               int out_width, int top, int left, int threads) {
+#pragma omp parallel for collapse(2) num_threads(threads)
+    for (int picture = 0; picture < count; picture++)
+        for (int down = 0; down < out_height; down++) {
+            number *to = out + ((int64_t)picture * out_height + down) * out_width * BLOCK;
+            memset(to, 0, sizeof(number) * out_width * BLOCK);
+            for (int plane = 0; plane < 2 * COLOURS; plane++) {
+                int y = 2 * down + plane % 2 - top;
+                if (y < 0 || y >= height)
+                    continue;
+                const number *from =
+                    in + (((int64_t)picture * COLOURS + plane / 2) * height + y) * width;
+                for (int x = 0; x < width; x++)
+                    to[(x + left) / 2 * BLOCK + 2 * plane + (x + left) % 2] = from[x];
+            }
+        }
+}
+
+/* The pictures of blocks: the inverse of `in_blocks`, and its gradient. */
+void out_of_blocks(const number *in, number *out, int count, int height, int width,
+                   int blocks_down, int blocks_across, int top, int left, int threads) {
+#pragma omp parallel for collapse(2) num_threads(threads)
+    for (int picture = 0; picture < count; picture++)
+        for (int y = 0; y < height; y++) {
+            int down = (y + top) / 2, odd = (y + top) % 2;
+            const number *from =
+                in + ((int64_t)picture * blocks_down + down) * blocks_across * BLOCK;
+            for (int colour = 0; colour < COLOURS; colour++) {
+                number *to = out + (((int64_t)picture * COLOURS + colour) * height + y) * width;
+                for (int x = 0; x < width; x++)
+                    to[x] = from[(x + left) / 2 * BLOCK + 4 * colour + 2 * odd + (x + left) % 2];
+            }
+        }
 }
 
 /* The largest number of channels of a response, and how far its neighbours may reach. */

@@ -1,4 +1,4 @@
-"""Pools and responses in C (native.c), where this machine can compile it.
+"""Pools, responses and gradients of ReLUs in C (native.c), where this machine can compile it.
 
 Each takes and gives pictures (N, C, h, w) of float32 or bfloat16 on a processor. Their memory is
 as `channels_last` has it.
@@ -12,13 +12,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from dreamvid.machine.native import compiled, lacking
 from dreamvid.networks import ways
+from dreamvid.networks.compiled import rows_of
 
 SOURCE = Path(__file__).with_name("native.c")
 TYPES = {torch.float32: (), torch.bfloat16: ("-DBFLOAT16",)}
-MOST_CHANNELS, MOST_REACH = 4096, 8
+MOST_CHANNELS, MOST_REACH, BLOCK = 4096, 8, 16
 """As in native.c."""
 
 
@@ -164,6 +166,56 @@ def response_gradient(
     out = torch.empty_like(x)
     _call("response_gradient", x.dtype, (x, above, out), *_response(x, reach, bias, alpha, beta))
     return out
+
+
+def through_relu(above: Tensor, kept: Tensor) -> Tensor:
+    """The gradient of a ReLU, from that of what it made, `kept`; either may be some channels."""
+    if torch.is_grad_enabled() or not serves(kept):
+        return torch.ops.aten.threshold_backward(above, kept, 0)
+    rows, gates = rows_of(above), rows_of(kept)
+    out = _empty(kept, kept.shape[2:])
+    numbers = (ctypes.c_int64(len(rows)), kept.shape[1])
+    apart = (ctypes.c_int64(rows.stride(0)), ctypes.c_int64(gates.stride(0)))
+    _call("through_relu", kept.dtype, (rows, gates, out), numbers, apart)
+    return out
+
+
+def in_blocks(x: Tensor, around: Sequence[int]) -> Tensor:
+    """Pictures (N, 3, H, W), padded by zeros, as blocks of 2x2 pixels (N, 16, h, w).
+
+    The four pixels of each channel come one after the other; the last four channels are zeros.
+    `around` are the pads left, right, above and below.
+    """
+    return _Blocks.apply(x, tuple(around))  # pyright: ignore[reportReturnType]
+
+
+class _Blocks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, around: tuple[int, ...]) -> Tensor:
+        ctx.shape, ctx.around = x.shape, around
+        left, right, above, below = around
+        count, _, height, width = x.shape
+        size = ((height + above + below) // 2, (width + left + right) // 2)
+        out = x.new_empty(count, *size, BLOCK).permute(0, 3, 1, 2)
+        numbers = (count, height, width, *size, above, left)
+        _call("in_blocks", x.dtype, (x.contiguous(), out), numbers)
+        return out
+
+    @staticmethod
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx, grad: Tensor
+    ) -> tuple[Tensor, None]:
+        left, _, above, _ = ctx.around
+        if torch.is_grad_enabled():
+            # A second derivative is wanted.
+            _, channels, height, width = ctx.shape
+            whole = F.pixel_shuffle(grad[:, : 4 * channels], 2)
+            return whole[:, :, above : above + height, left : left + width], None
+        count, _, height, width = ctx.shape
+        out = grad.new_empty(ctx.shape)
+        numbers = (count, height, width, *grad.shape[2:], above, left)
+        _call("out_of_blocks", grad.dtype, (_packed(grad), out), numbers)
+        return out, None
 
 
 def _response(x: Tensor, reach: int, bias: float, alpha: float, beta: float) -> tuple[Any, ...]:

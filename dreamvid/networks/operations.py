@@ -1,23 +1,18 @@
 """Operations that networks share, made for the one gradient a dream needs: that of the picture.
 
 Each equals torch's own to rounding, and is faster where pictures come one at a time on a
-processor: there torch makes pooling's gradient on one core, starves on the three channels of a
-first convolution, and walks through memory a dozen times for a local response normalisation.
+processor: there torch makes pooling's gradient on one core, and walks through memory a dozen times
+for a local response normalisation.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.grad import conv2d_input
-from torch.utils.weak import WeakIdKeyDictionary
 
-from dreamvid.frames import Size, size_of
 from dreamvid.networks import native
-from dreamvid.networks.convolutions import alone, convolved, known, remembered
 from dreamvid.networks.ways import kernels_for
 
 CACHED_VALUES = 2**20
@@ -213,95 +208,3 @@ def _in_strips(x: Tensor, strips: int) -> Tensor:
     """(1, C, h, w), channels last in memory, as (strips, C, h / strips, w): a view."""
     rows = x.permute(0, 2, 3, 1)
     return rows.reshape(strips, -1, *rows.shape[2:]).permute(0, 3, 1, 2)
-
-
-def halving_convolution(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    dtype: torch.dtype | None = None,
-    before: tuple[int, int] = (3, 3),
-    *,
-    relu: bool = False,
-) -> Tensor:
-    """A 7x7 convolution of stride 2 of a picture (N, 3, H, W), whose sides it halves, rounding up.
-
-    Done as a 4x4 convolution over the picture's 2x2 blocks, each a position of 12 channels.
-
-    Args:
-        x: the picture.
-        weight: (C, 3, 7, 7).
-        bias: (C,).
-        dtype: of what comes out, and of the arithmetic of its gradient; the weights' by default.
-        before: how many pixels of padding stand above and to the left, 2 or 3.
-        relu: whether its ReLU is to be made, too.
-    """
-    kernels = kernels_for(x) if dtype in (torch.bfloat16, torch.float16) else None
-    if kernels and x.dtype == torch.float32 and not weight.requires_grad:
-        around, taps = _paddings(size_of(x), before)
-        return kernels.stem(x, _halving(weight, bias, taps), around, dtype, relu)
-    made = _halved(x, weight, bias, dtype, before)
-    return F.relu_(made) if relu else made
-
-
-def _halved(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    dtype: torch.dtype | None,
-    before: tuple[int, int],
-) -> Tensor:
-    if x.device.type == "meta":
-        return F.conv2d(x, weight, bias, stride=2, padding=3)  # what is counted is the definition
-    around, taps = _paddings(size_of(x), before)
-    blocks = _in_blocks(x, around)
-    if dtype in (None, weight.dtype):
-        if weight.requires_grad:
-            return F.conv2d(blocks, _in_blocks(weight, taps), bias)
-        return convolved(_halving(weight, bias, taps), blocks)
-    kernel = _halving(weight, bias, taps).weight
-    return _RoundedAfter.apply(blocks, kernel, bias, dtype)  # pyright: ignore[reportReturnType]
-
-
-def _paddings(size: Size, before: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The pads of a picture and of a kernel, each left, right, above and below."""
-    around, taps = [], []
-    for side, pixels in ((size.width, before[1]), (size.height, before[0])):
-        # Blocks begin at even pixels, so taps that begin at an odd one get one more before them.
-        odd = pixels % 2
-        taps += [odd, 1 - odd]
-        around += [pixels + odd, 2 * ((side + 1) // 2 + 3) - side - pixels - odd]
-    return tuple(around), tuple(taps)
-
-
-def _in_blocks(x: Tensor, around: Sequence[int]) -> Tensor:
-    """What is padded, in blocks of 2x2, each a position."""
-    blocks = F.pixel_unshuffle(F.pad(x, tuple(around)), 2)
-    return blocks.contiguous(memory_format=torch.channels_last)
-
-
-_HALVING: Any = WeakIdKeyDictionary()
-
-
-def _halving(weight: Tensor, bias: Tensor | None, taps: tuple[int, ...]) -> nn.Conv2d:
-    """The convolution over blocks, made once, and again when its weights have changed."""
-    told = (known(weight), known(bias), taps)
-    return remembered(_HALVING, weight, told, lambda: alone(_in_blocks(weight, taps), bias))
-
-
-class _RoundedAfter(torch.autograd.Function):
-    """A convolution whose result is rounded to another type, in which its gradient is made."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
-        ctx.save_for_backward(weight)
-        ctx.size, ctx.dtype = x.shape, x.dtype
-        return F.conv2d(x, weight, bias).to(dtype)
-
-    @staticmethod
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx, grad: Tensor
-    ) -> tuple[Tensor, None, None, None]:
-        (weight,) = ctx.saved_tensors
-        found = conv2d_input(ctx.size, weight.to(grad.dtype), grad)
-        return found.to(ctx.dtype), None, None, None

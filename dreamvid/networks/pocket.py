@@ -27,7 +27,8 @@ from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.bottlenecks import bottleneck
 from dreamvid.networks.convolutions import convolved
-from dreamvid.networks.operations import halving_convolution, local_response, pooled
+from dreamvid.networks.halving import halving_convolution
+from dreamvid.networks.operations import local_response, pooled
 from dreamvid.networks.registered import networks
 from dreamvid.networks.words import names as class_names
 

@@ -1,8 +1,9 @@
 /* What is compiled for networks has this in common: vectors of numbers, and what becomes of a sum.
 
    Pictures lie in memory as (N, H, W, C), so a place of the result is a row of channels, which may
-   be some of the channels of a wider row. Each source is compiled once for each type of number,
-   float or bfloat16; arithmetic is done in float. */
+   be some of the channels of a wider row. Each source is compiled once for each type of what it
+   reads, a number, and of what is made of it: with BFLOAT16 both are bfloat16, with ROUNDED what is
+   made is, and otherwise they are float. Arithmetic is done in float. */
 
 #include <stdint.h>
 #include <string.h>
@@ -18,24 +19,17 @@ typedef float vector __attribute__((vector_size(BYTES)));
 typedef float unaligned __attribute__((vector_size(BYTES), aligned(4)));
 typedef int32_t integers __attribute__((vector_size(BYTES)));
 
-#ifdef BFLOAT16
-typedef uint16_t number;
-typedef uint16_t numbers __attribute__((vector_size(BYTES / 2), aligned(2)));
+typedef uint16_t bfloat;
+typedef bfloat bfloats __attribute__((vector_size(BYTES / 2), aligned(2)));
 typedef uint32_t bits __attribute__((vector_size(BYTES)));
-static inline vector widened(numbers narrow) {
-    return (vector)(__builtin_convertvector(narrow, bits) << 16);
-}
-/* To the nearest; of two as near, the even one, as torch rounds. */
-static inline numbers narrowed(vector value) {
-    bits exact = (bits)value, rounded = (exact + 0x7FFF + ((exact >> 16) & 1)) >> 16;
-    bits none = (bits)(value != value);
-    return __builtin_convertvector((rounded & ~none) | (0x7FC0 & none), numbers);
-}
-#else
+
+#ifdef BFLOAT16
+typedef bfloat number, made;
+#elif defined(ROUNDED)
 typedef float number;
-typedef unaligned numbers;
-static inline vector widened(numbers narrow) { return narrow; }
-static inline numbers narrowed(vector value) { return value; }
+typedef bfloat made;
+#else
+typedef float number, made;
 #endif
 
 /* A panel is the channels of a result that are summed together, for six rows at once: that many
@@ -75,26 +69,58 @@ static inline vector exponential(vector x) {
 
 static inline vector sigmoid(vector x) { return 1.0f / (1.0f + exponential(-x)); }
 
-static inline vector loaded(const number *from, int many) {
+static inline vector widened(bfloats narrow) {
+    return (vector)(__builtin_convertvector(narrow, bits) << 16);
+}
+
+/* To the nearest; of two as near, the even one, as torch rounds. */
+static inline bfloats narrowed(vector value) {
+    bits exact = (bits)value, rounded = (exact + 0x7FFF + ((exact >> 16) & 1)) >> 16;
+    bits none = (bits)(value != value);
+    return __builtin_convertvector((rounded & ~none) | (0x7FC0 & none), bfloats);
+}
+
+static inline vector loaded_floats(const float *from, int many) {
     if (many >= LANES)
-        return widened(*(const numbers *)from);
-    numbers value = {0};
+        return *(const unaligned *)from;
+    vector value = {0};
     if (many > 0)
-        memcpy(&value, from, sizeof(number) * many);
+        memcpy(&value, from, sizeof(float) * many);
+    return value;
+}
+
+static inline vector loaded_bfloats(const bfloat *from, int many) {
+    if (many >= LANES)
+        return widened(*(const bfloats *)from);
+    bfloats value = {0};
+    if (many > 0)
+        memcpy(&value, from, sizeof(bfloat) * many);
     return widened(value);
 }
 
-static inline void stored(number *to, vector value, int many) {
-    numbers rounded = narrowed(value);
+static inline void stored_floats(float *to, vector value, int many) {
     if (many >= LANES)
-        *(numbers *)to = rounded;
+        *(unaligned *)to = value;
     else if (many > 0)
-        memcpy(to, &rounded, sizeof(number) * many);
+        memcpy(to, &value, sizeof(float) * many);
 }
+
+static inline void stored_bfloats(bfloat *to, vector value, int many) {
+    bfloats rounded = narrowed(value);
+    if (many >= LANES)
+        *(bfloats *)to = rounded;
+    else if (many > 0)
+        memcpy(to, &rounded, sizeof(bfloat) * many);
+}
+
+/* So many numbers, at most a vector, from or to a place of either type. */
+#define loaded(from, many) _Generic(*(from), float: loaded_floats, bfloat: loaded_bfloats)(from, many)
+#define stored(to, value, many)                                                                    \
+    _Generic(*(to), float: stored_floats, bfloat: stored_bfloats)(to, value, many)
 
 /* What is kept of one vector of a sum: RELU keeps what is above zero, SILU also gives x sigmoid(x)
    in `active`, and ADDED adds to what is in `out` already. */
-static inline void finished(vector sum, number *out, number *active, int mode, int many) {
+static inline void finished(vector sum, made *out, made *active, int mode, int many) {
     if (mode == ADDED)
         sum += loaded(out, many);
     if (mode == RELU)

@@ -1,8 +1,9 @@
-/* Convolutions by 3x3 kernels in a quarter of the products (Winograd 1980, Lavin and Gray 2016).
+/* Convolutions by kernels of 3x3 to 5x5 in a fraction of the products (Winograd 1980, Lavin and Gray
+   2016): a quarter for 3x3 and 4x4, nine of 25 for 5x5.
 
-   A tile of 4x4 places of the result is a polynomial product, which is taken at 36 points: tiles of
+   A tile of the result is a polynomial product, which is taken at 36 points: tiles of 6x6 places of
    the picture are brought there, multiplied with the kernels, which are there already, and brought
-   back. The points are 0, 5/8, -5/8, 3/2, -3/2 and infinity in each direction: with them a result is
+   back. It is compiled once for each side of a kernel, TAPS. The points are 0, 5/8, -5/8, 3/2, -3/2 and infinity in each direction: with them a result is
    nearly as exact as a sum of all products, and with the usual 1 and 2 it is not (Alam, Anderson,
    Barabasz and Gregg 2022). Compiled on the machine that runs it (see compiled.py), it shares
    torch's own threads. */
@@ -12,7 +13,7 @@
 #include "vectors.h"
 
 /* A tile of the result, what it sees, and at how many points that is taken. */
-enum { TILE = 4, SEEN = TILE + 2, POINTS = SEEN * SEEN };
+enum { SEEN = 6, TILE = SEEN + 1 - TAPS, POINTS = SEEN * SEEN };
 /* Tiles and panels that are worked on together: what they need stays in a core's own cache. */
 enum { TOGETHER = 2 * ROWS, PANELS = 2, CHUNK = PANELS * PANEL };
 #define EACH_SEEN _Pragma("GCC unroll 6")
@@ -43,15 +44,17 @@ static inline void there(const vector *in, int step, vector *out) {
     out[5 * step] = in[5 * step] - (near + far) * d + (near * far) * b;
 }
 
-/* Four numbers from what they are at the six points. */
+/* A tile's numbers from what they are at the six points: sums of powers of the points. */
 static inline void back(const vector *in, int step, vector *out) {
     vector near = in[step] + in[2 * step], near_odd = in[step] - in[2 * step];
     vector far = in[3 * step] + in[4 * step], far_odd = in[3 * step] - in[4 * step];
     out[0] = in[0] + near + far;
     out[step] = NEAR * near_odd + FAR * far_odd;
-    out[2 * step] = (NEAR * NEAR) * near + (FAR * FAR) * far;
-    out[3 * step] =
-        (NEAR * NEAR * NEAR) * near_odd + (FAR * FAR * FAR) * far_odd + in[5 * step];
+    if (TILE > 2)
+        out[2 * step] = (NEAR * NEAR) * near + (FAR * FAR) * far;
+    if (TILE > 3)
+        out[3 * step] = (NEAR * NEAR * NEAR) * near_odd + (FAR * FAR * FAR) * far_odd;
+    out[(TILE - 1) * step] += in[5 * step];
 }
 
 /* Where a tile begins. */
@@ -82,7 +85,7 @@ static inline __attribute__((always_inline)) void seen_by(const struct layout *s
                 if (whole && right >= SEEN - TILE)
                     __builtin_prefetch(from + TILE * apart);
                 seen[down * SEEN + right] =
-                    whole    ? widened(*(const numbers *)from)
+                    whole    ? loaded(from, LANES)
                     : inside ? loaded(from, size->channels - channel)
                              : (vector){0};
             }
@@ -133,8 +136,8 @@ static inline __attribute__((always_inline)) void multiply(const float *in, int 
 /* A tile of the result, from what its channels from `start` on are at all points. */
 static inline __attribute__((always_inline)) void tile_of(const struct layout *size,
                                                           const float *in, int height, int width,
-                                                          int many, const float *bias, number *out,
-                                                          number *active, int mode,
+                                                          int many, const float *bias, made *out,
+                                                          made *active, int mode,
                                                           const int whole) {
     for (int channel = 0; channel < many; channel += LANES) {
         vector points[POINTS], lines[TILE * SEEN], tile[TILE * TILE];
@@ -156,7 +159,7 @@ static inline __attribute__((always_inline)) void tile_of(const struct layout *s
 }
 
 static void finish(const struct layout *size, const float *in, struct place at, int start,
-                   const float *bias, number *out, number *active, int mode) {
+                   const float *bias, made *out, made *active, int mode) {
     int64_t first = at.picture * size->out_height * size->out_width;
     int64_t to = (first + (int64_t)at.y * size->out_width + at.x) * size->out_apart + start;
     int height = size->out_height - at.y, width = size->out_width - at.x;
@@ -175,7 +178,7 @@ static void finish(const struct layout *size, const float *in, struct place at, 
 /* out is the convolution of `in`, with a bias, where there is one; for `mode` see `finished`.
    `weights` are (panels, points, channels, PANEL), and `rooms` is `room` for each thread. */
 void convolve(const struct layout *size, const number *in, const float *weights, const float *bias,
-              number *out, number *active, int mode, float *rooms, int threads) {
+              made *out, made *active, int mode, float *rooms, int threads) {
     int64_t tiles = (int64_t)size->count * ((size->out_height + TILE - 1) / TILE) *
                     ((size->out_width + TILE - 1) / TILE);
     int64_t blocks = (tiles + TOGETHER - 1) / TOGETHER;

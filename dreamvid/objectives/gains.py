@@ -20,6 +20,7 @@ from dreamvid.objectives.registered import (
     Words,
     objectives,
 )
+from dreamvid.objectives.seeing import as_it_lies
 from dreamvid.objectives.worded import Meant
 from dreamvid.registry import Within
 
@@ -33,19 +34,19 @@ TINY = 1e-4
 @objectives.register
 def energy(activation: Tensor) -> Tensor:
     """Half the mean square: whatever the layer sees, more of it (Mordvintsev et al. 2015)."""
-    return activation.pow(2).mean((1, 2, 3)) / 2
+    return as_it_lies(activation).pow(2).mean((1, 2, 3)) / 2
 
 
 @objectives.register
 def norm(whole: Tensor) -> Tensor:
     """The root of the sum of squares (neural-dream); as `energy` where steps are normalised."""
-    return whole.pow(2).sum((1, 2, 3)).clamp_min(TINY**4).sqrt()
+    return as_it_lies(whole).pow(2).sum((1, 2, 3)).clamp_min(TINY**4).sqrt()
 
 
 @objectives.register
 def mean(activation: Tensor) -> Tensor:
     """The mean activation, which raises weak responses as readily as strong ones."""
-    return activation.mean((1, 2, 3))
+    return as_it_lies(activation).mean((1, 2, 3))
 
 
 @objectives.register

@@ -79,7 +79,7 @@ def met(deep: Tensor, near: Tensor, raised: Tensor, raising: Tensor) -> Tensor:
     """ReLU of `deep` (N, C, h, w) enlarged, `near` (N, C, 2h, 2w), and a product of such a pair."""
     count, channels, height, width = deep.shape
     out = _empty(count, channels, 2 * height, 2 * width)
-    parts = [_rows(each) for each in (deep, raised, near, raising)]
+    parts = [rows_of(each) for each in (deep, raised, near, raising)]
     compiled(SOURCE, *FLAGS).meet(
         *(count, height, width, channels, parts[0].stride(0), parts[2].stride(0)),
         *(address(each) for each in (*parts, out)),
@@ -99,14 +99,14 @@ def left(blocks: Tensor, small: Tensor, raised: Tensor, ends: Ends) -> Tensor:
     """
     count, filters, height, width = raised.shape
     half, threads = small.shape[1], torch.get_num_threads()
-    rows = _rows(raised)
+    rows = rows_of(raised)
     sizes = _Sizes(count, 2 * height, 2 * width, half, filters, rows.stride(0))
     ordered = _ordered(ends)
     pointers = _Weights(*(each.data_ptr() for each in ordered))
     out = torch.empty(count, 3, 4 * height, 4 * width)
     strips = min(threads * STRIPS, height) if threads > 1 else 1
     kept = torch.empty(strips, 3 * (2 * width + 2) * (half + filters) + 2 * width * half)
-    read = (rows_of(blocks), rows_of(small), rows)
+    read = (rows_of(blocks).contiguous(), rows_of(small).contiguous(), rows)
     compiled(SOURCE, *FLAGS).tail(
         ctypes.byref(sizes),
         ctypes.byref(pointers),
@@ -119,16 +119,6 @@ def left(blocks: Tensor, small: Tensor, raised: Tensor, ends: Ends) -> Tensor:
 
 def _empty(*size: int) -> Tensor:
     return torch.empty(size, memory_format=torch.channels_last)
-
-
-def _rows(x: Tensor) -> Tensor:
-    """(N, C, h, w) as rows (N·h·w, C): a view where it is channels of a wider picture."""
-    count, channels, height, width = x.shape
-    apart = x.stride(3)
-    laid = (height * width * apart, 1, width * apart, apart)
-    if x.stride() != laid or apart < channels:
-        return rows_of(x)
-    return x.as_strided((count * height * width, channels), (apart, 1))
 
 
 _ORDERED: WeakKeyDictionary[nn.Conv2d, tuple[Any, tuple[Tensor, ...]]] = WeakKeyDictionary()
