@@ -242,34 +242,38 @@ void out_of_blocks(const number *in, number *out, int count, int height, int wid
         }
 }
 
-/* The largest number of channels of a response, and how far its neighbours may reach. */
-enum { MOST_CHANNELS = 4096, MOST_REACH = 8, ROOM = MOST_CHANNELS + 2 * MOST_REACH + 80 };
+/* The largest number of channels of a response, how far its neighbours may reach, and what a row
+   takes: not a whole page, or reading one row would wait for writing another. */
+enum { MOST_CHANNELS = 4096, MOST_REACH = 8, ROOM = MOST_CHANNELS + 2 * MOST_REACH + 5 * LANES };
 
-/* out = the sum of the numbers up to `reach` away; `in` has `reach` zeros before and after. */
-static inline void summed(const float *in, float *out, int channels, int reach) {
-    for (int c = 0; c < channels; c++)
-        out[c] = in[c];
+/* Squares of `channels` numbers, with zeros before and after; and sums of so many beside. */
+static inline void squared(const number *in, float *out, int channels, int reach) {
+    memset(out, 0, sizeof(float) * reach);
+    for (int c = 0; c < channels; c += LANES) {
+        vector value = loaded(in + c, channels - c);
+        *(unaligned *)(out + reach + c) = value * value;
+    }
+    memset(out + reach + channels, 0, sizeof(float) * (reach + LANES));
+}
+
+static inline vector summed(const float *in, int reach) {
+    vector sum = *(const unaligned *)in;
     for (int near = 1; near <= 2 * reach; near++)
-        for (int c = 0; c < channels; c++)
-            out[c] += in[c + near];
+        sum += *(const unaligned *)(in + near);
+    return sum;
 }
 
-/* s = bias + alpha * (sum of the squares of the channels up to `reach` away). */
-static inline void divisors(const float *values, float *out, int channels, int reach, float bias,
-                        float alpha) {
-    float square[ROOM];
-    memset(square, 0, sizeof(float) * reach);
-    memset(square + reach + channels, 0, sizeof(float) * reach);
-    for (int c = 0; c < channels; c++)
-        square[reach + c] = values[c] * values[c];
-    summed(square, out, channels, reach);
-    for (int c = 0; c < channels; c++)
-        out[c] = bias + alpha * out[c];
+static inline vector root(vector value) {
+    for (int lane = 0; lane < LANES; lane++)
+        value[lane] = sqrtf(value[lane]);
+    return value;
 }
 
-/* s^-1/2 to the power 1, or 3/2 where `three_quarters`. */
-static inline float power(float root, int three_quarters) {
-    return three_quarters ? root * sqrtf(root) : root;
+/* What a response is multiplied by, s^-1/2 or s^-3/4, and s^-1/2 in any case. s is bias + alpha
+   times the sum of the squares of the channels up to `reach` away. */
+static inline vector power(vector sum, float bias, float alpha, int three_quarters, vector *half) {
+    *half = 1.0f / root(bias + alpha * sum);
+    return three_quarters ? *half * root(*half) : *half;
 }
 
 /* out = in * s^-beta, at each of `rows` places of (rows, C). */
@@ -277,13 +281,14 @@ void response(const number *in, number *out, int64_t rows, int channels, int rea
               float alpha, int three_quarters, int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++) {
-        float value[ROOM], sum[ROOM];
+        float square[ROOM];
         const number *from = in + row * channels;
-        for (int c = 0; c < channels; c++)
-            value[c] = wide(from[c]);
-        divisors(value, sum, channels, reach, bias, alpha);
-        for (int c = 0; c < channels; c++)
-            out[row * channels + c] = narrow(value[c] * power(1.0f / sqrtf(sum[c]), three_quarters));
+        squared(from, square, channels, reach);
+        for (int c = 0; c < channels; c += LANES) {
+            vector half, value = loaded(from + c, channels - c);
+            value *= power(summed(square + c, reach), bias, alpha, three_quarters, &half);
+            stored(out + row * channels + c, value, channels - c);
+        }
     }
 }
 
@@ -294,23 +299,22 @@ void response_gradient(const number *in, const number *above, number *out, int64
     float slope = -2.0f * alpha * (three_quarters ? 0.75f : 0.5f);
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++) {
-        float value[ROOM], sum[ROOM];
-        float part[ROOM];
+        float square[ROOM], part[ROOM], scaled[ROOM];
         int64_t start = row * channels;
-        for (int c = 0; c < channels; c++)
-            value[c] = wide(in[start + c]);
-        divisors(value, sum, channels, reach, bias, alpha);
+        squared(in + start, square, channels, reach);
         memset(part, 0, sizeof(float) * reach);
-        memset(part + reach + channels, 0, sizeof(float) * reach);
-        for (int c = 0; c < channels; c++) {
-            float root = 1.0f / sqrtf(sum[c]);
-            float scaled = wide(above[start + c]) * power(root, three_quarters);
-            part[reach + c] = scaled * value[c] * root * root;
-            sum[c] = scaled;
+        for (int c = 0; c < channels; c += LANES) {
+            vector half, value = loaded(in + start + c, channels - c);
+            vector by = power(summed(square + c, reach), bias, alpha, three_quarters, &half);
+            by *= loaded(above + start + c, channels - c);
+            *(unaligned *)(scaled + c) = by;
+            *(unaligned *)(part + reach + c) = by * value * half * half;
         }
-        float beside[ROOM];
-        summed(part, beside, channels, reach);
-        for (int c = 0; c < channels; c++)
-            out[start + c] = narrow(sum[c] + slope * value[c] * beside[c]);
+        memset(part + reach + channels, 0, sizeof(float) * (reach + LANES));
+        for (int c = 0; c < channels; c += LANES) {
+            vector value = loaded(in + start + c, channels - c);
+            value = *(unaligned *)(scaled + c) + slope * value * summed(part + c, reach);
+            stored(out + start + c, value, channels - c);
+        }
     }
 }
