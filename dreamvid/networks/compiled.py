@@ -74,7 +74,7 @@ class _Layout(ctypes.Structure):
         (name, ctypes.c_int32)
         for name in (
             *("count", "height", "width", "channels", "apart"),
-            *("out_height", "out_width", "out_channels", "out_apart"),
+            *("out_height", "out_width", "out_channels", "out_apart", "active_apart"),
             *("rows", "columns", "top", "left"),
         )
     ]
@@ -136,11 +136,15 @@ def _at_points(weight: Tensor) -> Tensor:
 
 
 def convolved(
-    x: Tensor, weights: Weights, after: After, dtype: torch.dtype | None = None
+    x: Tensor,
+    weights: Weights,
+    after: After,
+    dtype: torch.dtype | None = None,
+    active: Tensor | None = None,
 ) -> Tensor:
-    """Pictures (N, C, h, w) convolved; `after` is nothing or ReLU.
+    """Pictures (N, C, h, w) convolved, and rounded to `dtype`, by default that of the pictures.
 
-    The result is rounded to `dtype`, by default that of the pictures.
+    With `SILU` that is what comes before it, and `active` is filled with what comes after it.
     """
     sides = (
         side + 2 * each - taps + 1
@@ -148,7 +152,8 @@ def convolved(
     )
     shape = (len(x), weights.shape[0], *sides)
     out = torch.empty(shape, dtype=dtype or x.dtype, memory_format=torch.channels_last)
-    convolve(rows_of(x), x.shape, weights, rows_of(out), after)
+    after_it = None if active is None else rows_of(active)
+    convolve(rows_of(x), x.shape, weights, rows_of(out), after, after_it)
     return out
 
 
@@ -178,10 +183,10 @@ def convolve(
 ) -> None:
     """Fill `out` with the convolution of `rows`, which are pictures of a size (N, C, h, w).
 
-    With `SILU`, `out` is what comes before it and `active` what comes after it, in rows as far
-    apart as those of `out`. With `ADDED`, the convolution is added to what `out` is.
+    With `SILU`, `out` is what comes before it and `active` what comes after it. With `ADDED`, the
+    convolution is added to what `out` is.
     """
-    apart = (rows.stride(0), out.stride(0))
+    apart = (rows.stride(0), out.stride(0), 0 if active is None else active.stride(0))
     layout = _layout(tuple(size), tuple(weights.shape), weights.padding, apart)
     library = _library(weights.source, weights.shape, (rows.dtype, out.dtype))
     threads = torch.get_num_threads()
@@ -209,19 +214,6 @@ def _room(library: ctypes.CDLL, layout: _Layout, threads: int) -> Tensor:
     return torch.empty(threads * library.room(ctypes.byref(layout)))
 
 
-def silu_gradient(before: Tensor, above: Tensor) -> None:
-    """Multiply `above` by the slope of SiLU at `before`; both are rows, equally far apart."""
-    places, channels = before.shape
-    compiled(DIRECT, *FLAGS).silu_gradient(
-        address(before),
-        address(above),
-        ctypes.c_int64(places),
-        channels,
-        before.stride(0),
-        torch.get_num_threads(),
-    )
-
-
 def address(tensor: Tensor | None) -> ctypes.c_void_p:
     """Where a tensor's numbers lie; of none, nowhere."""
     return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
@@ -232,11 +224,11 @@ def _layout(
     size: tuple[int, ...],
     shape: tuple[int, ...],
     padding: tuple[int, ...],
-    apart: tuple[int, int],
+    apart: tuple[int, int, int],
 ) -> _Layout:
     count, channels, height, width = size
     outputs, _, rows, columns = shape
     top, left = padding
     sides = (height + 2 * top - rows + 1, width + 2 * left - columns + 1)
     before = (count, height, width, channels, apart[0])
-    return _Layout(*before, *sides, outputs, apart[1], rows, columns, top, left)
+    return _Layout(*before, *sides, outputs, *apart[1:], rows, columns, top, left)

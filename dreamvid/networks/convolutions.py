@@ -18,9 +18,8 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
 from dreamvid.errors import in_one_line
-from dreamvid.networks import compiled
+from dreamvid.networks import compiled, native
 from dreamvid.networks.compiled import After
-from dreamvid.networks.native import through_relu
 from dreamvid.networks.ways import blocks_for, usable
 
 TYPES = (torch.float32, torch.bfloat16)
@@ -107,8 +106,8 @@ class Packed:
             self._ways = ((self.weight, self.bias, self.padding), (turned, None, back))
 
     def serves(self, x: Tensor) -> bool:
-        """Whether pictures of that size and type are convolved here."""
-        key = (x.shape, x.dtype, x.device, torch.get_num_threads())
+        """Whether pictures of that size and type are convolved here, whatever their channels."""
+        key = (len(x), x.shape[2:], x.dtype, x.device, torch.get_num_threads())
         served = self._served.get(key)
         if served is None:
             served = self._served[key] = self._serves(x)
@@ -121,7 +120,8 @@ class Packed:
             return False
         if x.dtype != torch.float32 or self.weights(0, compiled.places_of(x)):
             return True
-        return _by_onednn(x, self.weight, self.bias, self.padding)
+        seen = x.new_empty(len(x), self.weight.shape[1], *x.shape[2:])
+        return _by_onednn(seen, self.weight, self.bias, self.padding)
 
     def alike(self, x: Tensor) -> bool:
         """Whether that is a usual convolution, of pictures (N, C, h, w) of its own type."""
@@ -135,6 +135,24 @@ class Packed:
     def backward(self, grad: Tensor) -> Tensor:
         """The gradient at the pictures, from that of the result."""
         return self._multiplied(grad, 1, False)
+
+    def forward_silu(self, x: Tensor, active: Tensor) -> Tensor:
+        """The convolution of pictures before its SiLU, which `active` is filled with."""
+        own = self.weights(0, compiled.places_of(x))
+        if own is None:
+            before = self._multiplied(x, 0, False)
+            native.silu(before, active)
+            return before
+        return compiled.convolved(x, own, After.SILU, active=active)
+
+    def backward_added(self, grad: Tensor, to: Tensor) -> None:
+        """Add the gradient at the pictures to what is there; there, channels lie last."""
+        own = self.weights(1, compiled.places_of(grad))
+        if own is None:
+            to += self._multiplied(grad, 1, False)
+        else:
+            rows = compiled.rows_of
+            compiled.convolve(rows(grad), grad.shape, own, rows(to), After.ADDED)
 
     def weights(self, way: int, places: int) -> compiled.Weights | None:
         """The weights as `compiled` takes them for so many places; None where oneDNN serves.
@@ -248,7 +266,7 @@ class _Convolved(torch.autograd.Function):
     ) -> tuple[Tensor, None, None]:
         packed = ctx.packed
         for out in ctx.saved_tensors:
-            grad = through_relu(grad, out)
+            grad = native.through_relu(grad, out)
         if torch.is_grad_enabled():
             # A second derivative is wanted.
             weight = packed.weight

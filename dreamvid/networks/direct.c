@@ -51,9 +51,10 @@ static inline void sources(const struct layout *size, const float *in, int64_t f
     high##row += from##row[channel] * high;
 #define FINISH(row)                                                                                \
     if (first + row < places) {                                                                    \
-        int64_t at = (first + row) * size->out_apart + start;                                      \
-        finished(low##row, out + at, active + at, mode, many);                                     \
-        finished(high##row, out + at + LANES, active + at + LANES, mode, many - LANES);            \
+        made *to = out + (first + row) * size->out_apart + start;                                  \
+        made *also = active + (first + row) * size->active_apart + start;                          \
+        finished(low##row, to, also, mode, many);                                                  \
+        finished(high##row, to + LANES, also + LANES, mode, many - LANES);                         \
     }
 
 /* out is the convolution of `in`, with a bias, where there is one; for `mode` see `finished`.
@@ -89,18 +90,5 @@ void convolve(const struct layout *size, const float *in, const float *weights, 
                 }
                 EACH_ROW(FINISH)
             }
-        }
-}
-
-/* above *= the slope of x sigmoid(x) at `in`; both are `channels` of wider rows. */
-void silu_gradient(const float *in, float *above, int64_t places, int channels, int apart,
-                   int threads) {
-#pragma omp parallel for num_threads(threads) if (threads > 1)
-    for (int64_t place = 0; place < places; place++)
-        for (int channel = 0; channel < channels; channel += LANES) {
-            int64_t at = place * apart + channel;
-            vector x = loaded(in + at, channels - channel), share = sigmoid(x);
-            vector slope = share * (1.0f + x * (1.0f - share));
-            stored(above + at, loaded(above + at, channels - channel) * slope, channels - channel);
         }
 }

@@ -191,7 +191,7 @@ void pool_gradient(const number *above, const uint8_t *places, number *out, int 
 /* out = above where `kept`, which a ReLU made, is not 0. Rows of `above` and `kept` may be some
    channels of wider ones; those of `out` are dense. */
 void through_relu(const number *above, const number *kept, number *out, int64_t rows, int channels,
-          int64_t above_apart, int64_t kept_apart, int threads) {
+                  int64_t above_apart, int64_t kept_apart, int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++) {
         const number *from = above + row * above_apart, *gate = kept + row * kept_apart;
@@ -199,6 +199,30 @@ void through_relu(const number *above, const number *kept, number *out, int64_t 
         for (int c = 0; c < channels; c++)
             to[c] = is_zero(gate[c]) ? 0 : from[c];
     }
+}
+
+/* out = x sigmoid(x) of `in`; both may be some channels of wider rows. */
+void silu(const number *in, number *out, int64_t rows, int channels, int64_t apart,
+          int64_t out_apart, int threads) {
+#pragma omp parallel for num_threads(threads)
+    for (int64_t row = 0; row < rows; row++)
+        for (int c = 0; c < channels; c += LANES) {
+            vector x = loaded(in + row * apart + c, channels - c);
+            stored(out + row * out_apart + c, x * sigmoid(x), channels - c);
+        }
+}
+
+/* above *= the slope of x sigmoid(x) at `in`; both may be some channels of wider rows. */
+void through_silu(const number *in, number *above, int64_t rows, int channels, int64_t apart,
+                  int64_t above_apart, int threads) {
+#pragma omp parallel for num_threads(threads)
+    for (int64_t row = 0; row < rows; row++)
+        for (int c = 0; c < channels; c += LANES) {
+            vector x = loaded(in + row * apart + c, channels - c), share = sigmoid(x);
+            number *to = above + row * above_apart + c;
+            vector slope = share * (1.0f + x * (1.0f - share));
+            stored(to, loaded(to, channels - c) * slope, channels - c);
+        }
 }
 
 /* Blocks of 2x2 pixels, of three channels, with room for a fourth. */

@@ -175,9 +175,29 @@ def through_relu(above: Tensor, kept: Tensor) -> Tensor:
     rows, gates = rows_of(above), rows_of(kept)
     out = _empty(kept, kept.shape[2:])
     numbers = (ctypes.c_int64(len(rows)), kept.shape[1])
-    apart = (ctypes.c_int64(rows.stride(0)), ctypes.c_int64(gates.stride(0)))
-    _call("through_relu", kept.dtype, (rows, gates, out), numbers, apart)
+    _call("through_relu", kept.dtype, (rows, gates, out), numbers, _apart(rows, gates))
     return out
+
+
+def silu(x: Tensor, out: Tensor) -> None:
+    """Fill `out` with x · sigmoid(x); either may be some channels of wider pictures."""
+    _call_by_rows("silu", x, out)
+
+
+def through_silu(before: Tensor, above: Tensor) -> None:
+    """Multiply `above`, of which channels lie last, by the slope of SiLU at `before`."""
+    _call_by_rows("through_silu", before, above)
+
+
+def _call_by_rows(name: str, x: Tensor, written: Tensor) -> None:
+    rows, to = rows_of(x), rows_of(written)
+    numbers = (ctypes.c_int64(len(rows)), x.shape[1])
+    _call(name, x.dtype, (rows, to), numbers, _apart(rows, to))
+
+
+def _apart(*rows: Tensor) -> tuple[ctypes.c_int64, ...]:
+    """How many numbers lie between the beginnings of two rows."""
+    return tuple(ctypes.c_int64(each.stride(0)) for each in rows)
 
 
 def in_blocks(x: Tensor, around: Sequence[int]) -> Tensor:

@@ -44,7 +44,7 @@ enum { PLAIN, RELU, SILU, ADDED };
    are the numbers from one place to the next: pictures may be channels of wider ones. */
 struct layout {
     int32_t count, height, width, channels, apart;
-    int32_t out_height, out_width, out_channels, out_apart;
+    int32_t out_height, out_width, out_channels, out_apart, active_apart;
     int32_t rows, columns, top, left;
 };
 

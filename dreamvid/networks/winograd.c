@@ -151,8 +151,10 @@ static inline __attribute__((always_inline)) void tile_of(const struct layout *s
         EACH_SEEN for (int down = 0; down < TILE; down++)
             EACH_SEEN for (int right = 0; right < TILE; right++)
                 if (whole || (down < height && right < width)) {
-                    int64_t to = ((int64_t)down * size->out_width + right) * size->out_apart + channel;
-                    finished(tile[down * TILE + right] + offset, out + to, active + to, mode,
+                    int64_t place = (int64_t)down * size->out_width + right;
+                    finished(tile[down * TILE + right] + offset,
+                             out + place * size->out_apart + channel,
+                             active + place * size->active_apart + channel, mode,
                              whole ? LANES : many - channel);
                 }
     }
@@ -160,17 +162,14 @@ static inline __attribute__((always_inline)) void tile_of(const struct layout *s
 
 static void finish(const struct layout *size, const float *in, struct place at, int start,
                    const float *bias, made *out, made *active, int mode) {
-    int64_t first = at.picture * size->out_height * size->out_width;
-    int64_t to = (first + (int64_t)at.y * size->out_width + at.x) * size->out_apart + start;
+    int64_t place = (at.picture * size->out_height + at.y) * size->out_width + at.x;
     int height = size->out_height - at.y, width = size->out_width - at.x;
     int many = size->out_channels - start < CHUNK ? size->out_channels - start : CHUNK;
     bias = bias ? bias + start : bias;
-    out += to;
-    active += to;
-    if (height >= TILE && width >= TILE && many % LANES == 0 && mode == RELU)
-        tile_of(size, in, height, width, many, bias, out, active, RELU, 1);
-    else if (height >= TILE && width >= TILE && many % LANES == 0 && mode == PLAIN)
-        tile_of(size, in, height, width, many, bias, out, active, PLAIN, 1);
+    out += place * size->out_apart + start;
+    active += place * size->active_apart + start;
+    if (height >= TILE && width >= TILE && many % LANES == 0)
+        tile_of(size, in, height, width, many, bias, out, active, mode, 1);
     else
         tile_of(size, in, height, width, many, bias, out, active, mode, 0);
 }
