@@ -22,6 +22,7 @@ from dreamvid.dream.tiles import Gradient, InParts, in_one_piece, undivided
 from dreamvid.dream.updates import update_for
 from dreamvid.frames import Key, Offsets, Size, drawn
 from dreamvid.machine.devices import sent
+from dreamvid.networks import pictures
 from dreamvid.networks.ways import kernels_for
 from dreamvid.settings import AscentSettings
 
@@ -165,11 +166,13 @@ class Ascent:
             gain_and_gradients, gain_of=gain_of, offsets=offsets, scale=self.scale
         )
         gains, gradients = in_parts(rolled(image, offsets), gradient_of)
-        kernels = kernels_for(image) if self._usual and isinstance(offsets, Tensor) else None
-        if kernels:
+        if self._usual:
             bounds = self.bounds if settings.clamp else None
-            moved, finite = kernels.moved(image, gradients[0], offsets, step_size, bounds)
-            return Stepped(moved, gains, finite)
+            kernels = kernels_for(image) if isinstance(offsets, Tensor) else None
+            if kernels or (pictures.serves(image) and not isinstance(offsets, Tensor)):
+                move = kernels.moved if kernels else pictures.moved
+                moved, finite = move(image, gradients[0], offsets, step_size, bounds)
+                return Stepped(moved, gains, finite)
         # A maximum keeps NaN, and takes a tenth of the time of looking at each value.
         finite = torch.isfinite(gradients.abs().amax((0, 2, 3, 4)))
         going = finite[:, None, None, None]

@@ -15,7 +15,7 @@ from torch.nn.grad import conv2d_input
 from torch.utils.weak import WeakIdKeyDictionary
 
 from dreamvid.frames import Size, size_of
-from dreamvid.networks import compiled, native
+from dreamvid.networks import compiled, pictures
 from dreamvid.networks.compiled import After, places_of
 from dreamvid.networks.convolutions import absence, alone, convolved, known, packed, remembered
 from dreamvid.networks.native import through_relu
@@ -56,7 +56,7 @@ def halving_convolution(
     if weight.requires_grad:
         made = F.conv2d(_in_blocks(x, around), _in_blocks(weight, taps), bias)
         return F.relu_(made) if relu else made
-    blocks = native.in_blocks(x, around) if native.serves(x) else _in_blocks(x, around)
+    blocks = pictures.in_blocks(x, around) if pictures.serves(x) else _in_blocks(x, around)
     convolution = _over_blocks(weight, bias, taps, blocks.shape[1])
     if dtype in (None, weight.dtype):
         return convolved(convolution, blocks, relu=relu)

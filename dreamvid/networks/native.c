@@ -1,5 +1,5 @@
-/* Max pooling, local response normalisation, the gradient of a ReLU and a picture's blocks on a
-   processor, each one pass over memory.
+/* What networks do between convolutions on a processor, each one pass over memory: max pooling,
+   local response normalisation, ReLU's gradient, SiLU.
 
    Compiled on the machine that runs it (see native.py), it shares torch's own threads. */
 
@@ -222,47 +222,6 @@ void through_silu(const number *in, number *above, int64_t rows, int channels, i
             number *to = above + row * above_apart + c;
             vector slope = share * (1.0f + x * (1.0f - share));
             stored(to, loaded(to, channels - c) * slope, channels - c);
-        }
-}
-
-/* Blocks of 2x2 pixels, of three channels, with room for a fourth. */
-enum { BLOCK = 16, COLOURS = 3 };
-
-/* out (N, OH, OW, BLOCK) are the blocks of pictures in planes (N, 3, H, W) that begin `top` and
-   `left` outside; what is outside is zeros. */
-void in_blocks(const number *in, number *out, int count, int height, int width, int out_height,
-               int out_width, int top, int left, int threads) {
-#pragma omp parallel for collapse(2) num_threads(threads)
-    for (int picture = 0; picture < count; picture++)
-        for (int down = 0; down < out_height; down++) {
-            number *to = out + ((int64_t)picture * out_height + down) * out_width * BLOCK;
-            memset(to, 0, sizeof(number) * out_width * BLOCK);
-            for (int plane = 0; plane < 2 * COLOURS; plane++) {
-                int y = 2 * down + plane % 2 - top;
-                if (y < 0 || y >= height)
-                    continue;
-                const number *from =
-                    in + (((int64_t)picture * COLOURS + plane / 2) * height + y) * width;
-                for (int x = 0; x < width; x++)
-                    to[(x + left) / 2 * BLOCK + 2 * plane + (x + left) % 2] = from[x];
-            }
-        }
-}
-
-/* The pictures of blocks: the inverse of `in_blocks`, and its gradient. */
-void out_of_blocks(const number *in, number *out, int count, int height, int width,
-                   int blocks_down, int blocks_across, int top, int left, int threads) {
-#pragma omp parallel for collapse(2) num_threads(threads)
-    for (int picture = 0; picture < count; picture++)
-        for (int y = 0; y < height; y++) {
-            int down = (y + top) / 2, odd = (y + top) % 2;
-            const number *from =
-                in + ((int64_t)picture * blocks_down + down) * blocks_across * BLOCK;
-            for (int colour = 0; colour < COLOURS; colour++) {
-                number *to = out + (((int64_t)picture * COLOURS + colour) * height + y) * width;
-                for (int x = 0; x < width; x++)
-                    to[x] = from[(x + left) / 2 * BLOCK + 4 * colour + 2 * odd + (x + left) % 2];
-            }
         }
 }
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dreamvid.machine.native import compiled, lacking
 from dreamvid.networks import ways
@@ -20,7 +19,7 @@ from dreamvid.networks.compiled import rows_of
 
 SOURCE = Path(__file__).with_name("native.c")
 TYPES = {torch.float32: (), torch.bfloat16: ("-DBFLOAT16",)}
-MOST_CHANNELS, MOST_REACH, BLOCK = 4096, 8, 16
+MOST_CHANNELS, MOST_REACH = 4096, 8
 """As in native.c."""
 
 
@@ -198,44 +197,6 @@ def _call_by_rows(name: str, x: Tensor, written: Tensor) -> None:
 def _apart(*rows: Tensor) -> tuple[ctypes.c_int64, ...]:
     """How many numbers lie between the beginnings of two rows."""
     return tuple(ctypes.c_int64(each.stride(0)) for each in rows)
-
-
-def in_blocks(x: Tensor, around: Sequence[int]) -> Tensor:
-    """Pictures (N, 3, H, W), padded by zeros, as blocks of 2x2 pixels (N, 16, h, w).
-
-    The four pixels of each channel come one after the other; the last four channels are zeros.
-    `around` are the pads left, right, above and below.
-    """
-    return _Blocks.apply(x, tuple(around))  # pyright: ignore[reportReturnType]
-
-
-class _Blocks(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x: Tensor, around: tuple[int, ...]) -> Tensor:
-        ctx.shape, ctx.around = x.shape, around
-        left, right, above, below = around
-        count, _, height, width = x.shape
-        size = ((height + above + below) // 2, (width + left + right) // 2)
-        out = x.new_empty(count, *size, BLOCK).permute(0, 3, 1, 2)
-        numbers = (count, height, width, *size, above, left)
-        _call("in_blocks", x.dtype, (x.contiguous(), out), numbers)
-        return out
-
-    @staticmethod
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx, grad: Tensor
-    ) -> tuple[Tensor, None]:
-        left, _, above, _ = ctx.around
-        if torch.is_grad_enabled():
-            # A second derivative is wanted.
-            _, channels, height, width = ctx.shape
-            whole = F.pixel_shuffle(grad[:, : 4 * channels], 2)
-            return whole[:, :, above : above + height, left : left + width], None
-        count, _, height, width = ctx.shape
-        out = grad.new_empty(ctx.shape)
-        numbers = (count, height, width, *grad.shape[2:], above, left)
-        _call("out_of_blocks", grad.dtype, (_packed(grad), out), numbers)
-        return out, None
 
 
 def _response(x: Tensor, reach: int, bias: float, alpha: float, beta: float) -> tuple[Any, ...]:
