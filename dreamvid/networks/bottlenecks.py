@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.networks import native
-from dreamvid.networks.convolutions import Packed, packed
+from dreamvid.networks.convolutions import Packed, all_packed
 from dreamvid.networks.ways import blocks_for
 
 
@@ -25,11 +25,10 @@ def bottleneck(
     blocks = blocks_for(x, reduce, *depths, expand)
     if blocks:
         return blocks.bottleneck(reduce, depths, expand, x)
-    parts = [packed(each) for each in (reduce, *depths, expand)]
-    usual = [part for part in parts if part and part.alike(x) and part.serves(x)]
-    if len(usual) < len(parts) or not native.serves(x):
+    parts = all_packed((reduce, *depths, expand), x)
+    if parts is None:
         return plain(x)
-    return _Bottleneck.apply(x, usual, plain)  # pyright: ignore[reportReturnType]
+    return _Bottleneck.apply(x, parts, plain)  # pyright: ignore[reportReturnType]
 
 
 class _Bottleneck(torch.autograd.Function):

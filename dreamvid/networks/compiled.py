@@ -30,8 +30,14 @@ TYPES = {
     (torch.float32, torch.bfloat16): ("-DROUNDED",),
 }
 """Of pictures and of what is made of them, and how the C code is told."""
-SIDES = {torch.float32: (3, 4, 5), torch.bfloat16: (3,)}
-"""Of the kernels that winograd.c takes; of larger ones, a library is as fast in bfloat16."""
+SIDES = {
+    (torch.float32, torch.float32): (3, 5),
+    (torch.bfloat16, torch.bfloat16): (3,),
+    (torch.float32, torch.bfloat16): (3, 4, 5),
+}
+"""Of the kernels that winograd.c takes. Equal places of a picture give results that are equal to
+rounding alone, so in float32 no first convolution, of 4x4, is among them: a pool chooses the first
+of equals. In bfloat16 a library is as fast for large kernels."""
 MOST_PLACES = 1024
 """Of a result of a direct convolution: what is larger, a library does as fast, measured."""
 LEAST_CHANNELS = 16
@@ -80,19 +86,20 @@ class _Layout(ctypes.Structure):
     ]
 
 
-def code_for(weight: Tensor, places: int) -> Path | None:
+def code_for(weight: Tensor, places: int, made: torch.dtype | None = None) -> Path | None:
     """The code that is best for a weight (outputs, inputs, rows, columns) and so many places.
 
-    None: a library is as fast, or nothing is compiled for such numbers.
+    `made` is the type of the result, by default the weight's own. None: a library is as fast, or
+    nothing is compiled for such numbers.
     """
     outputs, inputs, *kernel = weight.shape
+    sides = SIDES.get((weight.dtype, made or weight.dtype))
     narrow = weight.dtype == torch.bfloat16
-    able = weight.dtype in SIDES and not (narrow and _multiplies_tiles())
-    if not able or weight.device.type != "cpu" or absence() is not None or not places:
+    if sides is None or weight.device.type != "cpu" or absence() is not None or not places:
         return None
-    if inputs > MOST_CHANNELS or math.prod(kernel) > MOST_TAPS:
+    if inputs > MOST_CHANNELS or math.prod(kernel) > MOST_TAPS or (narrow and _multiplies_tiles()):
         return None
-    taken = kernel[0] == kernel[1] in SIDES[weight.dtype] and min(outputs, inputs) >= LEAST_CHANNELS
+    taken = kernel[0] == kernel[1] in sides and min(outputs, inputs) >= LEAST_CHANNELS
     if taken and places >= LEAST_PLACES:
         return WINOGRAD
     return DIRECT if places <= MOST_PLACES and not narrow else None

@@ -42,12 +42,16 @@ def convolved_beside(
     convolutions: Sequence[nn.Conv2d], x: Tensor, *, relu: bool = False
 ) -> tuple[Tensor, ...]:
     """What several unpadded convolutions of one kernel size make of the same input, done as one."""
-    plain = any(type(part) is not nn.Conv2d for part in convolutions)
-    if plain or any(part.weight.requires_grad for part in convolutions):
+    if not joinable(convolutions):
         made = tuple(part(x) for part in convolutions)
         return tuple(map(F.relu_, made)) if relu else made
     made = convolved(side_by_side(convolutions), x, relu=relu)
     return made.split([part.out_channels for part in convolutions], 1)
+
+
+def joinable(convolutions: Sequence[Any]) -> bool:
+    """Whether convolutions of one kernel size are of the usual kind, with nothing to learn."""
+    return all(type(each) is nn.Conv2d and not each.weight.requires_grad for each in convolutions)
 
 
 def side_by_side(convolutions: Sequence[nn.Conv2d]) -> nn.Conv2d:
@@ -136,6 +140,15 @@ class Packed:
         """The gradient at the pictures, from that of the result."""
         return self._multiplied(grad, 1, False)
 
+    def forward_into(self, x: Tensor, out: Tensor) -> None:
+        """Fill `out`, some channels of a picture, with the ReLU of the convolution."""
+        own = self.weights(0, compiled.places_of(x))
+        if own is None:
+            native.relu(self._multiplied(x, 0, False), out)
+        else:
+            rows = compiled.rows_of
+            compiled.convolve(rows(x), x.shape, own, rows(out), After.RELU)
+
     def forward_silu(self, x: Tensor, active: Tensor) -> Tensor:
         """The convolution of pictures before its SiLU, which `active` is filled with."""
         own = self.weights(0, compiled.places_of(x))
@@ -154,18 +167,21 @@ class Packed:
             rows = compiled.rows_of
             compiled.convolve(rows(grad), grad.shape, own, rows(to), After.ADDED)
 
-    def weights(self, way: int, places: int) -> compiled.Weights | None:
+    def weights(
+        self, way: int, places: int, made: torch.dtype | None = None
+    ) -> compiled.Weights | None:
         """The weights as `compiled` takes them for so many places; None where oneDNN serves.
 
-        Way 0 is the convolution itself, 1 its gradient.
+        Way 0 is the convolution itself, 1 its gradient. The result has the type `made`, by default
+        the weights' own.
         """
-        if (way, places) not in self._own:
+        if (way, places, made) not in self._own:
             weight, bias, padding = self._ways[way]
-            source = compiled.code_for(weight, places)
+            source = compiled.code_for(weight, places, made)
             if source and (way, source) not in self._own:
                 self._own[way, source] = compiled.ordered(weight, bias, padding, source)
-            self._own[way, places] = self._own[way, source] if source else None
-        return self._own[way, places]
+            self._own[way, places, made] = self._own[way, source] if source else None
+        return self._own[way, places, made]
 
     def _multiplied(self, x: Tensor, way: int, relu: bool) -> Tensor:
         weight, bias, padding = self._ways[way]
@@ -198,6 +214,13 @@ def packed(convolution: Any) -> Packed | None:
         return None
     told = (known(convolution.weight), known(convolution.bias))
     return remembered(_PACKED, convolution, told, lambda: Packed(convolution))
+
+
+def all_packed(convolutions: Sequence[Any], x: Tensor) -> list[Packed] | None:
+    """What is kept of each, where pictures of the size of x go through all of them here."""
+    parts = [packed(each) for each in convolutions]
+    usual = [part for part in parts if part and part.alike(x) and part.serves(x)]
+    return usual if len(usual) == len(parts) and native.serves(x) else None
 
 
 def known(weight: Tensor | None) -> Any:

@@ -18,10 +18,10 @@ from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, layers_of
 from dreamvid.networks.convolutions import convolved, convolved_beside
 from dreamvid.networks.halving import halving_convolution
+from dreamvid.networks.inceptions import inception
 from dreamvid.networks.operations import local_response, pooled
 from dreamvid.networks.registered import networks
 from dreamvid.networks.torchvision.imagenet import imagenet_classes
-from dreamvid.networks.ways import blocks_for
 from dreamvid.networks.weights import Source
 
 INCEPTION_WIDTHS = {
@@ -140,12 +140,7 @@ class GoogLeNet(Network):
         """One inception block alone, such as 4e, from what it reads to its output."""
         prefix = f"inception_{block}/"
         first, rest = (self._of(prefix, names) for names in (FIRST, REST))
-        blocks = blocks_for(x, *first, *rest)
-        if blocks:
-            return blocks.inception(first, rest, x)
-        one, three, five = convolved_beside(first, x, relu=True)
-        ends = zip(rest, (three, five, pooled(x, 1)), strict=True)
-        return torch.cat([one, *(convolved(part, each, relu=True) for part, each in ends)], 1)
+        return inception(first, rest, x)
 
     def _of(self, prefix: str, names: Sequence[str]) -> list[Any]:
         """Convolutions of a block."""

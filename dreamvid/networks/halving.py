@@ -23,6 +23,8 @@ from dreamvid.networks.ways import kernels_for
 
 CHANNELS = 12
 """Of a block: three of each of its four pixels."""
+WIDER = 16
+"""Whole vectors of a processor, for which the last ones are nothing."""
 
 
 def halving_convolution(
@@ -56,9 +58,13 @@ def halving_convolution(
     if weight.requires_grad:
         made = F.conv2d(_in_blocks(x, around), _in_blocks(weight, taps), bias)
         return F.relu_(made) if relu else made
-    blocks = pictures.in_blocks(x, around) if pictures.serves(x) else _in_blocks(x, around)
+    exact = dtype in (None, weight.dtype)
+    if pictures.serves(x):
+        blocks = pictures.in_blocks(x, around, CHANNELS if exact else WIDER)
+    else:
+        blocks = _in_blocks(x, around)
     convolution = _over_blocks(weight, bias, taps, blocks.shape[1])
-    if dtype in (None, weight.dtype):
+    if exact:
         return convolved(convolution, blocks, relu=relu)
     return _Rounded.apply(blocks, convolution, dtype, relu)  # pyright: ignore[reportReturnType]
 
@@ -103,7 +109,7 @@ class _Rounded(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, convolution: nn.Conv2d, dtype: torch.dtype, relu: bool) -> Tensor:
         packs = packed(convolution) if (x.dtype, dtype) in compiled.TYPES else None
-        weights = packs.weights(0, places_of(x)) if packs and packs.serves(x) else None
+        weights = packs.weights(0, places_of(x), dtype) if packs and packs.serves(x) else None
         if weights:
             out = compiled.convolved(x, weights, After.RELU if relu else After.NOTHING, dtype)
         else:

@@ -25,9 +25,9 @@ from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing, layers_of
 from dreamvid.networks.convolutions import convolved
 from dreamvid.networks.halving import halving_convolution
+from dreamvid.networks.inceptions import inception
 from dreamvid.networks.operations import neighbours, pooled
 from dreamvid.networks.registered import networks
-from dreamvid.networks.ways import blocks_for
 from dreamvid.networks.weights import Source
 
 WIDTHS = {
@@ -144,7 +144,7 @@ class Inception5h(Network):
     def activations_of(
         self, inputs: Tensor, wanted: Collection[str] | None
     ) -> Iterator[tuple[str, Tensor]]:
-        """See `Network`; on a GPU a block is made in one go where nobody looks into it."""
+        """See `Network`; a block is made in one go where nobody looks into it."""
         x = yield from self._convolved(STEM, inputs)
         yield "maxpool0", (x := _pool(x, 2))
         yield "localresponsenorm0", (x := local_response(x))
@@ -158,12 +158,10 @@ class Inception5h(Network):
             first, rest = (
                 [self.parts[f"{name}_{each}"] for each in names] for names in (FIRST, REST)
             )
-            blocks = blocks_for(x, *first, *rest)
-            inside = wanted is None or any(each.startswith(f"{name}_") for each in wanted)
-            if inside or not blocks:
+            if wanted is None or any(each.startswith(f"{name}_") for each in wanted):
                 x = yield from self._looked_into(name, x)
             else:
-                x = blocks.inception(first, rest, x)
+                x = inception(first, rest, x)
             yield name, x
             read_by_heads[name] = x
             if block in POOLS_AFTER:

@@ -26,6 +26,7 @@ static inline number narrow(float value) {
     return value != value ? 0x7FC0 : (number)rounded;
 }
 static inline int is_zero(number value) { return (number)(value << 1) == 0; }
+static inline int is_below_zero(number value) { return value >= 0x8000 && value <= 0xFF80; }
 typedef int16_t whole;
 typedef int16_t wholes __attribute__((vector_size(BYTES)));
 typedef int16_t ranks __attribute__((vector_size(BYTES)));
@@ -54,6 +55,7 @@ static inline ranks together(sums sum) { return (ranks)((sum.even >> 16) | sum.o
 static inline float wide(number value) { return value; }
 static inline number narrow(float value) { return value; }
 static inline int is_zero(number value) { return value == 0; }
+static inline int is_below_zero(number value) { return value < 0; }
 typedef int32_t whole;
 typedef integers wholes;
 typedef vector ranks;
@@ -188,20 +190,33 @@ void pool_gradient(const number *above, const uint8_t *places, number *out, int 
                     padding, threads);
 }
 
-/* out = above where `kept`, which a ReLU made, is not 0. Rows of `above` and `kept` may be some
-   channels of wider ones; those of `out` are dense. */
+/* Each of these reads and writes rows that may be some channels of wider ones. */
+
+/* out = what of `in` is above 0; what is no number stays none. */
+void relu(const number *in, number *out, int64_t rows, int channels, int64_t apart,
+          int64_t out_apart, int threads) {
+#pragma omp parallel for num_threads(threads)
+    for (int64_t row = 0; row < rows; row++) {
+        const number *from = in + row * apart;
+        number *to = out + row * out_apart;
+        for (int c = 0; c < channels; c++)
+            to[c] = is_below_zero(from[c]) ? 0 : from[c];
+    }
+}
+
+/* out = above where `kept`, which a ReLU made, is not 0. */
 void through_relu(const number *above, const number *kept, number *out, int64_t rows, int channels,
-                  int64_t above_apart, int64_t kept_apart, int threads) {
+                  int64_t above_apart, int64_t kept_apart, int64_t out_apart, int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++) {
         const number *from = above + row * above_apart, *gate = kept + row * kept_apart;
-        number *to = out + row * channels;
+        number *to = out + row * out_apart;
         for (int c = 0; c < channels; c++)
             to[c] = is_zero(gate[c]) ? 0 : from[c];
     }
 }
 
-/* out = x sigmoid(x) of `in`; both may be some channels of wider rows. */
+/* out = x sigmoid(x) of `in`. */
 void silu(const number *in, number *out, int64_t rows, int channels, int64_t apart,
           int64_t out_apart, int threads) {
 #pragma omp parallel for num_threads(threads)
@@ -212,7 +227,7 @@ void silu(const number *in, number *out, int64_t rows, int channels, int64_t apa
         }
 }
 
-/* above *= the slope of x sigmoid(x) at `in`; both may be some channels of wider rows. */
+/* above *= the slope of x sigmoid(x) at `in`. */
 void through_silu(const number *in, number *above, int64_t rows, int channels, int64_t apart,
                   int64_t above_apart, int threads) {
 #pragma omp parallel for num_threads(threads)

@@ -167,14 +167,17 @@ def response_gradient(
     return out
 
 
-def through_relu(above: Tensor, kept: Tensor) -> Tensor:
-    """The gradient of a ReLU, from that of what it made, `kept`; either may be some channels."""
+def relu(x: Tensor, out: Tensor) -> None:
+    """Fill `out` with the ReLU of x; either may be some channels of wider pictures."""
+    _call_by_rows("relu", x, out)
+
+
+def through_relu(above: Tensor, kept: Tensor, out: Tensor | None = None) -> Tensor:
+    """The gradient of a ReLU, from that of what it made, `kept`; each may be some channels."""
     if torch.is_grad_enabled() or not serves(kept):
         return torch.ops.aten.threshold_backward(above, kept, 0)
-    rows, gates = rows_of(above), rows_of(kept)
-    out = _empty(kept, kept.shape[2:])
-    numbers = (ctypes.c_int64(len(rows)), kept.shape[1])
-    _call("through_relu", kept.dtype, (rows, gates, out), numbers, _apart(rows, gates))
+    out = _empty(kept, kept.shape[2:]) if out is None else out
+    _call_by_rows("through_relu", above, kept, out)
     return out
 
 
@@ -188,15 +191,12 @@ def through_silu(before: Tensor, above: Tensor) -> None:
     _call_by_rows("through_silu", before, above)
 
 
-def _call_by_rows(name: str, x: Tensor, written: Tensor) -> None:
-    rows, to = rows_of(x), rows_of(written)
-    numbers = (ctypes.c_int64(len(rows)), x.shape[1])
-    _call(name, x.dtype, (rows, to), numbers, _apart(rows, to))
-
-
-def _apart(*rows: Tensor) -> tuple[ctypes.c_int64, ...]:
-    """How many numbers lie between the beginnings of two rows."""
-    return tuple(ctypes.c_int64(each.stride(0)) for each in rows)
+def _call_by_rows(name: str, *pictures: Tensor) -> None:
+    """Call what reads rows and writes the last ones, which must be rows already."""
+    rows = [rows_of(each) for each in pictures]
+    numbers = (ctypes.c_int64(len(rows[0])), rows[0].shape[1])
+    apart = [ctypes.c_int64(each.stride(0)) for each in rows]
+    _call(name, pictures[0].dtype, rows, numbers, apart)
 
 
 def _response(x: Tensor, reach: int, bias: float, alpha: float, beta: float) -> tuple[Any, ...]:

@@ -8,9 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Blocks of 2x2 pixels, of three channels, with room for a fourth: two rows of each, and pairs of
-   pixels in these. */
-enum { BLOCK = 16, COLOURS = 3, PLANES = 2 * COLOURS, PAIR = 2 };
+/* A block has two rows of each colour, and a pair of pixels in each. */
+enum { COLOURS = 3, PLANES = 2 * COLOURS, PAIR = 2 };
 
 /* A pair of a row that begins at x, where that lies in the row; outside it is zeros. */
 static inline void pair(const float *row, int x, int width, float *out) {
@@ -18,10 +17,10 @@ static inline void pair(const float *row, int x, int width, float *out) {
         out[each] = row && x + each >= 0 && x + each < width ? row[x + each] : 0;
 }
 
-/* out (N, OH, OW, BLOCK) are the blocks of pictures in planes (N, 3, H, W) that begin `top` and
+/* out (N, OH, OW, channels) are the blocks of pictures in planes (N, 3, H, W) that begin `top` and
    `left` outside; what is outside is zeros. */
 void in_blocks(const float *in, float *out, int count, int height, int width, int out_height,
-               int out_width, int top, int left, int threads) {
+               int out_width, int channels, int top, int left, int threads) {
 #pragma omp parallel for collapse(2) num_threads(threads)
     for (int picture = 0; picture < count; picture++)
         for (int down = 0; down < out_height; down++) {
@@ -31,31 +30,31 @@ void in_blocks(const float *in, float *out, int count, int height, int width, in
                 int64_t row = ((int64_t)picture * COLOURS + plane / 2) * height + y;
                 rows[plane] = y >= 0 && y < height ? in + row * width : NULL;
             }
-            float *to = out + ((int64_t)picture * out_height + down) * out_width * BLOCK;
-            for (int block = 0; block < out_width; block++, to += BLOCK) {
+            float *to = out + ((int64_t)picture * out_height + down) * out_width * channels;
+            for (int block = 0; block < out_width; block++, to += channels) {
                 int x = 2 * block - left, inside = x >= 0 && x + PAIR <= width;
                 for (int plane = 0; plane < PLANES; plane++)
                     if (inside && rows[plane])
                         memcpy(to + PAIR * plane, rows[plane] + x, sizeof(float) * PAIR);
                     else
                         pair(rows[plane], x, width, to + PAIR * plane);
-                memset(to + PAIR * PLANES, 0, sizeof(float) * (BLOCK - PAIR * PLANES));
+                memset(to + PAIR * PLANES, 0, sizeof(float) * (channels - PAIR * PLANES));
             }
         }
 }
 
 /* The pictures of blocks: the inverse of `in_blocks`, and its gradient. */
 void out_of_blocks(const float *in, float *out, int count, int height, int width, int blocks_down,
-                   int blocks_across, int top, int left, int threads) {
+                   int blocks_across, int channels, int top, int left, int threads) {
 #pragma omp parallel for collapse(2) num_threads(threads)
     for (int picture = 0; picture < count; picture++)
         for (int y = 0; y < height; y++) {
             int64_t row = (int64_t)picture * blocks_down + (y + top) / 2;
             for (int colour = 0; colour < COLOURS; colour++) {
-                const float *from = in + row * blocks_across * BLOCK +
+                const float *from = in + row * blocks_across * channels +
                                     PAIR * (2 * colour + (y + top) % 2);
                 float *to = out + (((int64_t)picture * COLOURS + colour) * height + y) * width;
-                for (int block = 0; block < blocks_across; block++, from += BLOCK) {
+                for (int block = 0; block < blocks_across; block++, from += channels) {
                     int x = 2 * block - left;
                     if (x >= 0 && x + PAIR <= width)
                         memcpy(to + x, from, sizeof(float) * PAIR);

@@ -19,8 +19,7 @@ from dreamvid.networks import ways
 from dreamvid.networks.compiled import address
 
 SOURCE = Path(__file__).with_name("pictures.c")
-COLOURS, BLOCK = 3, 16
-"""As in pictures.c."""
+COLOURS = 3
 TINY = 1e-20
 """What a gradient's mean is at least, as in `dream.shaping`."""
 
@@ -44,42 +43,42 @@ def absence() -> str | None:
     return lacking(SOURCE)
 
 
-def in_blocks(x: Tensor, around: Sequence[int]) -> Tensor:
-    """Pictures (N, 3, H, W), padded by zeros, as blocks of 2x2 pixels (N, 16, h, w).
+def in_blocks(x: Tensor, around: Sequence[int], channels: int) -> Tensor:
+    """Pictures (N, 3, H, W), padded by zeros, as blocks of 2x2 pixels (N, C, h, w).
 
-    The four pixels of each channel come one after the other; the last four channels are zeros.
-    `around` are the pads left, right, above and below.
+    The four pixels of each channel come one after the other. There may be more channels than
+    these twelve; they are zeros. `around` are the pads left, right, above and below.
     """
-    return _Blocks.apply(x, tuple(around))  # pyright: ignore[reportReturnType]
+    return _Blocks.apply(x, tuple(around), channels)  # pyright: ignore[reportReturnType]
 
 
 class _Blocks(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, around: tuple[int, ...]) -> Tensor:
+    def forward(ctx, x: Tensor, around: tuple[int, ...], channels: int) -> Tensor:
         ctx.shape, ctx.around = x.shape, around
         left, right, above, below = around
         count, _, height, width = x.shape
         size = ((height + above + below) // 2, (width + left + right) // 2)
-        out = x.new_empty(count, *size, BLOCK).permute(0, 3, 1, 2)
-        numbers = (count, height, width, *size, above, left)
+        out = x.new_empty(count, *size, channels).permute(0, 3, 1, 2)
+        numbers = (count, height, width, *size, channels, above, left)
         _call("in_blocks", x.contiguous(), out, *numbers)
         return out
 
     @staticmethod
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx, grad: Tensor
-    ) -> tuple[Tensor, None]:
+    ) -> tuple[Tensor, None, None]:
         left, _, above, _ = ctx.around
         if torch.is_grad_enabled():
             # A second derivative is wanted.
             _, channels, height, width = ctx.shape
             whole = F.pixel_shuffle(grad[:, : 4 * channels], 2)
-            return whole[:, :, above : above + height, left : left + width], None
+            return whole[:, :, above : above + height, left : left + width], None, None
         count, _, height, width = ctx.shape
         out = grad.new_empty(ctx.shape)
-        numbers = (count, height, width, *grad.shape[2:], above, left)
+        numbers = (count, height, width, *grad.shape[2:], grad.shape[1], above, left)
         _call("out_of_blocks", grad.contiguous(memory_format=torch.channels_last), out, *numbers)
-        return out, None
+        return out, None, None
 
 
 def moved(
