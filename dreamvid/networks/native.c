@@ -38,6 +38,8 @@ static inline ranks ranked(ranks numbers) {
     return (((size ^ sign) - sign) & ~none) | (NONE & none);
 }
 static inline wholes are_none(ranks found) { return found == NONE; }
+/* Which numbers are below zero, or none: what a ReLU made is neither. */
+static inline wholes are_odd(ranks numbers) { return (numbers < 0) | (numbers > 0x7F80); }
 /* Sums of the numbers at even places and of those at odd ones, each a number of its own width. */
 typedef struct {
     bits even, odd;
@@ -63,6 +65,7 @@ typedef unaligned unaligned_ranks;
 #define LEAST (-INFINITY)
 static inline ranks ranked(ranks numbers) { return numbers; }
 static inline wholes are_none(ranks found) { return found != found; }
+static inline wholes are_odd(ranks numbers) { return are_none(numbers); }
 typedef vector sums;
 static inline sums added(sums sum, ranks more) { return sum + more; }
 static inline ranks together(sums sum) { return sum; }
@@ -79,19 +82,23 @@ struct tap {
 };
 
 /* The largest of some taps from `in` on, and which of them that was: the first of equals, or the
-   last that is no number, as torch chooses. */
-static inline void largest(const number *in, const struct tap *taps, int count, number *out,
-                           uint8_t *places, int many) {
+   last that is no number, as torch chooses. Where `usual`, numbers are compared as they are; false:
+   that is no order for some of them. */
+static inline __attribute__((always_inline)) int largest(const number *in, const struct tap *taps,
+                                                         int count, number *out, uint8_t *places,
+                                                         int many, const int usual) {
     ranks most = (ranks){0} + LEAST, found = most;
-    wholes place = (wholes){0} + taps[0].number;
+    wholes place = (wholes){0} + taps[0].number, odd = {0};
     for (int tap = 0; tap < count; tap++) {
         ranks value = {0};
         if (many >= NARROW)
             value = *(const unaligned_ranks *)(in + taps[tap].away);
         else
             memcpy(&value, in + taps[tap].away, sizeof(number) * many);
-        ranks rank = ranked(value);
-        wholes larger = (rank > most) | are_none(rank);
+        ranks rank = usual ? value : ranked(value);
+        wholes larger = usual ? rank > most : (rank > most) | are_none(rank);
+        if (usual)
+            odd |= are_odd(value);
         most = (ranks)(((wholes)rank & larger) | ((wholes)most & ~larger));
         found = (ranks)(((wholes)value & larger) | ((wholes)found & ~larger));
         place = (taps[tap].number & larger) | (place & ~larger);
@@ -104,6 +111,8 @@ static inline void largest(const number *in, const struct tap *taps, int count, 
         memcpy(out, &found, sizeof(number) * many);
         memcpy(places, &chosen, many);
     }
+    static const wholes nothing = {0};
+    return !memcmp(&odd, &nothing, sizeof(odd));
 }
 
 /* out (N, OH, OW, C) is the largest of each 3x3 window, places which of its nine taps that was. */
@@ -123,7 +132,8 @@ void pool(const number *in, number *out, uint8_t *places, int count, int channel
                             row * 3 + column};
                 int64_t to = (((int64_t)picture * out_height + y) * out_width + x) * channels;
                 for (int c = 0; c < channels; c += NARROW)
-                    largest(in + c, taps, many, out + to + c, places + to + c, channels - c);
+                    if (!largest(in + c, taps, many, out + to + c, places + to + c, channels - c, 1))
+                        largest(in + c, taps, many, out + to + c, places + to + c, channels - c, 0);
             }
 }
 
