@@ -9,7 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from dreamvid.networks import compiled, convolutions
-from dreamvid.networks.convolutions import convolved
+from dreamvid.networks.compiled import After
+from dreamvid.networks.convolutions import convolved, convolved_beside
+from dreamvid.networks.inceptions import inception
+from dreamvid.networks.operations import pooled
 from dreamvid.networks.pocket import Bottleneck, Stage
 
 pytestmark = pytest.mark.skipif(
@@ -69,6 +72,51 @@ def test_a_convolution_is_the_definition(
     agree(found, expected)
 
 
+def weights_of(made, source=compiled.WINOGRAD):
+    return compiled.ordered(made.weight, made.bias, made.padding, source)
+
+
+@pytest.mark.parametrize("after", [After.NOTHING, After.RELU])
+@pytest.mark.parametrize(("kernel", "made_of"), [(3, "bfloat16"), (4, "float32"), (5, "float32")])
+@pytest.mark.parametrize(("inputs", "outputs", "size"), [(18, 41, (9, 14)), (32, 64, (21, 18))])
+def test_a_result_in_bfloat16_is_that_in_float32_rounded_once(
+    vectors, inputs, outputs, size, kernel, made_of, after
+):
+    torch.manual_seed(1)
+    made = frozen(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2).bfloat16())
+    x = torch.randn(2, inputs, *size).bfloat16()
+    exact = compiled.convolved(x.float(), weights_of(made.float()), after)
+    given = x if made_of == "bfloat16" else x.float()
+    rounded = compiled.convolved(given, weights_of(made), after, torch.bfloat16)
+    assert rounded.dtype == torch.bfloat16
+    assert torch.equal(rounded, exact.bfloat16())
+
+
+def test_some_channels_are_convolved_into_some_channels():
+    torch.manual_seed(1)
+    made = frozen(nn.Conv2d(20, 33, 3, padding=1))
+    wide = torch.randn(2, 30, 25, 22).contiguous(memory_format=torch.channels_last)
+    for source in (compiled.WINOGRAD, compiled.DIRECT):
+        weights, seen = weights_of(made, source), compiled.rows_of(wide[:, 7:27])
+        out = torch.zeros(2, 40, 25, 22).contiguous(memory_format=torch.channels_last)
+        compiled.convolve(seen, (2, 20, 25, 22), weights, compiled.rows_of(out[:, 4:37]))
+        agree(out[:, 4:37], F.conv2d(wide[:, 7:27].double(), *doubled(made), padding=1))
+        assert not out[:, :4].any()
+        assert not out[:, 37:].any()
+
+
+def doubled(made):
+    return [each.double() for each in made.parameters()]
+
+
+@pytest.mark.parametrize("bad", [torch.bfloat16, torch.float32])
+def test_a_processor_that_multiplies_tiles_keeps_its_own_bfloat16(monkeypatch, bad):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
+    weight = torch.zeros(32, 32, 3, 3, dtype=bad)
+    taken = compiled.code_for(weight, 5000)
+    assert taken == (None if bad == torch.bfloat16 else compiled.WINOGRAD)
+
+
 @pytest.mark.parametrize(("inputs", "outputs"), [(16, 16), (64, 192), (130, 70)])
 def test_a_3x3_convolution_of_a_large_picture_is_as_exact_as_torchs(inputs, outputs):
     torch.manual_seed(1)
@@ -115,6 +163,78 @@ def test_a_bottleneck_is_its_single_operations(vectors, codes, depths, count):
     (found,) = torch.autograd.grad(ours, x, above)
     (expected,) = torch.autograd.grad(plain, exact, above.double())
     agree(found, expected)
+
+
+@pytest.mark.parametrize("size", [(6, 9), (30, 41)])
+def test_a_bottleneck_in_bfloat16_rounds_no_more_than_its_single_operations(size):
+    torch.manual_seed(1)
+    made = frozen(Bottleneck(20, Stage("3a", 36, 24, 2)).bfloat16())
+    x = torch.randn(1, 20, *size).bfloat16().requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    wanted = copy.deepcopy(made).double().plainly(exact)
+    above = torch.randn(wanted.shape).bfloat16()
+    (expected,) = torch.autograd.grad(wanted, exact, above.double())
+    wrong = []
+    for y in (made(x), made.plainly(x)):
+        (found,) = torch.autograd.grad(y, x, above)
+        wrong.append([(y - wanted).norm(), (found - expected).norm()])
+    for ours, plain, whole in zip(*wrong, (wanted, expected), strict=True):
+        assert ours < 1.2 * plain < 0.06 * whole.norm()
+
+
+@pytest.fixture
+def two_threads():
+    """On one, a library has another way for 1x1 kernels."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def block(dtype):
+    """An inception block's convolutions, of 24 channels."""
+    torch.manual_seed(1)
+    first = [frozen(nn.Conv2d(24, width, 1).to(dtype)) for width in (16, 20, 17)]
+    rest = [
+        frozen(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2).to(dtype))
+        for inputs, outputs, kernel in ((20, 36, 3), (17, 18, 5), (24, 19, 1))
+    ]
+    return first, rest
+
+
+def plain_block(first, rest, x):
+    one, three, five = convolved_beside(first, x, relu=True)
+    ends = zip(rest, (three, five, pooled(x, 1)), strict=True)
+    return torch.cat([one, *(convolved(part, each, relu=True) for part, each in ends)], 1)
+
+
+@pytest.mark.parametrize(("dtype", "share"), [(torch.float32, 1e-6), (torch.bfloat16, 0.02)])
+@pytest.mark.parametrize("size", [(6, 9), (37, 50)])
+def test_an_inception_block_is_its_single_operations(two_threads, size, dtype, share):
+    first, rest = block(dtype)
+    x = torch.randn(2, 24, *size).to(dtype).requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    ours = inception(first, rest, x)
+    plain = plain_block(*(list(map(copy.deepcopy, each)) for each in (first, rest)), x)
+    whole = [[each.double() for each in parts] for parts in block(dtype)]
+    wanted = plain_block(*whole, exact)
+    agree(ours, wanted, share)
+    assert type(ours.grad_fn).__name__ == "_InceptionBackward"
+    above = torch.randn(ours.shape).to(dtype)
+    (found,) = torch.autograd.grad(ours, x, above)
+    (expected,) = torch.autograd.grad(wanted, exact, above.double())
+    agree(found, expected, max(share, 2e-6))
+    assert (ours - plain).norm() <= share * plain.norm()
+
+
+def test_an_inception_block_has_a_second_derivative():
+    first, rest = block(torch.float32)
+    x = torch.randn(1, 24, 6, 9).requires_grad_()
+    found, expected = (
+        torch.autograd.grad(torch.autograd.grad(y.square().sum(), x, create_graph=True)[0].sum(), x)
+        for y in (inception(first, rest, x), plain_block(first, rest, x))
+    )
+    torch.testing.assert_close(*found, *expected)
 
 
 def test_a_bottleneck_has_a_second_derivative():

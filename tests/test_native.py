@@ -9,10 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from dreamvid.dream.ascent import Ascent
+from dreamvid.dream.tiles import in_one_piece
 from dreamvid.jobs.provenance import as_begun, this_machine
 from dreamvid.machine import native as machine_native
 from dreamvid.machine.native import NoLibrary, compiled
-from dreamvid.networks import building, convolutions, native, operations
+from dreamvid.networks import building, convolutions, native, operations, pictures
 from dreamvid.networks.convolutions import convolved, convolved_beside
 from dreamvid.networks.inception5h import _local_response, local_response
 from dreamvid.networks.kernels import choose
@@ -112,6 +114,92 @@ def test_a_response_in_bfloat16_is_rounded_once(kind):
     x = (60 * torch.randn(1, 64, 5, 7)).bfloat16()
     assert torch.equal(ours(x), ours(x.float()).bfloat16())
     assert (ours(x).double() - plain(x.double())).norm() < 2**-8 * plain(x.double()).norm()
+
+
+def some_channels(x, first, last):
+    """The channels of wider pictures, of which channels lie last in memory."""
+    return x.contiguous(memory_format=torch.channels_last)[:, first:last]
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", TYPES)
+def test_a_relu_and_its_gradient_are_torchs_own_of_some_channels_too(dtype):
+    torch.manual_seed(1)
+    x, above = (torch.randn(2, 90, 5, 7).to(dtype) for _ in range(2))
+    x.view(-1)[::11], x.view(-1)[1::7] = torch.nan, -0.0
+    out = torch.full((2, 90, 5, 7), 5.0, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    native.relu(some_channels(x, 3, 80), out[:, 5:82])
+    assert torch.equal(out[:, 5:82].nan_to_num(7), x[:, 3:80].relu().nan_to_num(7))
+    assert (out[:, :5] == 5).all()
+    assert (out[:, 82:] == 5).all()
+    kept = out[:, 5:82]
+    expected = torch.ops.aten.threshold_backward(above[:, 9:86], kept, 0)
+    with torch.no_grad():
+        for source in (above[:, 9:86], some_channels(above, 9, 86)):
+            assert torch.equal(native.through_relu(source, kept), expected)
+        native.through_relu(above[:, 9:86], kept, out[:, 5:82])
+    assert torch.equal(out[:, 5:82], expected)
+    assert (out[:, 82:] == 5).all()
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", TYPES)
+def test_silu_and_its_gradient_are_the_definition(dtype):
+    torch.manual_seed(1)
+    x, above = (8 * torch.randn(1, 75, 6, 5).to(dtype) for _ in range(2))
+    exact = x.double().requires_grad_()
+    plain = F.silu(exact)
+    (expected,) = torch.autograd.grad(plain, exact, above.double())
+    out = torch.zeros(1, 80, 6, 5, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    native.silu(x, out[:, 2:77])
+    share = 2**-8 if dtype == torch.bfloat16 else 1e-6
+    torch.testing.assert_close(out[:, 2:77].double(), plain.detach(), rtol=share, atol=1e-7)
+    out[:, 2:77] = above
+    native.through_silu(x, out[:, 2:77])
+    torch.testing.assert_close(out[:, 2:77].double(), expected, rtol=share, atol=1e-6)
+    assert not out[:, :2].any()
+    assert not out[:, 77:].any()
+
+
+@needs_compiler
+@pytest.mark.parametrize("channels", [12, 16])
+@pytest.mark.parametrize(("size", "around"), [((9, 14), (4, 2, 3, 4)), ((6, 7), (2, 5, 4, 2))])
+def test_blocks_are_a_padded_picture_unshuffled(size, around, channels):
+    torch.manual_seed(1)
+    x = torch.randn(2, 3, *size).requires_grad_()
+    ours, theirs = pictures.in_blocks(x, around, channels), F.pixel_unshuffle(F.pad(x, around), 2)
+    assert torch.equal(ours[:, :12], theirs)
+    assert not ours[:, 12:].any()
+    above = torch.randn_like(ours).requires_grad_()
+    (found,) = torch.autograd.grad(ours, x, above, retain_graph=True)
+    (expected,) = torch.autograd.grad(theirs, x, above[:, :12], retain_graph=True)
+    assert torch.equal(found, expected)
+    # Its gradient is linear in what comes from above.
+    (again,) = torch.autograd.grad(ours, x, above, create_graph=True)
+    (found,) = torch.autograd.grad(again, above, x.detach())
+    assert torch.equal(found[:, :12], theirs)
+    assert not found[:, 12:].any()
+
+
+@needs_compiler
+@pytest.mark.parametrize("clamp", [True, False])
+@pytest.mark.parametrize("by_place", [True, False])
+def test_a_step_in_c_is_the_plain_one(by_place, clamp, monkeypatch):
+    """It is rolled back by an odd jitter, and a picture without a finite gradient stays."""
+    torch.manual_seed(1)
+    image, rolled = 100 * torch.randn(3, 3, 9, 14), torch.randn(3, 3, 9, 14)
+    rolled[1, 2, 3, 4] = torch.nan
+    bounds = (torch.tensor([-90.0, -80, -70]), torch.tensor([60.0, 70, 80]))
+    bounds = tuple(each.view(1, 3, 1, 1) for each in bounds)
+    settings = settled({"ascent": {"clamp": clamp}}).ascent
+    ascent = Ascent(lambda inputs, _: (inputs * rolled).sum((1, 2, 3)), settings, bounds)
+    size = 1 + torch.rand(9, 14) if by_place else 1.5
+    ours = ascent.step(None, in_one_piece, image, (-4, 19), size, 1.0)
+    monkeypatch.setattr(pictures, "serves", lambda image: False)
+    theirs = ascent.step(lambda each: each, in_one_piece, image, (-4, 19), size, 1.0)
+    torch.testing.assert_close(ours.image, theirs.image, rtol=1e-6, atol=1e-6)
+    assert ours.finite.tolist() == theirs.finite.tolist() == [True, False, True]
+    assert torch.equal(ours.image[1], image[1])
 
 
 @needs_compiler
@@ -310,4 +398,4 @@ def test_torchvisions_networks_are_folded_within_rounding():
     exact = (net.double(), dreamed(torch.float64))[1]
     for ours, theirs, truth in zip(folded, plain, exact, strict=True):
         error, other = ((each - truth).norm() / truth.norm() for each in (ours, theirs))
-        assert error < max(2 * other, 1e-6)
+        assert error < max(2 * other, 2e-6)
