@@ -14,6 +14,7 @@ from dreamvid.dream.ascent import jitter
 from dreamvid.dream.octaves import for_each_octave, octave_sizes
 from dreamvid.errors import NetworkError
 from dreamvid.frames import Key, Size, size_of
+from dreamvid.networks import ways
 from dreamvid.networks.base import Network
 from dreamvid.networks.googlenet import INCEPTION_WIDTHS
 from dreamvid.settings import Settings
@@ -29,7 +30,12 @@ def forward_of(network: Network) -> Forward:
             for name, value in network.state_dict().items()
         }
         return lambda x: googlenet(weights, x)
-    return lambda x: network(x, network.layers)
+
+    def forward(x: Tensor) -> Mapping[str, Tensor]:
+        with ways.plain():
+            return network(x, network.layers)
+
+    return forward
 
 
 def googlenet(weights: Mapping[str, Tensor], x: Tensor) -> dict[str, Tensor]:
