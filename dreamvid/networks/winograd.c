@@ -25,9 +25,15 @@ int panel(void) { return PANEL; }
 
 static inline int padded(int channels) { return (channels + LANES - 1) / LANES * LANES; }
 
+/* Groups of tiles for which weights are brought once: more of them where bringing these takes longer
+   than bringing tiles that left the cache. */
+static inline int groups_of(const struct layout *size) {
+    return (int64_t)size->channels * size->out_channels < 1 << 17 ? 1 : 8;
+}
+
 /* The numbers that each thread needs room for. */
 int64_t room(const struct layout *size) {
-    return (int64_t)POINTS * TOGETHER * (padded(size->channels) + CHUNK);
+    return (int64_t)groups_of(size) * POINTS * TOGETHER * (padded(size->channels) + CHUNK);
 }
 
 /* Six numbers, `step` apart, at the six points. */
@@ -180,9 +186,11 @@ void convolve(const struct layout *size, const number *in, const float *weights,
               made *out, made *active, int mode, float *rooms, int threads) {
     int64_t tiles = (int64_t)size->count * ((size->out_height + TILE - 1) / TILE) *
                     ((size->out_width + TILE - 1) / TILE);
-    int64_t blocks = (tiles + TOGETHER - 1) / TOGETHER;
+    int groups = groups_of(size), block_size = groups * TOGETHER;
+    int64_t blocks = (tiles + block_size - 1) / block_size;
     int panels = (size->out_channels + PANEL - 1) / PANEL, row = padded(size->channels);
     int64_t each = (int64_t)POINTS * size->channels * PANEL;
+    int64_t seen_size = (int64_t)POINTS * TOGETHER * row, products_size = POINTS * TOGETHER * CHUNK;
     /* Of few tiles, threads share the channels of the result, and each looks at the tiles itself. */
     int chunks = (panels + PANELS - 1) / PANELS;
     int parts = blocks >= 2 * threads ? 1 : chunks < threads ? chunks : threads;
@@ -190,11 +198,12 @@ void convolve(const struct layout *size, const number *in, const float *weights,
     for (int64_t block = 0; block < blocks; block++)
         for (int part = 0; part < parts; part++) {
             float *seen = rooms + omp_get_thread_num() * room(size);
-            float *products = seen + (int64_t)POINTS * TOGETHER * row;
-            int64_t first = block * TOGETHER;
-            int many = tiles - first < TOGETHER ? tiles - first : TOGETHER;
+            float *products = seen + groups * seen_size;
+            int64_t first = block * block_size;
+            int many = tiles - first < block_size ? tiles - first : block_size;
             for (int tile = 0; tile < many; tile++)
-                see(size, in, place_of(size, first + tile), seen + tile * row);
+                see(size, in, place_of(size, first + tile),
+                    seen + tile / TOGETHER * seen_size + tile % TOGETHER * row);
             for (int chunk = part; chunk < chunks; chunk += parts) {
                 int start = chunk * PANELS, end = start + PANELS < panels ? start + PANELS : panels;
                 for (int point = 0; point < POINTS; point++)
@@ -203,8 +212,9 @@ void convolve(const struct layout *size, const number *in, const float *weights,
                         const float *weight =
                             weights + which * each + (int64_t)point * size->channels * PANEL;
                         for (int tile = 0; tile < many; tile += ROWS) {
-                            const float *from = seen + ((int64_t)point * TOGETHER + tile) * row;
-                            float *to = products + (point * TOGETHER + tile) * CHUNK +
+                            int group = tile / TOGETHER, at = point * TOGETHER + tile % TOGETHER;
+                            const float *from = seen + group * seen_size + (int64_t)at * row;
+                            float *to = products + group * products_size + at * CHUNK +
                                         (which - start) * PANEL;
                             if (half)
                                 multiply(from, row, weight, size->channels, to, 1);
@@ -213,8 +223,9 @@ void convolve(const struct layout *size, const number *in, const float *weights,
                         }
                     }
                 for (int tile = 0; tile < many; tile++)
-                    finish(size, products + tile * CHUNK, place_of(size, first + tile),
-                           start * PANEL, bias, out, active, mode);
+                    finish(size,
+                           products + tile / TOGETHER * products_size + tile % TOGETHER * CHUNK,
+                           place_of(size, first + tile), start * PANEL, bias, out, active, mode);
             }
         }
 }
