@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from dreamvid.machine.remarks import say_once
-from dreamvid.networks import convolutions, native, ways
+from dreamvid.networks import compiled, convolutions, native, pictures, ways
 from dreamvid.networks.trials import disagreement
 
 Kernels = Literal["auto", "plain"]
@@ -38,6 +38,14 @@ def choose(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> str:
 
 def absences(dtype: torch.dtype) -> list[str]:
     """What a dream of `dtype` does in torch's own slower way on this processor, and why."""
-    reasons = {"pools, responses and small convolutions": native.absence(dtype)}
-    reasons["convolutions"] = convolutions.absence(dtype)
-    return [f"{what}: {reason}" for what, reason in reasons.items() if reason]
+    reasons = {
+        "pools and responses": native.absence(dtype),
+        "small convolutions and those of 3x3": compiled.absence(),
+        "steps": pictures.absence(),
+        "all convolutions": convolutions.absence(dtype),
+    }
+    parts: dict[str, list[str]] = {}
+    for what, reason in reasons.items():
+        if reason:
+            parts.setdefault(reason, []).append(what)
+    return [f"{', '.join(whats)}: {reason}" for reason, whats in parts.items()]
