@@ -159,8 +159,8 @@ def convolved(
     )
     shape = (len(x), weights.shape[0], *sides)
     out = torch.empty(shape, dtype=dtype or x.dtype, memory_format=torch.channels_last)
-    after_it = None if active is None else rows_of(active)
-    convolve(rows_of(x), x.shape, weights, rows_of(out), after, after_it)
+    after_it = None if active is None else rows_to(active)
+    convolve(rows_of(x), x.shape, weights, rows_to(out), after, after_it)
     return out
 
 
@@ -176,8 +176,15 @@ def rows_of(x: Tensor) -> Tensor:
     """
     rows = x.permute(0, 2, 3, 1).flatten(0, 2)
     # Of one picture, torch takes columns for rows where channels lie first.
-    lie = rows.stride(1) == 1 and rows.stride(0) >= x.shape[1]
+    lie = rows.stride(1) == 1 and (len(rows) == 1 or rows.stride(0) >= x.shape[1])
     return rows if lie else rows.contiguous()
+
+
+def rows_to(x: Tensor) -> Tensor:
+    """The rows of pictures that are written to: their channels lie last in memory."""
+    rows = rows_of(x)
+    assert rows.data_ptr() == x.data_ptr(), f"{tuple(x.shape)}, {x.stride()} are no rows"
+    return rows
 
 
 def convolve(

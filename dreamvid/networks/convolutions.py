@@ -19,7 +19,7 @@ from torch.nn.grad import conv2d_input
 
 from dreamvid.errors import in_one_line
 from dreamvid.networks import compiled, native
-from dreamvid.networks.compiled import After
+from dreamvid.networks.compiled import After, places_of, rows_of, rows_to
 from dreamvid.networks.ways import blocks_for, usable
 
 TYPES = (torch.float32, torch.bfloat16)
@@ -122,7 +122,7 @@ class Packed:
             return False
         if absence(x.dtype) is not None:
             return False
-        if x.dtype != torch.float32 or self.weights(0, compiled.places_of(x)):
+        if x.dtype != torch.float32 or self.weights(0, places_of(x)):
             return True
         seen = x.new_empty(len(x), self.weight.shape[1], *x.shape[2:])
         return _by_onednn(seen, self.weight, self.bias, self.padding)
@@ -142,16 +142,15 @@ class Packed:
 
     def forward_into(self, x: Tensor, out: Tensor) -> None:
         """Fill `out`, some channels of a picture, with the ReLU of the convolution."""
-        own = self.weights(0, compiled.places_of(x))
+        own = self.weights(0, places_of(x))
         if own is None:
             native.relu(self._multiplied(x, 0, False), out)
         else:
-            rows = compiled.rows_of
-            compiled.convolve(rows(x), x.shape, own, rows(out), After.RELU)
+            compiled.convolve(rows_of(x), x.shape, own, rows_to(out), After.RELU)
 
     def forward_silu(self, x: Tensor, active: Tensor) -> Tensor:
         """The convolution of pictures before its SiLU, which `active` is filled with."""
-        own = self.weights(0, compiled.places_of(x))
+        own = self.weights(0, places_of(x))
         if own is None:
             before = self._multiplied(x, 0, False)
             native.silu(before, active)
@@ -160,12 +159,11 @@ class Packed:
 
     def backward_added(self, grad: Tensor, to: Tensor) -> None:
         """Add the gradient at the pictures to what is there; there, channels lie last."""
-        own = self.weights(1, compiled.places_of(grad))
+        own = self.weights(1, places_of(grad))
         if own is None:
             to += self._multiplied(grad, 1, False)
         else:
-            rows = compiled.rows_of
-            compiled.convolve(rows(grad), grad.shape, own, rows(to), After.ADDED)
+            compiled.convolve(rows_of(grad), grad.shape, own, rows_to(to), After.ADDED)
 
     def weights(
         self, way: int, places: int, made: torch.dtype | None = None
@@ -185,7 +183,7 @@ class Packed:
 
     def _multiplied(self, x: Tensor, way: int, relu: bool) -> Tensor:
         weight, bias, padding = self._ways[way]
-        own = self.weights(way, compiled.places_of(x))
+        own = self.weights(way, places_of(x))
         if own is not None:
             return compiled.convolved(x, own, After.RELU if relu else After.NOTHING)
         ordered = self._ordered.get((way, x.shape))

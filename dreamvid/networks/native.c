@@ -13,18 +13,6 @@ typedef uint8_t bytes __attribute__((vector_size(NARROW), aligned(1)));
 typedef int16_t shorts __attribute__((vector_size(2 * NARROW)));
 
 #ifdef BFLOAT16
-static inline float wide(number narrow) {
-    uint32_t bits = (uint32_t)narrow << 16;
-    float value;
-    memcpy(&value, &bits, 4);
-    return value;
-}
-static inline number narrow(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
-    uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-    return value != value ? 0x7FC0 : (number)rounded;
-}
 static inline int is_zero(number value) { return (number)(value << 1) == 0; }
 static inline int is_below_zero(number value) { return value >= 0x8000 && value <= 0xFF80; }
 typedef int16_t whole;
@@ -54,8 +42,6 @@ static inline sums added(sums sum, ranks more) {
 }
 static inline ranks together(sums sum) { return (ranks)((sum.even >> 16) | sum.odd); }
 #else
-static inline float wide(number value) { return value; }
-static inline number narrow(float value) { return value; }
 static inline int is_zero(number value) { return value == 0; }
 static inline int is_below_zero(number value) { return value < 0; }
 typedef int32_t whole;
@@ -82,8 +68,8 @@ struct tap {
 };
 
 /* The largest of some taps from `in` on, and which of them that was: the first of equals, or the
-   last that is no number, as torch chooses. Where `usual`, numbers are compared as they are; false:
-   that is no order for some of them. */
+   last that is no number, as torch chooses. With `usual` numbers are compared as they are, and what
+   comes back is whether that is an order of all of them. */
 static inline __attribute__((always_inline)) int largest(const number *in, const struct tap *taps,
                                                          int count, number *out, uint8_t *places,
                                                          int many, const int usual) {

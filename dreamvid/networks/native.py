@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dreamvid.machine.native import compiled, lacking
 from dreamvid.networks import ways
-from dreamvid.networks.compiled import rows_of
+from dreamvid.networks.compiled import rows_of, rows_to
 
 SOURCE = Path(__file__).with_name("native.c")
 TYPES = {torch.float32: (), torch.bfloat16: ("-DBFLOAT16",)}
@@ -192,8 +192,8 @@ def through_silu(before: Tensor, above: Tensor) -> None:
 
 
 def _call_by_rows(name: str, *pictures: Tensor) -> None:
-    """Call what reads rows and writes the last ones, which must be rows already."""
-    rows = [rows_of(each) for each in pictures]
+    """Call what reads rows and writes the last ones."""
+    rows = [*map(rows_of, pictures[:-1]), rows_to(pictures[-1])]
     numbers = (ctypes.c_int64(len(rows[0])), rows[0].shape[1])
     apart = [ctypes.c_int64(each.stride(0)) for each in rows]
     _call(name, pictures[0].dtype, rows, numbers, apart)
