@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.networks import native
+from dreamvid.networks.compiled import beside
 from dreamvid.networks.convolutions import Packed, all_packed
 from dreamvid.networks.ways import blocks_for
 
@@ -38,13 +39,12 @@ class _Bottleneck(torch.autograd.Function):
     def forward(ctx, x: Tensor, parts: list[Packed], plain: Callable[[Tensor], Tensor]) -> Tensor:
         *inner, expand = parts
         width = inner[0].weight.shape[0]
-        count, _, height, across = x.shape
-        beside = x.new_empty(count, height, across, width * len(inner)).permute(0, 3, 1, 2)
+        whole = beside(x, width * len(inner))
         seen, before = x, []
-        for part, depth in zip(inner, beside.split(width, 1), strict=True):
+        for part, depth in zip(inner, whole.split(width, 1), strict=True):
             before.append(part.forward_silu(seen, depth))
             seen = depth
-        out = expand.forward(beside, relu=True)
+        out = expand.forward(whole, relu=True)
         ctx.save_for_backward(x, out, *before)
         ctx.parts, ctx.plain = parts, plain
         return out
@@ -59,8 +59,8 @@ class _Bottleneck(torch.autograd.Function):
             (found,) = torch.autograd.grad(ctx.plain(x), x, grad, create_graph=True)
             return found, None, None
         *inner, expand = ctx.parts
-        beside = expand.backward(native.through_relu(grad, out))
-        depths = beside.split(before[0].shape[1], 1)
+        above = expand.backward(native.through_relu(grad, out))
+        depths = above.split(before[0].shape[1], 1)
         for number in reversed(range(len(inner))):
             native.through_silu(before[number], depths[number])
             if number:

@@ -187,6 +187,12 @@ def rows_to(x: Tensor) -> Tensor:
     return rows
 
 
+def beside(x: Tensor, channels: int) -> Tensor:
+    """Empty pictures of the size of x, and of so many channels, which lie last in memory."""
+    count, _, height, width = x.shape
+    return x.new_empty(count, height, width, channels).permute(0, 3, 1, 2)
+
+
 def convolve(
     rows: Tensor,
     size: Sequence[int],

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamvid.networks import native
+from dreamvid.networks.compiled import beside
 from dreamvid.networks.convolutions import (
     Packed,
     all_packed,
@@ -57,7 +58,7 @@ class _Inception(torch.autograd.Function):
         one, *inner = seen.split(widths, 1)
         most, places = native.pool(x, 1)
         ends = [widths[0], *(len(each.weight) for each in rest)]
-        out = _beside(x, sum(ends))
+        out = beside(x, sum(ends))
         kept, *others = out.split(ends, 1)
         kept.copy_(one)
         for part, each, place in zip(rest, [*inner, most], others, strict=True):
@@ -76,7 +77,7 @@ class _Inception(torch.autograd.Function):
             (found,) = torch.autograd.grad(ctx.plain(x), x, grad, create_graph=True)
             return found, None, None, None
         whole, *rest = ctx.parts
-        above = _beside(x, sum(ctx.widths))
+        above = beside(x, sum(ctx.widths))
         one, *inner = above.split(ctx.widths, 1)
         first, *ends = zip(grad.split(ctx.ends, 1), out.split(ctx.ends, 1), strict=True)
         native.through_relu(*first, one)
@@ -87,9 +88,3 @@ class _Inception(torch.autograd.Function):
             native.through_relu(each, kept, place)
         below = whole.backward(above)
         return below.add_(native.pool_gradient(most, places, x.shape, 1)), None, None, None
-
-
-def _beside(like: Tensor, channels: int) -> Tensor:
-    """Empty pictures of the same size and of so many channels, which lie last in memory."""
-    count, _, height, width = like.shape
-    return like.new_empty(count, height, width, channels).permute(0, 3, 1, 2)
