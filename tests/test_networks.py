@@ -331,6 +331,21 @@ def assert_plain(net, path):
         assert (got[layer] - activation).norm() < 1e-5 * activation.norm(), layer
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_googlenets_first_convolution_is_clipped_before_its_pool_or_after(dtype):
+    """Where nobody looks at it, in a quarter of the places: all else is the same to the bit."""
+    torch.manual_seed(1)
+    net = GoogLeNet().requires_grad_(False).rounded(dtype)
+    x = 50 * torch.randn(1, 3, 75, 98)
+    x[..., 20:40, 30:60] = 9  # of equals, the first is chosen
+    x.requires_grad_()
+    found = []
+    for layers in (["conv2/3x3"], ["conv2/3x3", "conv1/7x7_s2"]):
+        activation = net(x, layers)["conv2/3x3"]
+        found.append((activation, *torch.autograd.grad(activation.float().square().mean(), x)))
+    assert all(map(torch.equal, *found))
+
+
 def test_googlenet_is_the_plain_definition(googlenet):
     assert_plain(googlenet, googlenet.weights_path)
 

@@ -21,6 +21,7 @@ from dreamvid.jobs.folder import Job
 from dreamvid.jobs.resuming import resume
 from dreamvid.networks.layers import Choice
 from dreamvid.objectives import Goal, gains, objectives
+from dreamvid.objectives.seeing import picked
 from dreamvid.settings import Settings
 
 
@@ -47,6 +48,25 @@ def test_channels_and_weights_choose(picture):
     activation = net(picture[None], ["a"])["a"]
     expected = 6 * activation[:, 1].mean().item()
     assert hill.gain(picture[None], (0, 0)).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("channels", [None, (3,), (4, 1)])
+@pytest.mark.parametrize("name", ["energy", "mean", "norm"])
+def test_a_gradient_lies_in_memory_as_its_activation_does(name, channels, dtype):
+    torch.manual_seed(1)
+    planes = torch.randn(2, 6, 5, 7).to(dtype)
+    last = planes.contiguous(memory_format=torch.channels_last)
+    found = []
+    for activation in (planes.requires_grad_(), last.requires_grad_()):
+        seen = picked(activation, Choice("a", channels))
+        assert seen.dtype == torch.float32
+        gain = objectives[name](seen)
+        (gradient,) = torch.autograd.grad(gain.sum(), activation)
+        assert gradient.stride() == activation.stride()
+        found.append((gain, gradient))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_several_objectives_add_up_each_with_its_own_layers(picture):
