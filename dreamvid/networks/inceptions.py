@@ -86,5 +86,5 @@ class _Inception(torch.autograd.Function):
         )
         for each, kept, place in zip(found, seen.split(ctx.widths, 1)[1:], inner, strict=True):
             native.through_relu(each, kept, place)
-        below = whole.backward(above)
-        return below.add_(native.pool_gradient(most, places, x.shape, 1)), None, None, None
+        below = native.pool_gradient(most, places, x.shape, 1, whole.backward(above))
+        return below, None, None, None

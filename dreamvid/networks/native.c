@@ -67,6 +67,15 @@ struct tap {
     whole number;
 };
 
+/* So many numbers, at most a vector. */
+static inline ranks some(const number *from, int many) {
+    if (many >= NARROW)
+        return *(const unaligned_ranks *)from;
+    ranks value = {0};
+    memcpy(&value, from, sizeof(number) * many);
+    return value;
+}
+
 /* The largest of some taps from `in` on, and which of them that was: the first of equals, or the
    last that is no number, as torch chooses. With `usual` numbers are compared as they are, and what
    comes back is whether that is an order of all of them. */
@@ -76,11 +85,7 @@ static inline __attribute__((always_inline)) int largest(const number *in, const
     ranks most = (ranks){0} + LEAST, found = most;
     wholes place = (wholes){0} + taps[0].number, odd = {0};
     for (int tap = 0; tap < count; tap++) {
-        ranks value = {0};
-        if (many >= NARROW)
-            value = *(const unaligned_ranks *)(in + taps[tap].away);
-        else
-            memcpy(&value, in + taps[tap].away, sizeof(number) * many);
+        ranks value = some(in + taps[tap].away, many);
         ranks rank = usual ? value : ranked(value);
         wholes larger = usual ? rank > most : (rank > most) | are_none(rank);
         if (usual)
@@ -117,29 +122,36 @@ void pool(const number *in, number *out, uint8_t *places, int count, int channel
                                 channels,
                             row * 3 + column};
                 int64_t to = (((int64_t)picture * out_height + y) * out_width + x) * channels;
-                for (int c = 0; c < channels; c += NARROW)
-                    if (!largest(in + c, taps, many, out + to + c, places + to + c, channels - c, 1))
-                        largest(in + c, taps, many, out + to + c, places + to + c, channels - c, 0);
+                for (int c = 0; c < channels; c += NARROW) {
+                    number *most = out + to + c;
+                    uint8_t *place = places + to + c;
+                    if (!largest(in + c, taps, many, most, place, channels - c, 1))
+                        largest(in + c, taps, many, most, place, channels - c, 0);
+                }
             }
 }
 
-/* The sum of what comes through those taps that were chosen, each rounded as torch rounds it. */
+static inline wholes some_places(const uint8_t *from, int many) {
+    bytes place = {0};
+    if (many >= NARROW)
+        place = *(const bytes *)from;
+    else
+        memcpy(&place, from, many);
+    return __builtin_convertvector(__builtin_convertvector(place, shorts), wholes);
+}
+
+/* The sum of what comes through those taps that were chosen, each rounded as torch rounds it; and
+   of what is in `out`, where it is to be added to that. */
 static inline void gathered(const number *above, const uint8_t *places, const struct tap *taps,
-                            int count, number *out, int many) {
+                            int count, number *out, int many, int add) {
     sums sum = {0};
     for (int tap = 0; tap < count; tap++) {
-        ranks value = {0};
-        bytes place = {0};
-        if (many >= NARROW) {
-            value = *(const unaligned_ranks *)(above + taps[tap].away);
-            place = *(const bytes *)(places + taps[tap].away);
-        } else {
-            memcpy(&value, above + taps[tap].away, sizeof(number) * many);
-            memcpy(&place, places + taps[tap].away, many);
-        }
-        wholes chosen = __builtin_convertvector(__builtin_convertvector(place, shorts), wholes) == taps[tap].number;
+        ranks value = some(above + taps[tap].away, many);
+        wholes chosen = some_places(places + taps[tap].away, many) == taps[tap].number;
         sum = added(sum, (ranks)((wholes)value & chosen));
     }
+    if (add)
+        sum = added(sum, some(out, many));
     ranks found = together(sum);
     if (many >= NARROW)
         *(unaligned_ranks *)out = found;
@@ -152,7 +164,7 @@ static inline void gathered(const number *above, const uint8_t *places, const st
 static inline __attribute__((always_inline)) void
 gradient_by(const int stride, const number *above, const uint8_t *places, number *out, int count,
             int channels, int height, int width, int out_height, int out_width, int padding,
-            int threads) {
+            int add, int threads) {
 #pragma omp parallel for collapse(2) num_threads(threads)
     for (int picture = 0; picture < count; picture++)
         for (int y = 0; y < height; y++)
@@ -171,19 +183,19 @@ gradient_by(const int stride, const number *above, const uint8_t *places, number
                     }
                 number *to = out + (((int64_t)picture * height + y) * width + x) * channels;
                 for (int c = 0; c < channels; c += NARROW)
-                    gathered(above + c, places + c, taps, many, to + c, channels - c);
+                    gathered(above + c, places + c, taps, many, to + c, channels - c, add);
             }
 }
 
 void pool_gradient(const number *above, const uint8_t *places, number *out, int count,
                    int channels, int height, int width, int out_height, int out_width, int stride,
-                   int padding, int threads) {
+                   int padding, int add, int threads) {
     if (stride == 1)
         gradient_by(1, above, places, out, count, channels, height, width, out_height, out_width,
-                    padding, threads);
+                    padding, add, threads);
     else
         gradient_by(2, above, places, out, count, channels, height, width, out_height, out_width,
-                    padding, threads);
+                    padding, add, threads);
 }
 
 /* Each of these reads and writes rows that may be some channels of wider ones. */

@@ -137,11 +137,16 @@ def pool(x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     return out, places
 
 
-def pool_gradient(above: Tensor, places: Tensor, shape: Sequence[int], stride: int) -> Tensor:
-    """The gradient of `pool` at pictures of a shape (N, C, h, w), from that of its result."""
-    above = _packed(above)
-    out = _empty(above, shape[2:])
-    sizes = (*out.shape, *above.shape[2:], stride, 2 - stride)
+def pool_gradient(
+    above: Tensor, places: Tensor, shape: Sequence[int], stride: int, out: Tensor | None = None
+) -> Tensor:
+    """The gradient of `pool` at pictures of a shape (N, C, h, w), from that of its result.
+
+    It is added to `out`, where there is one, which has its channels last.
+    """
+    above, add = _packed(above), out is not None
+    out = _empty(above, shape[2:]) if out is None else out
+    sizes = (*out.shape, *above.shape[2:], stride, 2 - stride, int(add))
     _call("pool_gradient", above.dtype, (above, places, out), sizes)
     return out
 

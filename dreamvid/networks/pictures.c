@@ -1,5 +1,5 @@
-/* What is done to pictures on a processor, each one pass over memory: their blocks of 2x2 pixels, and
-   a step along a gradient.
+/* What is done to pictures on a processor, each one pass over memory: their blocks of 2x2 pixels,
+   and a step along a gradient.
 
    Pictures are planes (N, 3, H, W). Compiled on the machine that runs it (see pictures.py), it
    shares torch's own threads. */

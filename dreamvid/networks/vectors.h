@@ -114,7 +114,8 @@ static inline void stored_bfloats(bfloat *to, vector value, int many) {
 }
 
 /* So many numbers, at most a vector, from or to a place of either type. */
-#define loaded(from, many) _Generic(*(from), float: loaded_floats, bfloat: loaded_bfloats)(from, many)
+#define loaded(from, many)                                                                         \
+    _Generic(*(from), float: loaded_floats, bfloat: loaded_bfloats)(from, many)
 #define stored(to, value, many)                                                                    \
     _Generic(*(to), float: stored_floats, bfloat: stored_bfloats)(to, value, many)
 

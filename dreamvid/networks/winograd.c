@@ -1,12 +1,12 @@
-/* Convolutions by kernels of 3x3 to 5x5 in a fraction of the products (Winograd 1980, Lavin and Gray
-   2016): a quarter for 3x3 and 4x4, nine of 25 for 5x5.
+/* Convolutions by kernels of 3x3 to 5x5 in a fraction of the products (Winograd 1980, Lavin and
+   Gray 2016): a quarter for 3x3 and 4x4, nine of 25 for 5x5.
 
-   A tile of the result is a polynomial product, which is taken at 36 points: tiles of 6x6 places of
-   the picture are brought there, multiplied with the kernels, which are there already, and brought
-   back. It is compiled once for each side of a kernel, TAPS. The points are 0, 5/8, -5/8, 3/2, -3/2 and infinity in each direction: with them a result is
-   nearly as exact as a sum of all products, and with the usual 1 and 2 it is not (Alam, Anderson,
-   Barabasz and Gregg 2022). Compiled on the machine that runs it (see compiled.py), it shares
-   torch's own threads. */
+   A tile of the result is a polynomial product, which is taken at 36 points: tiles of 6x6 places
+   of the picture are brought there, multiplied with the kernels, which are there already, and
+   brought back. It is compiled once for each side of a kernel, TAPS. The points are 0, 5/8,
+   -5/8, 3/2, -3/2 and infinity in each direction: with them a result is nearly as exact as a sum
+   of all products, and with the usual 1 and 2 it is not (Alam, Anderson, Barabasz and Gregg
+   2022). Compiled on the machine that runs it (see compiled.py), it shares torch's own threads. */
 
 #include <omp.h>
 
@@ -25,8 +25,8 @@ int panel(void) { return PANEL; }
 
 static inline int padded(int channels) { return (channels + LANES - 1) / LANES * LANES; }
 
-/* Groups of tiles for which weights are brought once: more of them where bringing these takes longer
-   than bringing tiles that left the cache. */
+/* Groups of tiles for which weights are brought once: more of them where bringing these takes
+   longer than bringing tiles that left the cache. */
 static inline int groups_of(const struct layout *size) {
     return (int64_t)size->channels * size->out_channels < 1 << 17 ? 1 : 8;
 }
@@ -191,7 +191,7 @@ void convolve(const struct layout *size, const number *in, const float *weights,
     int panels = (size->out_channels + PANEL - 1) / PANEL, row = padded(size->channels);
     int64_t each = (int64_t)POINTS * size->channels * PANEL;
     int64_t seen_size = (int64_t)POINTS * TOGETHER * row, products_size = POINTS * TOGETHER * CHUNK;
-    /* Of few tiles, threads share the channels of the result, and each looks at the tiles itself. */
+    /* Of few tiles, threads share the channels of the result; each looks at the tiles itself. */
     int chunks = (panels + PANELS - 1) / PANELS;
     int parts = blocks >= 2 * threads ? 1 : chunks < threads ? chunks : threads;
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(threads) if (threads > 1)
