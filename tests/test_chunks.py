@@ -6,13 +6,15 @@ from fractions import Fraction
 import pytest
 import torch
 from conftest import call_cli
-from test_farm import FAST, planned, shots
+from test_farm import FAST as QUICK
+from test_farm import planned, shots
 
 from dreamvid.farm import parts
 from dreamvid.frames import quantised
 from dreamvid.jobs.folder import Job
 from dreamvid.media.film_writing import encode_film
 
+FAST = (*QUICK, "--precision", "fp32")
 LONG = 12
 
 

@@ -120,24 +120,24 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(getattr(torch.cpu, query, lambda: False)() for query in queries) and not _is_slow()
 
 
+TRIED = ((1, 64, 48, 64), (64, 64, 3, 3))
+"""Sizes of a convolution that is tried: a picture and a weight."""
+
+
 @cache
 def _is_slow() -> bool:
     """Whether the processor takes longer for a convolution in bfloat16 than in float32.
 
     A processor may say that it has bfloat16 where libraries are held to older instructions. Then it
-    takes five times as long; it takes half as long otherwise. So no chance decides.
+    takes five times as long; it takes half as long otherwise. So no chance decides: it is this
+    thread's own time that counts, whatever else the machine does.
     """
-    seconds = []
+    seconds: dict[torch.dtype, list[float]] = {torch.bfloat16: [], torch.float32: []}
     with torch.inference_mode():
-        for dtype in (torch.bfloat16, torch.float32):
-            x, weight = (
-                torch.ones(1, 64, 48, 64, dtype=dtype),
-                torch.ones(64, 64, 3, 3, dtype=dtype),
-            )
-            taken = []
-            for _ in range(4):
-                began = time.perf_counter()
+        for _ in range(6):
+            for dtype, taken in seconds.items():
+                x, weight = (torch.ones(size, dtype=dtype) for size in TRIED)
+                began = time.thread_time()
                 F.conv2d(x, weight, padding=1)
-                taken.append(time.perf_counter() - began)
-            seconds.append(min(taken))
-    return seconds[0] > 1.5 * seconds[1]
+                taken.append(time.thread_time() - began)
+    return min(seconds[torch.bfloat16]) > 1.5 * min(seconds[torch.float32])
