@@ -8,6 +8,7 @@ on Windows and on macOS `compiled` says why there is none, and torch's own way i
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,8 +76,14 @@ def _key(source: Path, compiler: str, flags: tuple[str, ...]) -> str:
     told = Path("/proc/cpuinfo").read_text().splitlines()
     processor = next((line for line in told if line.startswith(("flags", "Features"))), "")
     parts = (str(known), str(known.stat().st_mtime_ns), *flags, processor)
-    code = b"".join(each.read_bytes() for each in (source, *sorted(source.parent.glob("*.h"))))
-    return hashlib.sha256(code + "\0".join(parts).encode()).hexdigest()[:24]
+    return hashlib.sha256(_code(source) + "\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _code(source: Path) -> bytes:
+    """A C file and what it includes of ours."""
+    code = source.read_bytes()
+    included = re.findall(rb'^#include "(.+)"', code, re.MULTILINE)
+    return code + b"".join(_code(source.parent / name.decode()) for name in included)
 
 
 def _share_threads() -> None:

@@ -2,57 +2,56 @@
 
    Pictures lie in memory as (H, W, C), so the three columns of a 3x3 kernel are one run of numbers,
    and a place of a result is a sum, over three such runs, of products of numbers and rows of
-   weights. Six places and two vectors of channels are summed at once, in registers. Compiled on the
+   weights. Six places or more and sixteen channels are summed at once, in registers. Compiled on the
    machine that runs it (see native.py), it shares torch's own threads. */
 
-#include <stdint.h>
-#include <string.h>
+#include "../../networks/vectors.h"
 
-typedef float vector __attribute__((vector_size(32), aligned(4)));
-typedef int32_t integers __attribute__((vector_size(32), aligned(4)));
-enum { LANES = 8, PANEL = 2 * LANES, PLACES = 6 };
+/* Channels that are summed together, in one vector or several, and at how many places: the sums fit
+   into registers. */
+enum { GROUP = 16, PARTS = GROUP / LANES, PLACES = PARTS > 1 ? 6 : 12 };
+#define EACH_PLACE _Pragma("GCC unroll 12")
+#define EACH_PART _Pragma("GCC unroll 4")
 
-/* Sums of six places of a result. */
 typedef struct {
-    vector low[PLACES], high[PLACES];
+    vector at[PLACES][PARTS];
 } sums;
 
 static inline vector positive(vector x) {
     return (vector)((integers)x & ~(x < 0.0f)); /* what is no number stays none */
 }
 
-/* The sums of a panel of channels, for six places that are `apart` numbers from each other. `rows`
-   are where the run of the first place begins in three rows, `run` is its length. */
+static inline vector part_of(const float *from, int part) {
+    return *(const unaligned *)(from + part * LANES);
+}
+
+/* The sums of a group of channels, for places that are `apart` numbers from each other. `rows` are
+   where the run of the first place begins in three rows, `run` is its length. */
 static inline sums summed(const float *const rows[3], int apart, int run, const float *weights,
                           const float *bias) {
     sums sum;
-#pragma GCC unroll 6
-    for (int place = 0; place < PLACES; place++) {
-        sum.low[place] = *(const vector *)bias;
-        sum.high[place] = *(const vector *)(bias + LANES);
-    }
+    EACH_PLACE for (int place = 0; place < PLACES; place++)
+        EACH_PART for (int part = 0; part < PARTS; part++)
+            sum.at[place][part] = part_of(bias, part);
     for (int row = 0; row < 3; row++) {
         const float *from = rows[row];
-        for (int number = 0; number < run; number++, weights += PANEL) {
-            vector low = *(const vector *)weights, high = *(const vector *)(weights + LANES);
-#pragma GCC unroll 6
-            for (int place = 0; place < PLACES; place++) {
+        for (int number = 0; number < run; number++, weights += GROUP)
+            EACH_PLACE for (int place = 0; place < PLACES; place++) {
                 float value = from[place * apart + number];
-                sum.low[place] += value * low;
-                sum.high[place] += value * high;
+                EACH_PART for (int part = 0; part < PARTS; part++)
+                    sum.at[place][part] += value * part_of(weights, part);
             }
-        }
     }
     return sum;
 }
 
 /* Sizes at half of the picture's: of what comes out of `tail` there. Widths are multiples of
-   PANEL. */
+   GROUP. */
 struct sizes {
     int32_t count, height, width, half, filters, quarter_apart;
 };
 
-/* Each has (panels, 3 rows, run, PANEL) weights, and biases. */
+/* Each has (groups, 3 rows, run, GROUP) weights, and biases. */
 struct weights {
     const float *seen, *seen_bias, *enlarge, *enlarge_bias, *leave, *leave_bias;
 };
@@ -70,14 +69,13 @@ static void middle_row(const struct sizes *size, const struct weights *weights, 
             int x = start < quarter - PLACES ? start : quarter - PLACES;
             for (int tap = 0; tap < 3; tap++)
                 from[tap] = small + (y / 2 + tap) * small_row + (int64_t)x * half;
-            for (int panel = 0; panel < half / PANEL; panel++) {
-                int which = ((y % 2) * 2 + side) * (half / PANEL) + panel;
-                sums sum = summed(from, half, run, weights->enlarge + (int64_t)which * 3 * run * PANEL,
-                                  weights->enlarge_bias + which * PANEL);
+            for (int group = 0; group < half / GROUP; group++) {
+                int which = ((y % 2) * 2 + side) * (half / GROUP) + group;
+                sums sum = summed(from, half, run, weights->enlarge + (int64_t)which * 3 * run * GROUP,
+                                  weights->enlarge_bias + which * GROUP);
                 for (int place = 0; place < PLACES; place++) {
-                    float *to = large + (2 * (x + place) + side) * half + panel * PANEL;
-                    *(vector *)to = sum.low[place];
-                    *(vector *)(to + LANES) = sum.high[place];
+                    float *to = large + (2 * (x + place) + side) * half + group * GROUP;
+                    memcpy(to, sum.at[place], sizeof(float) * GROUP);
                 }
             }
         }
@@ -85,24 +83,20 @@ static void middle_row(const struct sizes *size, const struct weights *weights, 
         int x = start < width - PLACES ? start : width - PLACES;
         for (int tap = 0; tap < 3; tap++)
             read[tap] = blocks + (y + tap) * block_row + (int64_t)x * 12;
-        for (int panel = 0; panel < channels / PANEL; panel++) {
-            sums sum = summed(read, 12, 36, weights->seen + (int64_t)panel * 108 * PANEL,
-                              weights->seen_bias + panel * PANEL);
+        for (int group = 0; group < channels / GROUP; group++) {
+            sums sum = summed(read, 12, 36, weights->seen + (int64_t)group * 108 * GROUP,
+                              weights->seen_bias + group * GROUP);
             for (int place = 0; place < PLACES; place++) {
-                float *to = row + (int64_t)(x + place + 1) * channels + panel * PANEL;
-                vector low = sum.low[place], high = sum.high[place];
-                if (panel < half / PANEL) {
-                    const float *more = large + (x + place) * half + panel * PANEL;
-                    low = positive(low + *(const vector *)more);
-                    high = positive(high + *(const vector *)(more + LANES));
-                } else {
-                    int64_t at = (int64_t)(y / 2) * quarter + (x + place) / 2;
-                    const float *by = raised + at * size->quarter_apart + panel * PANEL - half;
-                    low *= *(const vector *)by;
-                    high *= *(const vector *)(by + LANES);
+                float *to = row + (int64_t)(x + place + 1) * channels + group * GROUP;
+                int64_t at = (int64_t)(y / 2) * quarter + (x + place) / 2;
+                const float *more = large + (x + place) * half + group * GROUP;
+                const float *by = raised + at * size->quarter_apart + group * GROUP - half;
+                for (int part = 0; part < PARTS; part++) {
+                    vector value = sum.at[place][part];
+                    value = group < half / GROUP ? positive(value + part_of(more, part))
+                                                 : value * part_of(by, part);
+                    *(unaligned *)(to + part * LANES) = value;
                 }
-                *(vector *)to = low;
-                *(vector *)(to + LANES) = high;
             }
         }
     }
@@ -123,9 +117,8 @@ static void leave_row(const struct sizes *size, const struct weights *weights,
             from[tap] = rows[tap] + (int64_t)x * channels;
         sums sum = summed(from, channels, 3 * channels, weights->leave, weights->leave_bias);
         for (int place = 0; place < PLACES; place++) {
-            float found[PANEL];
-            *(vector *)found = sum.low[place];
-            *(vector *)(found + LANES) = sum.high[place];
+            float found[GROUP];
+            memcpy(found, sum.at[place], sizeof(found));
             float *to = out + (int64_t)4 * y * width + 2 * (x + place);
             for (int each = 0; each < 6; each++)
                 memcpy(to + each / 2 * colour + each % 2 * 2 * width, found + 2 * each,

@@ -20,10 +20,10 @@ from dreamvid.networks.compiled import FLAGS, address, rows_of
 from dreamvid.networks.convolutions import known
 
 SOURCE = Path(__file__).with_name("decoder.c")
-PANEL = 16
+GROUP = 16
 """Channels that are summed together, as in decoder.c."""
-NARROWEST = 12
-"""The narrowest picture, at half its size, that it is made for: six places at a quarter of it."""
+NARROWEST = 24
+"""The narrowest picture, at half its size, that it is for: twelve places at a quarter of it."""
 STRIPS = 2
 """Parts of a picture for each thread; a part's first two rows are made twice."""
 
@@ -65,7 +65,7 @@ def serves(*parts: Tensor) -> bool:
 
 def serves_ends(half: int, filters: int, *parts: Tensor) -> bool:
     """Whether a decoder of such widths can be, for `parts` of which the first is blocks."""
-    fit = half % PANEL == filters % PANEL == 0 and parts[0].shape[-1] - 2 >= NARROWEST
+    fit = half % GROUP == filters % GROUP == 0 and parts[0].shape[-1] - 2 >= NARROWEST
     return fit and half > 0 and serves(*parts)
 
 
@@ -95,7 +95,7 @@ def left(blocks: Tensor, small: Tensor, raised: Tensor, ends: Ends) -> Tensor:
         blocks: (N, 12, 2h + 2, 2w + 2), the picture in blocks, and one more place around.
         small: (N, half, h + 2, w + 2), what is enlarged, and one more place around.
         raised: (N, filters, h, w).
-        ends: their widths are multiples of `PANEL`.
+        ends: their widths are multiples of `GROUP`.
     """
     count, filters, height, width = raised.shape
     half, threads = small.shape[1], torch.get_num_threads()
@@ -138,12 +138,12 @@ def _ordered(ends: Ends) -> tuple[Tensor, ...]:
 
 
 def _panels(convolution: nn.Conv2d, order: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Weights (panels, 3 rows, 3 · inputs, PANEL) and biases, filled up with 0."""
+    """Weights (panels, 3 rows, 3 · inputs, GROUP) and biases, filled up with 0."""
     weight, bias = convolution.weight, convolution.bias
     assert bias is not None
     if order is not None:
         weight, bias = weight[order], bias[order]
-    missing = -len(bias) % PANEL
+    missing = -len(bias) % GROUP
     rows = F.pad(weight.permute(2, 3, 1, 0).reshape(-1, len(bias)), (0, missing))
-    panels = rows.view(len(rows), -1, PANEL).transpose(0, 1).contiguous()
+    panels = rows.view(len(rows), -1, GROUP).transpose(0, 1).contiguous()
     return panels, F.pad(bias, (0, missing)).contiguous()
