@@ -92,6 +92,16 @@ class Server:
             time.sleep(0.05)
         raise AssertionError(f"{name}: not within {seconds} s; it is {item}")
 
+    def names(self, *wanted, seconds=60.0):
+        """The names of these items by what they are called in addresses, once all are listed."""
+        until = time.monotonic() + seconds
+        while True:
+            names = {item["id"]: item["name"] for item in self.items().values()}
+            if names.keys() >= set(wanted):
+                return names
+            assert time.monotonic() < until, (wanted, names)
+            time.sleep(0.05)
+
     def until_live(self, test, seconds=60.0):
         """Wait until the live dream is as it should be; what is told of it."""
         until = time.monotonic() + seconds

@@ -285,9 +285,9 @@ def test_a_film_is_stopped_goes_on_and_is_made_longer(server):
 
 def test_films_wait_for_each_other_and_one_that_is_killed_is_told(server):
     first = server.begin("seed.jpg", 5000, film__seed="1")
-    server.begin("seed.jpg", 3, film__seed="2")
+    second = server.begin("seed.jpg", 3, film__seed="2")
     third = server.begin("seed.jpg", 3, film__seed="3")
-    names = {item["id"]: item["name"] for item in server.items().values()}
+    names = server.names(first, second, third)
     server.until(names[first], lambda item: item["frames"] >= 1)
     waiting = [item for item in server.items().values() if item["state"] == "waiting"]
     assert len(waiting) == 2
