@@ -47,6 +47,15 @@ def test_a_halving_convolution_rounds_its_result_not_the_picture():
     assert (found - wanted).norm() < 0.01 * wanted.norm()
 
 
+def test_a_halving_convolution_that_learns_is_rounded_too():
+    torch.manual_seed(1)
+    x, weight = torch.randn(1, 3, 13, 18), torch.randn(5, 3, 7, 7).requires_grad_()
+    made = halving_convolution(x, weight, None, torch.bfloat16, relu=True)
+    assert made.dtype is torch.bfloat16
+    made.float().sum().backward()
+    assert weight.grad.abs().sum() > 0
+
+
 @pytest.fixture
 def threads():
     before = torch.get_num_threads()

@@ -55,10 +55,11 @@ def halving_convolution(
     if kernels and x.dtype == torch.float32 and not weight.requires_grad:
         convolution = _over_blocks(weight, bias, taps, CHANNELS)
         return kernels.stem(x, convolution, around, dtype, relu)
+    exact = dtype in (None, weight.dtype)
     if weight.requires_grad:
         made = F.conv2d(_in_blocks(x, around), _in_blocks(weight, taps), bias)
+        made = made if exact else made.to(dtype)
         return F.relu_(made) if relu else made
-    exact = dtype in (None, weight.dtype)
     if pictures.serves(x):
         blocks = pictures.in_blocks(x, around, CHANNELS if exact else WIDER)
     else:

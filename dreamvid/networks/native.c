@@ -32,9 +32,6 @@ static inline wholes are_odd(ranks numbers) { return (numbers < 0) | (numbers > 
 typedef struct {
     bits even, odd;
 } sums;
-static inline bits rounded(vector sum) {
-    return ((bits)sum + 0x7FFF + (((bits)sum >> 16) & 1)) & 0xFFFF0000u;
-}
 static inline sums added(sums sum, ranks more) {
     bits both = (bits)more;
     return (sums){rounded((vector)sum.even + (vector)(both << 16)),

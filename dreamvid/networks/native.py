@@ -15,10 +15,9 @@ from torch import Tensor
 
 from dreamvid.machine.native import compiled, lacking
 from dreamvid.networks import ways
-from dreamvid.networks.compiled import rows_of, rows_to
+from dreamvid.networks.compiled import TYPES, address, rows_of, rows_to
 
 SOURCE = Path(__file__).with_name("native.c")
-TYPES = {torch.float32: (), torch.bfloat16: ("-DBFLOAT16",)}
 MOST_CHANNELS, MOST_REACH = 4096, 8
 """As in native.c."""
 
@@ -28,7 +27,7 @@ def serves(x: Tensor) -> bool:
     return (
         ways.usable()
         and x.device.type == "cpu"
-        and x.dtype in TYPES
+        and (x.dtype, x.dtype) in TYPES
         and x.ndim == 4
         and x.shape[1] <= MOST_CHANNELS
         and x.numel() > 0
@@ -40,7 +39,7 @@ def serves(x: Tensor) -> bool:
 def absence(dtype: torch.dtype = torch.float32) -> str | None:
     """Why there is nothing compiled for numbers of a type; None where there is."""
     # Tried once: a compiler that fails would be asked again at every step.
-    return lacking(SOURCE, *TYPES[dtype])
+    return lacking(SOURCE, *TYPES[dtype, dtype])
 
 
 def pooled(x: Tensor, stride: int) -> Tensor:
@@ -211,13 +210,13 @@ def _response(x: Tensor, reach: int, bias: float, alpha: float, beta: float) -> 
 
 
 def _call(name: str, dtype: torch.dtype, tensors: Sequence[Tensor], *numbers: Any) -> None:
-    places = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
+    places = map(address, tensors)
     flat = [number for group in numbers for number in group]
     getattr(_library(dtype), name)(*places, *flat, torch.get_num_threads())
 
 
 def _library(dtype: torch.dtype) -> ctypes.CDLL:
-    return compiled(SOURCE, *TYPES[dtype])
+    return compiled(SOURCE, *TYPES[dtype, dtype])
 
 
 def _packed(x: Tensor) -> Tensor:

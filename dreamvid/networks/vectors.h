@@ -73,11 +73,14 @@ static inline vector widened(bfloats narrow) {
     return (vector)(__builtin_convertvector(narrow, bits) << 16);
 }
 
-/* To the nearest; of two as near, the even one, as torch rounds. */
+/* As wide as they are, but rounded: to the nearest; of two as near, the even one, as torch does. */
+static inline bits rounded(vector value) {
+    return ((bits)value + 0x7FFF + (((bits)value >> 16) & 1)) & 0xFFFF0000u;
+}
+
 static inline bfloats narrowed(vector value) {
-    bits exact = (bits)value, rounded = (exact + 0x7FFF + ((exact >> 16) & 1)) >> 16;
     bits none = (bits)(value != value);
-    return __builtin_convertvector((rounded & ~none) | (0x7FC0 & none), bfloats);
+    return __builtin_convertvector((rounded(value) >> 16 & ~none) | (0x7FC0 & none), bfloats);
 }
 
 static inline vector loaded_floats(const float *from, int many) {
