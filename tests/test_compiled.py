@@ -35,12 +35,15 @@ def vectors(request, monkeypatch):
     if request.param and "x86" not in os.uname().machine:
         pytest.skip("x86 alone")
     monkeypatch.setattr(compiled, "FLAGS", (*compiled.FLAGS, *request.param))
+    compiled._prepared.cache_clear()
+    yield
+    compiled._prepared.cache_clear()
 
 
 @pytest.fixture(params=["direct", "winograd"])
 def codes(request, monkeypatch):
     """Few places are enough, or none are, for 3x3 kernels to be taken at points."""
-    least = 1 if request.param == "winograd" else compiled.MOST_PLACES + 1
+    least = 1 if request.param == "winograd" else compiled.MOST_PLACES[torch.float32] + 1
     monkeypatch.setattr(compiled, "LEAST_PLACES", least)
 
 
@@ -92,15 +95,45 @@ def test_a_result_in_bfloat16_is_that_in_float32_rounded_once(
     assert torch.equal(rounded, exact.bfloat16())
 
 
-def test_some_channels_are_convolved_into_some_channels():
+@pytest.mark.skipif(not compiled._multiplies_pairs(), reason="no products of bfloat16 here")
+@pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (3, 1), (3, 0), ((1, 3), (0, 1))])
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "count", "size"),
+    [(12, 40, 1, (7, 10)), (24, 6, 2, (9, 6)), (2, 70, 1, (5, 5)), (18, 42, 2, (9, 14))],
+)
+def test_small_pictures_of_bfloat16_are_multiplied_in_pairs_and_rounded_once(
+    monkeypatch, inputs, outputs, count, size, kernel, padding
+):
+    monkeypatch.setattr(compiled, "LEAST_PLACES", 10_000)
     torch.manual_seed(1)
-    made = frozen(nn.Conv2d(20, 33, 3, padding=1))
-    wide = torch.randn(2, 30, 25, 22).contiguous(memory_format=torch.channels_last)
-    for source in (compiled.WINOGRAD, compiled.DIRECT):
-        weights, seen = weights_of(made, source), compiled.rows_of(wide[:, 7:27])
-        out = torch.zeros(2, 40, 25, 22).contiguous(memory_format=torch.channels_last)
-        compiled.convolve(seen, (2, 20, 25, 22), weights, compiled.rows_of(out[:, 4:37]))
-        agree(out[:, 4:37], F.conv2d(wide[:, 7:27].double(), *doubled(made), padding=1))
+    made = frozen(nn.Conv2d(inputs, outputs, kernel, padding=padding).bfloat16())
+    x = torch.randn(count, inputs, *size).bfloat16().requires_grad_()
+    assert compiled.code_for(made.weight, count * size[0] * size[1]) == compiled.DIRECT
+    exact = x.detach().double().requires_grad_()
+    plain = F.conv2d(exact, *doubled(made), padding=padding).relu()
+    ours = convolved(made, x, relu=True)
+    agree(ours, plain.bfloat16().double(), share=5e-4)
+    above = torch.randn_like(ours)
+    (found,) = torch.autograd.grad(ours, x, above)
+    (expected,) = torch.autograd.grad(plain, exact, above.double())
+    agree(found, expected.bfloat16().double(), share=5e-4)
+
+
+def test_an_odd_channel_has_no_pair():
+    assert compiled.code_for(torch.zeros(8, 7, 1, 1, dtype=torch.bfloat16), 60) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_some_channels_are_convolved_into_some_channels(dtype):
+    torch.manual_seed(1)
+    made = frozen(nn.Conv2d(20, 33, 3, padding=1).to(dtype))
+    wide = torch.randn(2, 30, 25, 22).to(dtype).contiguous(memory_format=torch.channels_last)
+    pairs = dtype == torch.float32 or compiled._multiplies_pairs()
+    for source in (compiled.WINOGRAD, compiled.DIRECT)[: 1 + pairs]:
+        out = torch.zeros(2, 40, 25, 22).to(dtype).contiguous(memory_format=torch.channels_last)
+        compiled.convolve(wide[:, 7:27], weights_of(made, source), out[:, 4:37])
+        exact = F.conv2d(wide[:, 7:27].double(), *doubled(made), padding=1)
+        agree(out[:, 4:37], exact.to(dtype).double(), 1e-6 if dtype == torch.float32 else 1e-3)
         assert not out[:, :4].any()
         assert not out[:, 37:].any()
 

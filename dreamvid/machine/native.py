@@ -13,8 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 FLAGS = (
     *("-std=c11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
@@ -60,6 +64,22 @@ def lacking(source: Path, *definitions: str) -> str | None:
     except NoLibrary as error:
         return str(error)
     return None
+
+
+def call(
+    library: ctypes.CDLL, name: str, tensors: Sequence[Tensor | None], *numbers: float
+) -> None:
+    """Call what is compiled: it takes addresses of tensors, numbers, and a number of threads.
+
+    Of no tensor the address is NULL. Whole numbers are each an `int` there, others a `float`; the
+    first call decides which.
+    """
+    function = getattr(library, name)
+    if function.argtypes is None:
+        kinds = (ctypes.c_int if isinstance(each, int) else ctypes.c_float for each in numbers)
+        function.argtypes = [ctypes.c_void_p for _ in tensors] + [*kinds, ctypes.c_int]
+    addresses = [None if each is None else each.data_ptr() for each in tensors]
+    function(*addresses, *numbers, torch.get_num_threads())
 
 
 def _folder() -> Path:

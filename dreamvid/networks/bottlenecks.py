@@ -61,8 +61,7 @@ class _Bottleneck(torch.autograd.Function):
         *inner, expand = ctx.parts
         above = expand.backward(native.through_relu(grad, out))
         depths = above.split(before[0].shape[1], 1)
-        for number in reversed(range(len(inner))):
-            native.through_silu(before[number], depths[number])
-            if number:
-                inner[number].backward_added(depths[number], depths[number - 1])
+        native.through_silu(before[-1], depths[-1])
+        for number in range(len(inner) - 1, 0, -1):
+            inner[number].backward_silu(depths[number], before[number - 1], depths[number - 1])
         return inner[0].backward(depths[0]), None, None

@@ -2,8 +2,7 @@
 
 A library's convolution has a fixed cost for each call, which for a small picture is more than the
 work (direct.c). By kernels of 3x3 to 5x5 a fraction of the products is enough (winograd.c). Here
-pictures are rows: a place each, (N·h·w, C), which may be channels of wider ones. Arithmetic is in
-float32.
+channels lie last in memory, and may be some of wider pictures. Arithmetic is in float32.
 """
 
 import ctypes
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamvid.machine.native import compiled, lacking
+from dreamvid.machine.native import call, compiled, lacking
 
 DIRECT = Path(__file__).with_name("direct.c")
 WINOGRAD = Path(__file__).with_name("winograd.c")
@@ -38,7 +37,7 @@ SIDES = {
 """Of the kernels that winograd.c takes. Equal places of a picture give results that are equal to
 rounding alone, so in float32 no first convolution, of 4x4, is among them: a pool chooses the first
 of equals. In bfloat16 a library is as fast for large kernels."""
-MOST_PLACES = 1024
+MOST_PLACES = {torch.float32: 1024, torch.bfloat16: 512}
 """Of a result of a direct convolution: what is larger, a library does as fast, measured."""
 LEAST_CHANNELS = 16
 """On both sides of a kernel: with fewer, bringing tiles there and back is most of the work."""
@@ -57,7 +56,9 @@ class After(IntEnum):
     NOTHING = 0
     RELU = 1
     SILU = 2
-    ADDED = 3
+    """Nothing, and another picture is filled with what comes after a SiLU."""
+    ADDED_THROUGH_SILU = 3
+    """It is added to what is there, and multiplied by the slope of a SiLU at another picture."""
 
 
 class Weights(NamedTuple):
@@ -66,7 +67,7 @@ class Weights(NamedTuple):
     source: Path
     """The code that they are for."""
     values: Tensor
-    """(panels, taps or points, inputs, panel): of each panel of outputs one after the other."""
+    """(panels, taps or points, inputs / step, panel, step): a panel of outputs after the other."""
     bias: Tensor | None
     """(outputs,), with zeros up to a whole panel."""
     shape: torch.Size
@@ -75,15 +76,14 @@ class Weights(NamedTuple):
     """Above and to the left, and as much below and to the right."""
 
 
-class _Layout(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_int32)
-        for name in (
-            *("count", "height", "width", "channels", "apart"),
-            *("out_height", "out_width", "out_channels", "out_apart", "active_apart"),
-            *("rows", "columns", "top", "left"),
-        )
-    ]
+class _Prepared(NamedTuple):
+    """All of a convolution but its pictures and weights."""
+
+    library: ctypes.CDLL
+    layout: Tensor
+    """As in vectors.h."""
+    room: int
+    """Numbers that each thread needs room for."""
 
 
 def code_for(weight: Tensor, places: int, made: torch.dtype | None = None) -> Path | None:
@@ -102,13 +102,21 @@ def code_for(weight: Tensor, places: int, made: torch.dtype | None = None) -> Pa
     taken = kernel[0] == kernel[1] in sides and min(outputs, inputs) >= LEAST_CHANNELS
     if taken and places >= LEAST_PLACES:
         return WINOGRAD
-    return DIRECT if places <= MOST_PLACES and not narrow else None
+    multiplied = not narrow or (_multiplies_pairs() and inputs % 2 == 0)
+    return DIRECT if multiplied and places <= MOST_PLACES[weight.dtype] else None
 
 
 @cache
 def absence() -> str | None:
     """Why there is nothing compiled; None where there is."""
     return lacking(DIRECT, *FLAGS) or lacking(WINOGRAD, *FLAGS, "-DTAPS=3")
+
+
+@cache
+def _multiplies_pairs() -> bool:
+    """Whether what is compiled multiplies bfloat16 itself, which is twice as fast as float32."""
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return supported and lacking(DIRECT, *FLAGS, *TYPES[torch.bfloat16, torch.bfloat16]) is None
 
 
 def _multiplies_tiles() -> bool:
@@ -118,12 +126,14 @@ def _multiplies_tiles() -> bool:
 
 def ordered(weight: Tensor, bias: Tensor | None, padding: tuple[int, ...], source: Path) -> Weights:
     """The weights (outputs, inputs, rows, columns) of a convolution of stride 1, for some code."""
-    taken = (_at_points(weight) if source is WINOGRAD else weight).float()
-    together = _library(source, weight.shape, (torch.float32, torch.float32)).panel()
+    library = _library(source, weight.shape, (weight.dtype, weight.dtype))
+    together, step = library.panel(), library.step()
     outputs, inputs = weight.shape[:2]
+    taken = _at_points(weight).float() if source is WINOGRAD else weight
     rows = taken.permute(2, 3, 1, 0).reshape(-1, inputs, outputs)
     rows = F.pad(rows, (0, -outputs % together))
-    panels = rows.view(*rows.shape[:2], -1, together).permute(2, 0, 1, 3).contiguous()
+    parts = rows.view(len(rows), inputs // step, step, -1, together)
+    panels = parts.permute(3, 0, 1, 4, 2).contiguous()
     offset = None if bias is None else F.pad(bias.float(), (0, -outputs % together))
     return Weights(source, panels, offset, weight.shape, padding)
 
@@ -153,15 +163,20 @@ def convolved(
 
     With `SILU` that is what comes before it, and `active` is filled with what comes after it.
     """
-    sides = (
-        side + 2 * each - taps + 1
-        for side, each, taps in zip(x.shape[2:], weights.padding, weights.shape[2:], strict=True)
-    )
-    shape = (len(x), weights.shape[0], *sides)
+    shape = _result(x.shape, weights.shape, weights.padding)
     out = torch.empty(shape, dtype=dtype or x.dtype, memory_format=torch.channels_last)
-    after_it = None if active is None else rows_to(active)
-    convolve(rows_of(x), x.shape, weights, rows_to(out), after, after_it)
+    convolve(x, weights, out, after, active)
     return out
+
+
+def _result(
+    size: Sequence[int], shape: Sequence[int], padding: Sequence[int]
+) -> tuple[int, int, int, int]:
+    """The size of what a convolution makes of pictures of a size (N, C, h, w)."""
+    count, _, height, width = size
+    outputs, _, rows, columns = shape
+    top, left = padding
+    return count, outputs, height + 2 * top - rows + 1, width + 2 * left - columns + 1
 
 
 def places_of(x: Tensor) -> int:
@@ -169,22 +184,24 @@ def places_of(x: Tensor) -> int:
     return x.numel() // x.shape[1]
 
 
-def rows_of(x: Tensor) -> Tensor:
-    """Pictures (N, C, h, w) as rows (N·h·w, C): a view where channels lie last in memory.
+def laid(x: Tensor) -> tuple[Tensor, int]:
+    """Pictures (N, C, h, w) whose channels lie last in memory, and how far apart places lie there.
 
-    Those may be some channels of wider pictures.
+    That is x itself, also where it is some channels of wider pictures, or else a copy.
     """
-    rows = x.permute(0, 2, 3, 1).flatten(0, 2)
-    # Of one picture, torch takes columns for rows where channels lie first.
-    lie = rows.stride(1) == 1 and (len(rows) == 1 or rows.stride(0) >= x.shape[1])
-    return rows if lie else rows.contiguous()
+    _, channels, height, width = x.shape
+    strides = x.stride()
+    apart = strides[3]
+    if apart >= channels and strides == (height * width * apart, 1, width * apart, apart):
+        return x, apart
+    return x.contiguous(memory_format=torch.channels_last), channels
 
 
-def rows_to(x: Tensor) -> Tensor:
-    """The rows of pictures that are written to: their channels lie last in memory."""
-    rows = rows_of(x)
-    assert rows.data_ptr() == x.data_ptr(), f"{tuple(x.shape)}, {x.stride()} are no rows"
-    return rows
+def apart_of(x: Tensor) -> int:
+    """How far apart places of pictures lie that no copy can stand for: their channels lie last."""
+    there, apart = laid(x)
+    assert there.data_ptr() == x.data_ptr(), f"{tuple(x.shape)}, {x.stride()}: channels not last"
+    return apart
 
 
 def beside(x: Tensor, channels: int) -> Tensor:
@@ -194,30 +211,43 @@ def beside(x: Tensor, channels: int) -> Tensor:
 
 
 def convolve(
-    rows: Tensor,
-    size: Sequence[int],
+    x: Tensor,
     weights: Weights,
     out: Tensor,
     after: After = After.NOTHING,
     active: Tensor | None = None,
 ) -> None:
-    """Fill `out` with the convolution of `rows`, which are pictures of a size (N, C, h, w).
+    """Fill `out` with the convolution of pictures; all of them are (N, C, h, w).
 
-    With `SILU`, `out` is what comes before it and `active` what comes after it. With `ADDED`, the
-    convolution is added to what `out` is.
+    What is made of it, and whether `active` is read or filled, `after` says.
     """
-    apart = (rows.stride(0), out.stride(0), 0 if active is None else active.stride(0))
-    layout = _layout(tuple(size), tuple(weights.shape), weights.padding, apart)
-    library = _library(weights.source, weights.shape, (rows.dtype, out.dtype))
-    threads = torch.get_num_threads()
-    room = () if weights.source is DIRECT else (_room(library, layout, threads),)
-    library.convolve(
-        ctypes.byref(layout),
-        *(address(each) for each in (rows, weights.values, weights.bias, out, active)),
-        int(after),
-        *map(address, room),
-        threads,
-    )
+    x, apart = laid(x)
+    aparts = (apart, apart_of(out), 0 if active is None else apart_of(active))
+    types, threads = (x.dtype, out.dtype), torch.get_num_threads()
+    prepared = _prepared(weights.source, x.shape, weights.shape, weights.padding, aparts, types)
+    room = torch.empty(threads * prepared.room) if prepared.room else None
+    tensors = (prepared.layout, x, weights.values, weights.bias, out, active, room)
+    call(prepared.library, "convolve", tensors, int(after))
+
+
+@lru_cache(maxsize=4096)
+def _prepared(
+    source: Path,
+    size: Sequence[int],
+    shape: Sequence[int],
+    padding: tuple[int, ...],
+    aparts: tuple[int, int, int],
+    types: tuple[torch.dtype, torch.dtype],
+) -> _Prepared:
+    """What is needed for pictures of a size (N, C, h, w) and weights of a shape."""
+    count, channels, height, width = size
+    _, outputs, *sides = _result(size, shape, padding)
+    before = (count, height, width, channels, aparts[0])
+    numbers = (*before, *sides, outputs, *aparts[1:], *shape[2:], *padding)
+    layout = torch.tensor(numbers, dtype=torch.int32)
+    library = _library(source, shape, types)
+    room = 0 if source is DIRECT else library.room(ctypes.c_void_p(layout.data_ptr()))
+    return _Prepared(library, layout, room)
 
 
 def _library(
@@ -226,29 +256,3 @@ def _library(
     """What is compiled for weights of a shape, and for pictures and what is made of them."""
     side = () if source is DIRECT else (f"-DTAPS={shape[-1]}",)
     return compiled(source, *FLAGS, *side, *TYPES[types])
-
-
-def _room(library: ctypes.CDLL, layout: _Layout, threads: int) -> Tensor:
-    """What threads write their tiles to."""
-    library.room.restype = ctypes.c_int64
-    return torch.empty(threads * library.room(ctypes.byref(layout)))
-
-
-def address(tensor: Tensor | None) -> ctypes.c_void_p:
-    """Where a tensor's numbers lie; of none, nowhere."""
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
-
-
-@lru_cache(maxsize=1024)
-def _layout(
-    size: tuple[int, ...],
-    shape: tuple[int, ...],
-    padding: tuple[int, ...],
-    apart: tuple[int, int, int],
-) -> _Layout:
-    count, channels, height, width = size
-    outputs, _, rows, columns = shape
-    top, left = padding
-    sides = (height + 2 * top - rows + 1, width + 2 * left - columns + 1)
-    before = (count, height, width, channels, apart[0])
-    return _Layout(*before, *sides, outputs, *apart[1:], rows, columns, top, left)

@@ -19,7 +19,7 @@ from torch.nn.grad import conv2d_input
 
 from dreamvid.errors import in_one_line
 from dreamvid.networks import compiled, native
-from dreamvid.networks.compiled import After, places_of, rows_of, rows_to
+from dreamvid.networks.compiled import After, places_of
 from dreamvid.networks.ways import blocks_for, usable
 
 TYPES = (torch.float32, torch.bfloat16)
@@ -118,9 +118,7 @@ class Packed:
         return served
 
     def _serves(self, x: Tensor) -> bool:
-        if self.padding is None or not self.alike(x) or not x.numel():
-            return False
-        if absence(x.dtype) is not None:
+        if not self.alike(x) or not x.numel() or absence(x.dtype) is not None:
             return False
         if x.dtype != torch.float32 or self.weights(0, places_of(x)):
             return True
@@ -146,7 +144,7 @@ class Packed:
         if own is None:
             native.relu(self._multiplied(x, 0, False), out)
         else:
-            compiled.convolve(rows_of(x), x.shape, own, rows_to(out), After.RELU)
+            compiled.convolve(x, own, out, After.RELU)
 
     def forward_silu(self, x: Tensor, active: Tensor) -> Tensor:
         """The convolution of pictures before its SiLU, which `active` is filled with."""
@@ -157,13 +155,17 @@ class Packed:
             return before
         return compiled.convolved(x, own, After.SILU, active=active)
 
-    def backward_added(self, grad: Tensor, to: Tensor) -> None:
-        """Add the gradient at the pictures to what is there; there, channels lie last."""
+    def backward_silu(self, grad: Tensor, before: Tensor, to: Tensor) -> None:
+        """Add the gradient at the pictures to what is there, and take that through a SiLU.
+
+        `before` is what it was given; `to` has its channels last.
+        """
         own = self.weights(1, places_of(grad))
         if own is None:
             to += self._multiplied(grad, 1, False)
+            native.through_silu(before, to)
         else:
-            compiled.convolve(rows_of(grad), grad.shape, own, rows_to(to), After.ADDED)
+            compiled.convolve(grad, own, to, After.ADDED_THROUGH_SILU, before)
 
     def weights(
         self, way: int, places: int, made: torch.dtype | None = None

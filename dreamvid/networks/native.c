@@ -198,8 +198,8 @@ void pool_gradient(const number *above, const uint8_t *places, number *out, int 
 /* Each of these reads and writes rows that may be some channels of wider ones. */
 
 /* out = what of `in` is above 0; what is no number stays none. */
-void relu(const number *in, number *out, int64_t rows, int channels, int64_t apart,
-          int64_t out_apart, int threads) {
+void relu(const number *in, number *out, int rows, int channels, int apart, int out_apart,
+          int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++) {
         const number *from = in + row * apart;
@@ -210,8 +210,8 @@ void relu(const number *in, number *out, int64_t rows, int channels, int64_t apa
 }
 
 /* out = above where `kept`, which a ReLU made, is not 0. */
-void through_relu(const number *above, const number *kept, number *out, int64_t rows, int channels,
-                  int64_t above_apart, int64_t kept_apart, int64_t out_apart, int threads) {
+void through_relu(const number *above, const number *kept, number *out, int rows, int channels,
+                  int above_apart, int kept_apart, int out_apart, int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++) {
         const number *from = above + row * above_apart, *gate = kept + row * kept_apart;
@@ -222,8 +222,8 @@ void through_relu(const number *above, const number *kept, number *out, int64_t 
 }
 
 /* out = x sigmoid(x) of `in`. */
-void silu(const number *in, number *out, int64_t rows, int channels, int64_t apart,
-          int64_t out_apart, int threads) {
+void silu(const number *in, number *out, int rows, int channels, int apart, int out_apart,
+          int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++)
         for (int c = 0; c < channels; c += LANES) {
@@ -233,15 +233,14 @@ void silu(const number *in, number *out, int64_t rows, int channels, int64_t apa
 }
 
 /* above *= the slope of x sigmoid(x) at `in`. */
-void through_silu(const number *in, number *above, int64_t rows, int channels, int64_t apart,
-                  int64_t above_apart, int threads) {
+void through_silu(const number *in, number *above, int rows, int channels, int apart,
+                  int above_apart, int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++)
         for (int c = 0; c < channels; c += LANES) {
-            vector x = loaded(in + row * apart + c, channels - c), share = sigmoid(x);
+            vector x = loaded(in + row * apart + c, channels - c);
             number *to = above + row * above_apart + c;
-            vector slope = share * (1.0f + x * (1.0f - share));
-            stored(to, loaded(to, channels - c) * slope, channels - c);
+            stored(to, loaded(to, channels - c) * slope_of_silu(x), channels - c);
         }
 }
 
@@ -280,7 +279,7 @@ static inline vector power(vector sum, float bias, float alpha, int three_quarte
 }
 
 /* out = in * s^-beta, at each of `rows` places of (rows, C). */
-void response(const number *in, number *out, int64_t rows, int channels, int reach, float bias,
+void response(const number *in, number *out, int rows, int channels, int reach, float bias,
               float alpha, int three_quarters, int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++) {
@@ -296,7 +295,7 @@ void response(const number *in, number *out, int64_t rows, int channels, int rea
 }
 
 /* The gradient of `response`: g s^-beta - 2 alpha beta x * (sum of g x s^(-beta-1) nearby). */
-void response_gradient(const number *in, const number *above, number *out, int64_t rows,
+void response_gradient(const number *in, const number *above, number *out, int rows,
                        int channels, int reach, float bias, float alpha, int three_quarters,
                        int threads) {
     float slope = -2.0f * alpha * (three_quarters ? 0.75f : 0.5f);

@@ -8,14 +8,13 @@ import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from dreamvid.machine.native import compiled, lacking
+from dreamvid.machine.native import call, compiled, lacking
 from dreamvid.networks import ways
-from dreamvid.networks.compiled import TYPES, address, rows_of, rows_to
+from dreamvid.networks.compiled import TYPES, apart_of, laid, places_of
 
 SOURCE = Path(__file__).with_name("native.c")
 MOST_CHANNELS, MOST_REACH = 4096, 8
@@ -132,7 +131,7 @@ def pool(x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     size = [_pooled_side(side, stride) for side in x.shape[2:]]
     out = _empty(x, size)
     places = _empty(x, size, torch.uint8)
-    _call("pool", x.dtype, (x, out, places), (*x.shape, *size, stride, 2 - stride))
+    _call("pool", (x, out, places), *x.shape, *size, stride, 2 - stride)
     return out, places
 
 
@@ -146,7 +145,7 @@ def pool_gradient(
     above, add = _packed(above), out is not None
     out = _empty(above, shape[2:]) if out is None else out
     sizes = (*out.shape, *above.shape[2:], stride, 2 - stride, int(add))
-    _call("pool_gradient", above.dtype, (above, places, out), sizes)
+    _call("pool_gradient", (above, places, out), *sizes)
     return out
 
 
@@ -157,7 +156,7 @@ def response(x: Tensor, reach: int, bias: float, alpha: float, beta: float) -> T
     """
     x = _packed(x)
     out = torch.empty_like(x)
-    _call("response", x.dtype, (x, out), *_response(x, reach, bias, alpha, beta))
+    _call("response", (x, out), *_response(x, reach, bias, alpha, beta))
     return out
 
 
@@ -167,7 +166,7 @@ def response_gradient(
     """The gradient of `response` at x, from that of its result."""
     x, above = _packed(x), _packed(above)
     out = torch.empty_like(x)
-    _call("response_gradient", x.dtype, (x, above, out), *_response(x, reach, bias, alpha, beta))
+    _call("response_gradient", (x, above, out), *_response(x, reach, bias, alpha, beta))
     return out
 
 
@@ -196,25 +195,21 @@ def through_silu(before: Tensor, above: Tensor) -> None:
 
 
 def _call_by_rows(name: str, *pictures: Tensor) -> None:
-    """Call what reads rows and writes the last ones."""
-    rows = [*map(rows_of, pictures[:-1]), rows_to(pictures[-1])]
-    numbers = (ctypes.c_int64(len(rows[0])), rows[0].shape[1])
-    apart = [ctypes.c_int64(each.stride(0)) for each in rows]
-    _call(name, pictures[0].dtype, rows, numbers, apart)
+    """Call what reads pictures place by place and writes the last ones."""
+    *read, out = pictures
+    seen, aparts = zip(*map(laid, read), strict=True)
+    _call(name, (*seen, out), places_of(out), out.shape[1], *aparts, apart_of(out))
 
 
-def _response(x: Tensor, reach: int, bias: float, alpha: float, beta: float) -> tuple[Any, ...]:
-    rows = ctypes.c_int64(x.numel() // x.shape[1])
-    numbers = (ctypes.c_float(bias), ctypes.c_float(alpha))
-    return (rows, x.shape[1], reach), (*numbers, int(beta == 0.75))
+def _response(x: Tensor, reach: int, bias: float, alpha: float, beta: float) -> tuple[float, ...]:
+    return places_of(x), x.shape[1], reach, bias, alpha, int(beta == 0.75)
 
 
-def _call(name: str, dtype: torch.dtype, tensors: Sequence[Tensor], *numbers: Any) -> None:
-    places = map(address, tensors)
-    flat = [number for group in numbers for number in group]
-    getattr(_library(dtype), name)(*places, *flat, torch.get_num_threads())
+def _call(name: str, tensors: Sequence[Tensor], *numbers: float) -> None:
+    call(_library(tensors[0].dtype), name, tensors, *numbers)
 
 
+@cache
 def _library(dtype: torch.dtype) -> ctypes.CDLL:
     return compiled(SOURCE, *TYPES[dtype, dtype])
 

@@ -71,7 +71,7 @@ void out_of_blocks(const float *in, float *out, int count, int height, int width
 enum { BESIDE = 16 };
 
 /* The sum of the sizes of the numbers of each row. */
-void sizes(const float *in, double *out, int64_t rows, int width, int threads) {
+void sizes(const float *in, double *out, int rows, int width, int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int64_t row = 0; row < rows; row++) {
         const float *from = in + row * width;

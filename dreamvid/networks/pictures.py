@@ -3,20 +3,17 @@
 Pictures are (N, 3, H, W), float32, on a processor.
 """
 
-import ctypes
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from dreamvid.frames import Offsets
-from dreamvid.machine.native import compiled, lacking
+from dreamvid.machine.native import call, compiled, lacking
 from dreamvid.networks import ways
-from dreamvid.networks.compiled import address
 
 SOURCE = Path(__file__).with_name("pictures.c")
 COLOURS = 3
@@ -61,7 +58,7 @@ class _Blocks(torch.autograd.Function):
         size = ((height + above + below) // 2, (width + left + right) // 2)
         out = x.new_empty(count, *size, channels).permute(0, 3, 1, 2)
         numbers = (count, height, width, *size, channels, above, left)
-        _call("in_blocks", x.contiguous(), out, *numbers)
+        call(compiled(SOURCE), "in_blocks", (x.contiguous(), out), *numbers)
         return out
 
     @staticmethod
@@ -77,7 +74,8 @@ class _Blocks(torch.autograd.Function):
         count, _, height, width = ctx.shape
         out = grad.new_empty(ctx.shape)
         numbers = (count, height, width, *grad.shape[2:], grad.shape[1], above, left)
-        _call("out_of_blocks", grad.contiguous(memory_format=torch.channels_last), out, *numbers)
+        blocks = grad.contiguous(memory_format=torch.channels_last)
+        call(compiled(SOURCE), "out_of_blocks", (blocks, out), *numbers)
         return out, None, None
 
 
@@ -101,17 +99,15 @@ def moved(
     image, gradient = image.contiguous(), gradient.contiguous()
     count, _, height, width = image.shape
     sums = torch.empty(count, COLOURS * height, dtype=torch.float64)
-    _call("sizes", gradient, sums, ctypes.c_int64(sums.numel()), width)
+    call(compiled(SOURCE), "sizes", (gradient, sums), sums.numel(), width)
     mean = (sums.sum(1) / image[0].numel() + TINY).float()
     steps = torch.as_tensor(step_size, dtype=torch.float32).contiguous()
     ends = [each.float().contiguous() for each in bounds] if bounds else [None, None]
     out = torch.empty_like(image)
-    down, right = (offset % side for offset, side in zip(offsets, (height, width), strict=True))
+    down, right = (
+        int(offset) % side for offset, side in zip(offsets, (height, width), strict=True)
+    )
     numbers = (count, height, width, down, right, int(steps.ndim > 0))
-    _call("moved", image, gradient, out, mean, steps, *ends, *numbers)
+    tensors = (image, gradient, out, mean, steps, *ends)
+    call(compiled(SOURCE), "moved", tensors, *numbers)
     return out, torch.isfinite(mean)
-
-
-def _call(name: str, *values: Any) -> None:
-    given = [address(each) if each is None or isinstance(each, Tensor) else each for each in values]
-    getattr(compiled(SOURCE), name)(*given, torch.get_num_threads())

@@ -38,7 +38,7 @@ enum { LANES = BYTES / 4, PANEL = 2 * LANES, ROWS = 6 };
 #define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
 
 /* As in compiled.py. */
-enum { PLAIN, RELU, SILU, ADDED };
+enum { PLAIN, RELU, SILU, ADDED_THROUGH_SILU };
 
 /* What is convolved, what comes out, and the kernel, which stands `top` and `left` outside. Apart
    are the numbers from one place to the next: pictures may be channels of wider ones. */
@@ -68,6 +68,11 @@ static inline vector exponential(vector x) {
 }
 
 static inline vector sigmoid(vector x) { return 1.0f / (1.0f + exponential(-x)); }
+
+static inline vector slope_of_silu(vector x) {
+    vector share = sigmoid(x);
+    return share * (1.0f + x * (1.0f - share));
+}
 
 static inline vector widened(bfloats narrow) {
     return (vector)(__builtin_convertvector(narrow, bits) << 16);
@@ -123,10 +128,11 @@ static inline void stored_bfloats(bfloat *to, vector value, int many) {
     _Generic(*(to), float: stored_floats, bfloat: stored_bfloats)(to, value, many)
 
 /* What is kept of one vector of a sum: RELU keeps what is above zero, SILU also gives x sigmoid(x)
-   in `active`, and ADDED adds to what is in `out` already. */
+   in `active`. ADDED_THROUGH_SILU adds to what is in `out` already, and multiplies that by the
+   slope of SILU at what is in `active`. */
 static inline void finished(vector sum, made *out, made *active, int mode, int many) {
-    if (mode == ADDED)
-        sum += loaded(out, many);
+    if (mode == ADDED_THROUGH_SILU)
+        sum = (sum + loaded(out, many)) * slope_of_silu(loaded(active, many));
     if (mode == RELU)
         sum = (vector)((integers)sum & ~(sum < 0.0f)); /* what is no number stays none */
     stored(out, sum, many);

@@ -23,6 +23,9 @@ enum { TOGETHER = 2 * ROWS, PANELS = 2, CHUNK = PANELS * PANEL };
 
 int panel(void) { return PANEL; }
 
+/* How many channels that are read are multiplied at once. */
+int step(void) { return 1; }
+
 static inline int padded(int channels) { return (channels + LANES - 1) / LANES * LANES; }
 
 /* Groups of tiles for which weights are brought once: more of them where bringing these takes
@@ -32,8 +35,8 @@ static inline int groups_of(const struct layout *size) {
 }
 
 /* The numbers that each thread needs room for. */
-int64_t room(const struct layout *size) {
-    return (int64_t)groups_of(size) * POINTS * TOGETHER * (padded(size->channels) + CHUNK);
+int room(const struct layout *size) {
+    return groups_of(size) * POINTS * TOGETHER * (padded(size->channels) + CHUNK);
 }
 
 /* Six numbers, `step` apart, at the six points. */
@@ -183,7 +186,7 @@ static void finish(const struct layout *size, const float *in, struct place at, 
 /* out is the convolution of `in`, with a bias, where there is one; for `mode` see `finished`.
    `weights` are (panels, points, channels, PANEL), and `rooms` is `room` for each thread. */
 void convolve(const struct layout *size, const number *in, const float *weights, const float *bias,
-              made *out, made *active, int mode, float *rooms, int threads) {
+              made *out, made *active, float *rooms, int mode, int threads) {
     int64_t tiles = (int64_t)size->count * ((size->out_height + TILE - 1) / TILE) *
                     ((size->out_width + TILE - 1) / TILE);
     int groups = groups_of(size), block_size = groups * TOGETHER;
@@ -197,7 +200,7 @@ void convolve(const struct layout *size, const number *in, const float *weights,
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(threads) if (threads > 1)
     for (int64_t block = 0; block < blocks; block++)
         for (int part = 0; part < parts; part++) {
-            float *seen = rooms + omp_get_thread_num() * room(size);
+            float *seen = rooms + (int64_t)omp_get_thread_num() * room(size);
             float *products = seen + groups * seen_size;
             int64_t first = block * block_size;
             int many = tiles - first < block_size ? tiles - first : block_size;

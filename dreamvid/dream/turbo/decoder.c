@@ -48,7 +48,7 @@ static inline sums summed(const float *const rows[3], int apart, int run, const 
 /* Sizes at half of the picture's: of what comes out of `tail` there. Widths are multiples of
    GROUP. */
 struct sizes {
-    int32_t count, height, width, half, filters, quarter_apart;
+    int height, width, half, filters, quarter_apart;
 };
 
 /* Each has (groups, 3 rows, run, GROUP) weights, and biases. */
@@ -134,49 +134,53 @@ static void leave_row(const struct sizes *size, const struct weights *weights,
    raised: (H/4, W/4, filters), places `quarter_apart` from each other.
    out: (3, H, W).
    kept: memory for (strips, 3, W/2 + 2, half + filters) and (strips, W/2, half). */
-void tail(const struct sizes *size, const struct weights *weights, const float *blocks,
-          const float *small, const float *raised, float *out, float *kept, int strips,
+void tail(const float *seen, const float *seen_bias, const float *enlarge,
+          const float *enlarge_bias, const float *leave, const float *leave_bias,
+          const float *blocks, const float *small, const float *raised, float *out, float *kept,
+          int count, int height, int width, int half, int filters, int quarter_apart, int strips,
           int threads) {
-    int height = size->height, width = size->width, channels = size->half + size->filters;
-    int64_t row = (int64_t)(width + 2) * channels, each = 3 * row + (int64_t)width * size->half;
+    const struct weights weights = {seen, seen_bias, enlarge, enlarge_bias, leave, leave_bias};
+    const struct sizes size = {height, width, half, filters, quarter_apart};
+    int channels = half + filters;
+    int64_t row = (int64_t)(width + 2) * channels, each = 3 * row + (int64_t)width * half;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int strip = 0; strip < strips; strip++)
-        for (int picture = 0; picture < size->count; picture++) {
+        for (int picture = 0; picture < count; picture++) {
             int first = (int64_t)height * strip / strips;
             int stop = (int64_t)height * (strip + 1) / strips;
             float *ring = kept + strip * each, *large = ring + 3 * row;
             int64_t quarters = (int64_t)(height / 2) * (width / 2);
-            const float *seen = blocks + (int64_t)picture * (height + 2) * (width + 2) * 12;
+            const float *pixels = blocks + (int64_t)picture * (height + 2) * (width + 2) * 12;
             const float *deeper =
-                small + (int64_t)picture * (height / 2 + 2) * (width / 2 + 2) * size->half;
-            const float *by = raised + picture * quarters * size->quarter_apart;
+                small + (int64_t)picture * (height / 2 + 2) * (width / 2 + 2) * half;
+            const float *by = raised + picture * quarters * quarter_apart;
             float *to = out + (int64_t)picture * 12 * height * width;
             int next = first ? first - 1 : 0;
             for (int y = first; y < stop; y++) {
                 for (; next <= y + 1 && next < height; next++)
-                    middle_row(size, weights, seen, deeper, by, next, ring + next % 3 * row, large);
+                    middle_row(&size, &weights, pixels, deeper, by, next, ring + next % 3 * row,
+                               large);
                 int above = y ? y - 1 : 0, below = y + 1 < height ? y + 1 : y;
                 const float *rows[3] = {ring + above % 3 * row, ring + y % 3 * row,
                                         ring + below % 3 * row};
-                leave_row(size, weights, rows, y, to);
+                leave_row(&size, &weights, rows, y, to);
             }
         }
 }
 
 /* out (N, 2h, 2w, channels) = ReLU of what comes from deeper (N, h, w, channels), each place to four
    alike, plus `near`, plus what is raised there times what raises it. Their places are apart. */
-void meet(int count, int height, int width, int channels, int deep_apart, int near_apart,
-          const float *deep, const float *raised, const float *near, const float *raising,
-          float *out, int threads) {
+void meet(const float *deep, const float *raised, const float *near, const float *raising,
+          float *out, int count, int height, int width, int channels, int deep_apart, int raised_apart,
+          int near_apart, int raising_apart, int threads) {
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int line = 0; line < 2 * count * height; line++)
         for (int x = 0; x < 2 * width; x++) {
-            int64_t from = ((int64_t)(line / 2) * width + x / 2) * deep_apart;
-            int64_t at = (int64_t)line * 2 * width + x;
-            const float *sum = near + at * near_apart, *times = raising + at * near_apart;
+            int64_t from = (int64_t)(line / 2) * width + x / 2, at = (int64_t)line * 2 * width + x;
+            const float *low = deep + from * deep_apart, *lower = raised + from * raised_apart;
+            const float *sum = near + at * near_apart, *times = raising + at * raising_apart;
             for (int channel = 0; channel < channels; channel++) {
-                float value = deep[from + channel] + sum[channel];
-                value += raised[from + channel] * times[channel];
+                float value = low[channel] + sum[channel] + lower[channel] * times[channel];
                 out[at * channels + channel] = value < 0.0f ? 0.0f : value;
             }
         }

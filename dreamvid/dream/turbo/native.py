@@ -4,7 +4,6 @@ At half of a picture's size the decoder has 64 channels, which are many times wh
 cache holds. In C they are made and used up row by row.
 """
 
-import ctypes
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamvid.machine.native import compiled, lacking
+from dreamvid.machine.native import call, compiled, lacking
 from dreamvid.networks import ways
-from dreamvid.networks.compiled import FLAGS, address, rows_of
+from dreamvid.networks.compiled import FLAGS, laid
 from dreamvid.networks.convolutions import known
 
 SOURCE = Path(__file__).with_name("decoder.c")
@@ -37,20 +36,6 @@ class Ends(NamedTuple):
     """Folded: the four pixels of each output, one after another."""
     leave: nn.Conv2d
     """Folded likewise."""
-
-
-class _Sizes(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_int32)
-        for name in ("count", "height", "width", "half", "filters", "quarter_apart")
-    ]
-
-
-class _Weights(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_void_p)
-        for name in ("seen", "seen_bias", "enlarge", "enlarge_bias", "leave", "leave_bias")
-    ]
 
 
 def serves(*parts: Tensor) -> bool:
@@ -79,12 +64,9 @@ def met(deep: Tensor, near: Tensor, raised: Tensor, raising: Tensor) -> Tensor:
     """ReLU of `deep` (N, C, h, w) enlarged, `near` (N, C, 2h, 2w), and a product of such a pair."""
     count, channels, height, width = deep.shape
     out = _empty(count, channels, 2 * height, 2 * width)
-    parts = [rows_of(each) for each in (deep, raised, near, raising)]
-    compiled(SOURCE, *FLAGS).meet(
-        *(count, height, width, channels, parts[0].stride(0), parts[2].stride(0)),
-        *(address(each) for each in (*parts, out)),
-        torch.get_num_threads(),
-    )
+    parts, aparts = zip(*map(laid, (deep, raised, near, raising)), strict=True)
+    numbers = (count, height, width, channels, *aparts)
+    call(compiled(SOURCE, *FLAGS), "meet", (*parts, out), *numbers)
     return out
 
 
@@ -99,21 +81,14 @@ def left(blocks: Tensor, small: Tensor, raised: Tensor, ends: Ends) -> Tensor:
     """
     count, filters, height, width = raised.shape
     half, threads = small.shape[1], torch.get_num_threads()
-    rows = rows_of(raised)
-    sizes = _Sizes(count, 2 * height, 2 * width, half, filters, rows.stride(0))
-    ordered = _ordered(ends)
-    pointers = _Weights(*(each.data_ptr() for each in ordered))
+    raised, apart = laid(raised)
     out = torch.empty(count, 3, 4 * height, 4 * width)
     strips = min(threads * STRIPS, height) if threads > 1 else 1
     kept = torch.empty(strips, 3 * (2 * width + 2) * (half + filters) + 2 * width * half)
-    read = (rows_of(blocks).contiguous(), rows_of(small).contiguous(), rows)
-    compiled(SOURCE, *FLAGS).tail(
-        ctypes.byref(sizes),
-        ctypes.byref(pointers),
-        *(address(each) for each in (*read, out, kept)),
-        strips,
-        threads,
-    )
+    read = [each.contiguous(memory_format=torch.channels_last) for each in (blocks, small)]
+    tensors = (*_ordered(ends), *read, raised, out, kept)
+    numbers = (count, 2 * height, 2 * width, half, filters, apart, strips)
+    call(compiled(SOURCE, *FLAGS), "tail", tensors, *numbers)
     return out
 
 
