@@ -118,7 +118,7 @@ class Packed:
         return served
 
     def _serves(self, x: Tensor) -> bool:
-        if not self.alike(x) or not x.numel() or absence(x.dtype) is not None:
+        if self.padding is None or not self.alike(x) or not x.numel() or absence(x.dtype):
             return False
         if x.dtype != torch.float32 or self.weights(0, places_of(x)):
             return True
