@@ -38,8 +38,9 @@ def file(tmp_path_factory):
     return path
 
 
-def turbo_of(file, **ascent):
+def turbo_of(file, precision="fp32", **ascent):
     settings = Settings().changed("turbo", dream=str(file)).changed("octaves", count=1)
+    settings = settings.changed("machine", precision=precision)
     return dreamer_for(settings.changed("ascent", **ascent) if ascent else settings)
 
 
@@ -275,6 +276,15 @@ def test_a_training_that_cannot_be_is_refused(trained, words, told):
     assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
     assert told in result.stderr
     assert sorted(trained.iterdir()) == before
+
+
+def test_in_bfloat16_it_adds_the_same_to_its_rounding(picture):
+    exact, rounded = (
+        turbo_of("turbo", precision).turbo.added_to(picture[None], [Choice("4c")], 9.0) - picture
+        for precision in ("fp32", "bf16")
+    )
+    assert not torch.equal(exact, rounded)
+    assert (exact - rounded).norm() < 0.1 * exact.norm()
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")

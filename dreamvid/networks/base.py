@@ -40,15 +40,13 @@ class Preprocessing:
         """Pictures (N, 3, H, W), RGB in [0, 1], in the network's units and channel order."""
         if self.order == "BGR":
             pictures = pictures.flip(1)
-        return (pictures * self.scale - self._row(self.mean, pictures)) / self._row(
-            self.std, pictures
-        )
+        scaled = pictures * self.scale
+        return scaled.sub_(self._row(self.mean, pictures)).div_(self._row(self.std, pictures))
 
     def to_pictures(self, inputs: Tensor) -> Tensor:
         """The inverse of `to_input`."""
-        pictures = (
-            inputs * self._row(self.std, inputs) + self._row(self.mean, inputs)
-        ) / self.scale
+        scaled = inputs * self._row(self.std, inputs)
+        pictures = scaled.add_(self._row(self.mean, inputs)).div_(self.scale)
         return pictures.flip(1) if self.order == "BGR" else pictures
 
     def text(self) -> str:

@@ -146,7 +146,7 @@ class Turbo:
     def _dreamed(self, soft: float, inputs: Tensor, *numbers: Tensor) -> Tensor:
         """Pictures in the network's own units, dreamed; it can be recorded."""
         preprocessing = self.network.preprocessing
-        pictures = preprocessing.to_pictures(inputs).clamp(0, 1).float()
+        pictures = preprocessing.to_pictures(inputs).clamp_(0, 1).float()
         dreamed = self._added(soft, pictures, *numbers)
         return preprocessing.to_input(dreamed.to(inputs.dtype))
 
@@ -164,7 +164,7 @@ class Turbo:
         condition = torch.cat([weights, far[None]])[None].expand(len(pictures), -1)
         field = in_tiles(pictures, self.tile, lambda part: self.net(part, condition))
         field = softened(sized(field), soft)
-        return (pictures + share * field).clamp(0, 1)
+        return torch.addcmul(pictures, share, field).clamp_(0, 1)
 
 
 def in_tiles(pictures: Tensor, tile: int, field: Callable[[Tensor], Tensor]) -> Tensor:
@@ -192,9 +192,7 @@ def turbo_for(
         return None
     path = path_of(settings.turbo.dream)
     changed = path.stat().st_mtime_ns if path.is_file() else 0
-    # A processor has float32 alone, in which all that was dreamed by turbo was made.
-    rounds = network.device.type == "cuda" and network.dtype == torch.bfloat16
-    dtype = torch.bfloat16 if rounds else torch.float32
+    dtype = torch.bfloat16 if network.dtype == torch.bfloat16 else torch.float32
     turbo = Turbo(_read(path, changed, network.device, dtype), network, settings)
     turbo.check(groups)
     return turbo

@@ -170,18 +170,20 @@ void tail(const float *seen, const float *seen_bias, const float *enlarge,
 
 /* out (N, 2h, 2w, channels) = ReLU of what comes from deeper (N, h, w, channels), each place to four
    alike, plus `near`, plus what is raised there times what raises it. Their places are apart. */
-void meet(const float *deep, const float *raised, const float *near, const float *raising,
-          float *out, int count, int height, int width, int channels, int deep_apart, int raised_apart,
+void meet(const number *deep, const number *raised, const number *near, const number *raising,
+          made *out, int count, int height, int width, int channels, int deep_apart, int raised_apart,
           int near_apart, int raising_apart, int threads) {
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int line = 0; line < 2 * count * height; line++)
         for (int x = 0; x < 2 * width; x++) {
             int64_t from = (int64_t)(line / 2) * width + x / 2, at = (int64_t)line * 2 * width + x;
-            const float *low = deep + from * deep_apart, *lower = raised + from * raised_apart;
-            const float *sum = near + at * near_apart, *times = raising + at * raising_apart;
-            for (int channel = 0; channel < channels; channel++) {
-                float value = low[channel] + sum[channel] + lower[channel] * times[channel];
-                out[at * channels + channel] = value < 0.0f ? 0.0f : value;
+            const number *low = deep + from * deep_apart, *lower = raised + from * raised_apart;
+            const number *sum = near + at * near_apart, *times = raising + at * raising_apart;
+            for (int channel = 0; channel < channels; channel += LANES) {
+                int many = channels - channel;
+                vector value = loaded(low + channel, many) + loaded(sum + channel, many);
+                value += loaded(lower + channel, many) * loaded(times + channel, many);
+                stored(out + at * channels + channel, positive(value), many);
             }
         }
 }

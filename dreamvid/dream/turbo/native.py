@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from dreamvid.machine.native import call, compiled, lacking
 from dreamvid.networks import ways
-from dreamvid.networks.compiled import FLAGS, laid
+from dreamvid.networks.compiled import FLAGS, TYPES, laid
 from dreamvid.networks.convolutions import known
 
 SOURCE = Path(__file__).with_name("decoder.c")
@@ -40,9 +40,11 @@ class Ends(NamedTuple):
 
 def serves(*parts: Tensor) -> bool:
     """Whether what is seen of pictures (N, C, h, w) can be given to the functions here."""
+    types = {part.dtype for part in parts}
     return (
         ways.usable()
-        and all(part.device.type == "cpu" and part.dtype == torch.float32 for part in parts)
+        and all(part.device.type == "cpu" for part in parts)
+        and types in ({torch.float32}, {torch.bfloat16})
         and not (torch.is_grad_enabled() and any(part.requires_grad for part in parts))
         and absence() is None
     )
@@ -51,7 +53,8 @@ def serves(*parts: Tensor) -> bool:
 def serves_ends(half: int, filters: int, *parts: Tensor) -> bool:
     """Whether a decoder of such widths can be, for `parts` of which the first is blocks."""
     fit = half % GROUP == filters % GROUP == 0 and parts[0].shape[-1] - 2 >= NARROWEST
-    return fit and half > 0 and serves(*parts)
+    exact = all(part.dtype == torch.float32 for part in parts)
+    return fit and half > 0 and exact and serves(*parts)
 
 
 @cache
@@ -63,10 +66,12 @@ def absence() -> str | None:
 def met(deep: Tensor, near: Tensor, raised: Tensor, raising: Tensor) -> Tensor:
     """ReLU of `deep` (N, C, h, w) enlarged, `near` (N, C, 2h, 2w), and a product of such a pair."""
     count, channels, height, width = deep.shape
-    out = _empty(count, channels, 2 * height, 2 * width)
+    size = (count, channels, 2 * height, 2 * width)
+    out = torch.empty(size, dtype=deep.dtype, memory_format=torch.channels_last)
     parts, aparts = zip(*map(laid, (deep, raised, near, raising)), strict=True)
     numbers = (count, height, width, channels, *aparts)
-    call(compiled(SOURCE, *FLAGS), "meet", (*parts, out), *numbers)
+    library = compiled(SOURCE, *FLAGS, *TYPES[deep.dtype, deep.dtype])
+    call(library, "meet", (*parts, out), *numbers)
     return out
 
 
@@ -90,10 +95,6 @@ def left(blocks: Tensor, small: Tensor, raised: Tensor, ends: Ends) -> Tensor:
     numbers = (count, 2 * height, 2 * width, half, filters, apart, strips)
     call(compiled(SOURCE, *FLAGS), "tail", tensors, *numbers)
     return out
-
-
-def _empty(*size: int) -> Tensor:
-    return torch.empty(size, memory_format=torch.channels_last)
 
 
 _ORDERED: WeakKeyDictionary[nn.Conv2d, tuple[Any, tuple[Tensor, ...]]] = WeakKeyDictionary()

@@ -36,6 +36,8 @@ from dreamvid.networks.pocket import pocket
 
 SHALLOW, MIDDLE, DEEP = (1, 192), (3, 480), (6, 512)
 """The trunk's stages that the decoder sees, and their channels."""
+ENDS = ("to_half", "raised", "enlarge", "pixels", "filters", "leave")
+"""The decoder's parts from a quarter of the picture's size on."""
 STRIDE = 16
 """A picture's sides are brought to multiples of it."""
 # Where a row of a 3x3 kernel lands, for even and odd rows of a picture enlarged twice.
@@ -121,7 +123,7 @@ class Conditioned(nn.Module):
         if layout.serves(x):
             return layout.conditioned(reflected(x), told, self.convolution.convolution)
         scale, offset = told[:, :, None, None].chunk(2, 1)
-        return F.relu(self.convolution(x) * (1 + scale) + offset)
+        return torch.addcmul(offset, self.convolution(x), 1 + scale).relu_()
 
 
 class Meeting(nn.Module):
@@ -200,7 +202,7 @@ class Decoder(nn.Module):
         deep = convolved(self.deep, deep, relu=True)
         deep = deep + self.block(deep, condition)
         up = self.eighth(self.meet_eighth(deep, middle), condition)
-        up = self.quarter(self.meet_quarter(up, shallow), condition)
+        up = self.quarter(self.meet_quarter(up, shallow), condition).to(self.to_half.weight.dtype)
         if layout.serves(up):
             blocks = reflected(layout.blocks(pixels, up.dtype))
         else:
@@ -258,9 +260,13 @@ class TurboNet(nn.Module):
         return made[..., :height, :width].to(pictures.dtype)
 
     def rounded(self, dtype: torch.dtype) -> "TurboNet":
-        """Itself with convolutions of `dtype`, of which the trunk's first stays float32."""
+        """Itself with convolutions of `dtype`, of which the trunk's first stays float32.
+
+        On a processor the decoder's ends stay float32 too, as decoder.c takes them.
+        """
         self.trunk.rounded(dtype)
-        for part in self.decoder.modules():
-            if isinstance(part, nn.Conv2d):
+        exact = ENDS if self.decoder.deep.weight.device.type == "cpu" else ()
+        for name, part in self.decoder.named_modules():
+            if isinstance(part, nn.Conv2d) and name.partition(".")[0] not in exact:
                 part.to(dtype)
         return self
