@@ -30,6 +30,36 @@ def test_threads_spin_briefly_unless_the_user_says_how_they_wait(imports, own, e
     assert said.stdout.strip() == str(expected)
 
 
+BESIDE = """
+import os, threading, torch
+from dreamvid.machine import threads
+
+def work():
+    torch.rand(2**22).sqrt().sin()
+    return len(os.listdir("/proc/self/task"))
+
+def beside():
+    threads.yielding()
+    told.extend([work() - before, torch.get_num_threads()])
+
+told = []
+torch.set_num_threads(2)
+before = work()
+thread = threading.Thread(target=beside)
+thread.start()
+thread.join()
+print(*told, torch.get_num_threads())
+"""
+
+
+@pytest.mark.skipif(threads.loaded(threads.OPENMP) is None, reason="torch has no GNU OpenMP here")
+def test_a_thread_beside_the_dream_starts_none_of_its_own():
+    said = subprocess.run(
+        [sys.executable, "-c", BESIDE], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == ["1", "1", "2"]  # one more, which is the thread itself
+
+
 @pytest.mark.parametrize(("pixels", "count"), [(1, 1), (8191, 1), (8192, 2), (10**7, 5)])
 def test_a_picture_gets_the_threads_that_it_is_worth(pixels, count):
     torch.set_num_threads(5)

@@ -2,12 +2,11 @@
 
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import count, islice, repeat
+from itertools import chain, count, islice, pairwise, repeat
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from torch import Tensor
 from dreamvid.film.memory import Memory, Past
 from dreamvid.frames import Frame, from_pixels
 from dreamvid.machine.devices import arriving
-from dreamvid.machine.threads import cores, yielding
+from dreamvid.machine.threads import cores, keep_to_one, yielding
 from dreamvid.motion.optical_flow import Correspondence, Method, Search, correspondence
 from dreamvid.motion.warp import moved
 
@@ -109,8 +108,18 @@ class FilmSource:
 
     def moments(self, start: int) -> Iterator[Moment]:
         """The film from index `start` on, to its end."""
-        for there in ahead(self._moments(start), AHEAD):
+        moments = self._moments(start)
+        for there in ahead(moments, AHEAD) if self._beside else moments:
             yield there()
+
+    @property
+    def _beside(self) -> bool:
+        """Whether frames are made ready while others dream.
+
+        A processor's dream waits for them: its threads wait for each other, so that one other
+        thread beside them holds up all.
+        """
+        return self.device.type != "cpu"
 
     def _moments(self, start: int) -> Iterator[Callable[[], Moment]]:
         """What gives each moment, once it is on the device."""
@@ -141,29 +150,17 @@ class FilmSource:
         if method is None:
             yield from ((frame, None) for frame in frames)
             return
-        with ThreadPoolExecutor(threads, "flow", initializer=yielding) as pool:
-            waiting: deque[tuple[Frame, Future[Correspondence] | None]] = deque()
-            try:
-                earlier = None
-                for frame in frames:
-                    link = earlier is not None and pool.submit(
-                        correspondence, frame, earlier, method, self.check, self.search
-                    )
-                    waiting.append((frame, link or None))
-                    earlier = frame
-                    if len(waiting) > threads:
-                        yield _found(waiting.popleft())
-                while waiting:
-                    yield _found(waiting.popleft())
-            finally:
-                pool.shutdown(cancel_futures=True)
 
+        def found(then: Frame, now: Frame) -> tuple[Frame, Correspondence]:
+            return now, correspondence(now, then, method, self.check, self.search)
 
-def _found(
-    entry: tuple[Frame, Future[Correspondence] | None],
-) -> tuple[Frame, Correspondence | None]:
-    frame, link = entry
-    return frame, link and link.result()
+        for frame in islice(frames, 1):
+            yield frame, None
+            pairs = pairwise(chain([frame], frames))
+            manner = yielding if self._beside else keep_to_one
+            with ThreadPoolExecutor(threads, "flow", initializer=manner) as pool:
+                while some := list(islice(pairs, threads)):
+                    yield from list(pool.map(found, *zip(*some, strict=True)))
 
 
 def _arriving(

@@ -20,6 +20,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dreamvid.machine.threads import OPENMP, loaded
+
 FLAGS = (
     *("-std=c11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
     *("-fopenmp", "-fPIC"),
@@ -108,11 +110,10 @@ def _code(source: Path) -> bytes:
 
 def _share_threads() -> None:
     """Let what is compiled find torch's own OpenMP: two of them would fight for the cores."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        if "libgomp" in line:
-            ctypes.CDLL(line.split()[-1], ctypes.RTLD_GLOBAL)
-            return
-    raise OSError("torch has no GNU OpenMP here")
+    path = loaded(OPENMP)
+    if path is None:
+        raise OSError("torch has no GNU OpenMP here")
+    ctypes.CDLL(path, ctypes.RTLD_GLOBAL)
 
 
 def _compile(source: Path, compiler: str, flags: tuple[str, ...], library: Path) -> None:

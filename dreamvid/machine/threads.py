@@ -7,10 +7,12 @@ gains least, keeps to one thread.
 """
 
 import contextlib
+import ctypes
 import os
 import sys
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 SPINS = "2000"
@@ -24,6 +26,8 @@ NICE = 5
 PIXELS_FOR_EACH = 4096
 """Of a picture, for each thread: fewer are dreamed as fast by fewer threads, measured on two."""
 
+OPENMP, TORCH = "libgomp", "libtorch_cpu"
+"""Libraries that share work among threads: GNU's, and MKL, which is part of torch's own."""
 CONTAINER = Path("/sys/fs/cgroup/cpu.max")
 """What a container may use: microseconds of cores, or ``max``, in a period of microseconds."""
 
@@ -55,9 +59,39 @@ def yielding(process: int = 0) -> None:
     The dream's threads wait for each other, so that one that is held up holds up all. For nothing
     where a system knows no such thing.
     """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, process or threading.get_native_id(), NICE)
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process or threading.get_native_id(), NICE)
+    if not process and "torch" in sys.modules:
+        keep_to_one()
+
+
+def keep_to_one() -> None:
+    """Let torch's operations in this thread start no others.
+
+    As soon as there are more of torch's threads than cores, GNU's do not spin at all: each time
+    that the dream's threads share an operation they wake up from sleep, which doubles its time.
+    """
+    import torch
+
+    # What torch sets when a thread first asks would undo it.
+    torch.get_num_threads()
+    for library, setting in (OPENMP, "omp_set_num_threads"), (TORCH, "MKL_Set_Num_Threads_Local"):
+        path = loaded(library)
+        with contextlib.suppress(AttributeError):
+            if path:
+                getattr(ctypes.CDLL(path), setting)(1)
+
+
+@cache
+def loaded(name: str) -> str | None:
+    """Where a library of that name lies that this process has loaded; None: it has not."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            if name in line.rpartition("/")[2]:
+                return line.split(maxsplit=5)[-1]
+    return None
 
 
 @contextlib.contextmanager
