@@ -198,7 +198,7 @@ def laid(x: Tensor) -> tuple[Tensor, int]:
 
 
 def apart_of(x: Tensor) -> int:
-    """How far apart places of pictures lie that no copy can stand for: their channels lie last."""
+    """The same of pictures of which there can be no copy: their channels do lie last."""
     there, apart = laid(x)
     assert there.data_ptr() == x.data_ptr(), f"{tuple(x.shape)}, {x.stride()}: channels not last"
     return apart

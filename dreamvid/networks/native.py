@@ -202,7 +202,7 @@ def _call_by_rows(name: str, *pictures: Tensor) -> None:
 
 
 def _response(x: Tensor, reach: int, bias: float, alpha: float, beta: float) -> tuple[float, ...]:
-    return places_of(x), x.shape[1], reach, bias, alpha, int(beta == 0.75)
+    return places_of(x), x.shape[1], reach, float(bias), float(alpha), int(beta == 0.75)
 
 
 def _call(name: str, tensors: Sequence[Tensor], *numbers: float) -> None:

@@ -171,8 +171,8 @@ void tail(const float *seen, const float *seen_bias, const float *enlarge,
 /* out (N, 2h, 2w, channels) = ReLU of what comes from deeper (N, h, w, channels), each place to four
    alike, plus `near`, plus what is raised there times what raises it. Their places are apart. */
 void meet(const number *deep, const number *raised, const number *near, const number *raising,
-          made *out, int count, int height, int width, int channels, int deep_apart, int raised_apart,
-          int near_apart, int raising_apart, int threads) {
+          made *out, int count, int height, int width, int channels, int deep_apart,
+          int raised_apart, int near_apart, int raising_apart, int threads) {
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int line = 0; line < 2 * count * height; line++)
         for (int x = 0; x < 2 * width; x++) {
