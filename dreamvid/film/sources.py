@@ -21,7 +21,7 @@ from dreamvid.motion.optical_flow import Correspondence, Method, Search, corresp
 from dreamvid.motion.warp import moved
 
 AHEAD = 3
-"""Moments made ready while a frame dreams."""
+"""Moments, or frames of a film, made ready while another one dreams."""
 MOST_FOLLOWED = 8
 """Pairs of frames that are followed at once, where there are as many cores."""
 
@@ -114,9 +114,9 @@ class FilmSource:
 
     @property
     def _beside(self) -> bool:
-        """Whether frames are made ready while others dream.
+        """Whether frames are followed while others dream.
 
-        A processor's dream waits for them: its threads wait for each other, so that one other
+        A processor's dream waits for that: its threads wait for each other, so that one other
         thread beside them holds up all.
         """
         return self.device.type != "cpu"
@@ -146,7 +146,10 @@ class FilmSource:
         """
         method, threads = self.method, min(cores(), MOST_FOLLOWED) if self.here else 1
         place = torch.device("cpu") if self.here else self.device
-        frames = (from_pixels(pixels, place) for pixels in self.opened(first))
+        read = self.opened(first)
+        # To read costs little, and a film's damage is told once its end is read.
+        pictures = read if self._beside else ahead(read, AHEAD)
+        frames = (from_pixels(pixels, place) for pixels in pictures)
         if method is None:
             yield from ((frame, None) for frame in frames)
             return
