@@ -66,7 +66,7 @@ Opened = Callable[[int], Iterator[np.ndarray]]
 
 
 class FilmSource:
-    """A film's frames, read and compared while earlier ones dream.
+    """A film's frames, read ahead, and followed.
 
     Args:
         opened: the film.
