@@ -466,7 +466,7 @@ def test_a_folder_in_a_frames_place_is_left_alone(whole, tmp_path):
 def test_two_runs_of_one_job(inputs, tmp_path, whole):
     out = tmp_path / "film.mp4"
     folder = Path(f"{out}.dream")
-    slow = (*KINDS["zoom"], "--set", "ascent.iterations=800")
+    slow = (*KINDS["zoom"], "--set", "ascent.later=2000")
     process = begun(*slow, "-o", out, cwd=inputs)
     wait_for(lambda: finished(folder) >= 1)
     for command in (
@@ -552,7 +552,7 @@ def test_folders_deleted_under_a_run(inputs, tmp_path):
     place = tmp_path / "place"
     place.mkdir()
     folder = place / "film.mp4.dream"
-    slow = (*KINDS["zoom"], "--set", "ascent.iterations=800")
+    slow = (*KINDS["zoom"], "--set", "ascent.later=2000")
     process = begun(*slow, "-o", place / "film.mp4", cwd=inputs)
     wait_for(lambda: finished(folder) >= 1)
     place.rename(tmp_path / "gone")
