@@ -157,13 +157,15 @@ class FilmSource:
         def found(then: Frame, now: Frame) -> tuple[Frame, Correspondence]:
             return now, correspondence(now, then, method, self.check, self.search)
 
-        for frame in islice(frames, 1):
-            yield frame, None
-            pairs = pairwise(chain([frame], frames))
-            manner = yielding if self._beside else keep_to_one
-            with ThreadPoolExecutor(threads, "flow", initializer=manner) as pool:
-                while some := list(islice(pairs, threads)):
-                    yield from list(pool.map(found, *zip(*some, strict=True)))
+        earliest = next(frames, None)
+        if earliest is None:
+            return
+        yield earliest, None
+        pairs = pairwise(chain([earliest], frames))
+        manner = yielding if self._beside else keep_to_one
+        with ThreadPoolExecutor(threads, "flow", initializer=manner) as pool:
+            while some := list(islice(pairs, threads)):
+                yield from list(pool.map(found, *zip(*some, strict=True)))
 
 
 def _arriving(

@@ -127,6 +127,10 @@ static inline void stored_bfloats(bfloat *to, vector value, int many) {
 #define stored(to, value, many)                                                                    \
     _Generic(*(to), float: stored_floats, bfloat: stored_bfloats)(to, value, many)
 
+static inline vector positive(vector x) {
+    return (vector)((integers)x & ~(x < 0.0f)); /* what is no number stays none */
+}
+
 /* What is kept of one vector of a sum: RELU keeps what is above zero, SILU also gives x sigmoid(x)
    in `active`. ADDED_THROUGH_SILU adds to what is in `out` already, and multiplies that by the
    slope of SILU at what is in `active`. */
@@ -134,7 +138,7 @@ static inline void finished(vector sum, made *out, made *active, int mode, int m
     if (mode == ADDED_THROUGH_SILU)
         sum = (sum + loaded(out, many)) * slope_of_silu(loaded(active, many));
     if (mode == RELU)
-        sum = (vector)((integers)sum & ~(sum < 0.0f)); /* what is no number stays none */
+        sum = positive(sum);
     stored(out, sum, many);
     if (mode == SILU)
         stored(active, sum * sigmoid(sum), many);

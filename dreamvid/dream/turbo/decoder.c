@@ -17,10 +17,6 @@ typedef struct {
     vector at[PLACES][PARTS];
 } sums;
 
-static inline vector positive(vector x) {
-    return (vector)((integers)x & ~(x < 0.0f)); /* what is no number stays none */
-}
-
 static inline vector part_of(const float *from, int part) {
     return *(const unaligned *)(from + part * LANES);
 }

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from dreamvid.machine.native import call, compiled, lacking
 from dreamvid.networks import ways
 from dreamvid.networks.compiled import FLAGS, TYPES, laid
-from dreamvid.networks.convolutions import known
+from dreamvid.networks.convolutions import known, remembered
 
 SOURCE = Path(__file__).with_name("decoder.c")
 GROUP = 16
@@ -46,7 +46,7 @@ def serves(*parts: Tensor) -> bool:
         and all(part.device.type == "cpu" for part in parts)
         and types in ({torch.float32}, {torch.bfloat16})
         and not (torch.is_grad_enabled() and any(part.requires_grad for part in parts))
-        and absence() is None
+        and absence(parts[0].dtype) is None
     )
 
 
@@ -58,9 +58,9 @@ def serves_ends(half: int, filters: int, *parts: Tensor) -> bool:
 
 
 @cache
-def absence() -> str | None:
-    """Why there is nothing compiled; None where there is."""
-    return lacking(SOURCE, *FLAGS)
+def absence(dtype: torch.dtype = torch.float32) -> str | None:
+    """Why there is nothing compiled for numbers of a type; None where there is."""
+    return lacking(SOURCE, *FLAGS, *TYPES[dtype, dtype])
 
 
 def met(deep: Tensor, near: Tensor, raised: Tensor, raising: Tensor) -> Tensor:
@@ -102,15 +102,14 @@ _ORDERED: WeakKeyDictionary[nn.Conv2d, tuple[Any, tuple[Tensor, ...]]] = WeakKey
 
 def _ordered(ends: Ends) -> tuple[Tensor, ...]:
     """Weights and biases as decoder.c reads them, made once, and again where they have changed."""
+
+    def make() -> tuple[Tensor, ...]:
+        # All channels of one pixel, and then those of the next.
+        four = torch.arange(ends.enlarge.out_channels).view(-1, 4).T.flatten()
+        return *_panels(ends.seen), *_panels(ends.enlarge, four), *_panels(ends.leave)
+
     told = [(known(each.weight), known(each.bias)) for each in ends]
-    before, made = _ORDERED.get(ends.leave, (None, ()))
-    if before != told:
-        with torch.inference_mode(False), torch.no_grad():
-            # All channels of one pixel, and then those of the next.
-            four = torch.arange(ends.enlarge.out_channels).view(-1, 4).T.flatten()
-            made = (*_panels(ends.seen), *_panels(ends.enlarge, four), *_panels(ends.leave))
-        _ORDERED[ends.leave] = (told, made)
-    return made
+    return remembered(_ORDERED, ends.leave, told, make)
 
 
 def _panels(convolution: nn.Conv2d, order: Tensor | None = None) -> tuple[Tensor, Tensor]:
