@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from dreamvid.errors import NetworkError
 from dreamvid.frames import constant
-from dreamvid.networks import ways
+from dreamvid.networks import passes, ways
 from dreamvid.networks.layers import Choice, chosen
 from dreamvid.registry import did_you_mean
 
@@ -114,6 +115,8 @@ class Network(nn.Module):
     exact: str | None = None
     """The part that sees the picture and stays float32 where the rest is bfloat16, whose eight
     bits would round the picture's own levels: that loses a gradient more than all else."""
+    repeats = False
+    """Whether its activations depend on inputs and weights alone, so that a pass can be noted."""
     weights_path: Path | None = None
     weights_sha256: str | None = None
     """The whole SHA-256 of the weights file, set when weights are installed."""
@@ -205,12 +208,18 @@ class Network(nn.Module):
 
         Inputs of any floating type are taken; activations come in the parameters' type.
         """
-        wanted, found = set(layers), {}
+        wanted = frozenset(layers)
         if unknown := wanted.difference((*self.layers, self.head)):
             raise NetworkError(f"{self.name}: no layer {sorted(unknown)[0]!r}")
         if not wanted:
             return {}
         inputs = inputs.to(self.input_dtype)
+        run = partial(self.found, wanted=wanted)
+        return passes.found(self, inputs, wanted, run) if self.repeats else run(inputs)
+
+    def found(self, inputs: Tensor, wanted: frozenset[str]) -> dict[str, Tensor]:
+        """The activations of some layers, as `forward` gives them."""
+        found = {}
         for name, activation in self.activations_of(inputs, wanted):
             if name in wanted:
                 found[name] = activation

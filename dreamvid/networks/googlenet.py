@@ -56,6 +56,7 @@ class GoogLeNet(Network):
     preprocessing = Preprocessing("BGR", 255.0, (104.0, 116.0, 122.0), (1.0, 1.0, 1.0))
     favourite = "inception_4c/output"
     smallest_side = 32
+    repeats = True
     landmark = "conv1/7x7_s2.weight"
     exact = "convolutions.conv1/7x7_s2"
 

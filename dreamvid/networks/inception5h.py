@@ -106,6 +106,7 @@ class Inception5h(Network):
     preprocessing = Preprocessing("RGB", 255.0, (117.0, 117.0, 117.0), (1.0, 1.0, 1.0))
     favourite = "mixed4c"
     smallest_side = 16
+    repeats = True
     landmark = f"{STEM}.weight"
     exact = f"parts.{STEM}"
     first_number = 0

@@ -13,10 +13,11 @@ GoogLeNet's local response normalisation: the input gradient has no checkerboard
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ from dreamvid.errors import NetworkError
 from dreamvid.networks import weights as weights_files
 from dreamvid.networks.base import Network, Preprocessing
 from dreamvid.networks.bottlenecks import bottleneck
-from dreamvid.networks.convolutions import convolved
+from dreamvid.networks.convolutions import convolved, known, remembered
 from dreamvid.networks.halving import halving_convolution
 from dreamvid.networks.operations import local_response, pooled
 from dreamvid.networks.registered import networks
@@ -162,6 +163,7 @@ class Pocket(Network):
     name = "pocket"
     preprocessing = Preprocessing("BGR", 255.0, (104.0, 116.0, 122.0), (60.0, 60.0, 60.0))
     smallest_side = 32
+    repeats = True
     landmark = "blocks.0.basis.weight"
     exact = "blocks.0.basis"
     units: Tensor
@@ -228,14 +230,27 @@ class Pocket(Network):
         if stage.pooled:
             x = pooled(x, 2)
         if stage.normalised:
-            x = local_response(x, alpha=1e-4 * self.units[index - 1].float() ** 2)
+            x = local_response(x, alpha=self._alphas()[index - 1])
         return self.blocks[index](x)
 
-    def forward(self, inputs: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
-        """The activations of `layers` in the teacher's units; see `Network.forward`."""
-        found = super().forward(inputs, layers)
+    def _alphas(self) -> Sequence[float | Tensor]:
+        """GoogLeNet's alpha in each stage's units; a GPU's stay there, and nothing waits."""
+
+        def made() -> Tensor:
+            return 1e-4 * self.units.float() ** 2
+
+        if self.units.device.type != "cpu":
+            return made()  # pyright: ignore[reportReturnType]
+        return remembered(_ALPHAS, self, known(self.units), lambda: made().tolist())
+
+    def found(self, inputs: Tensor, wanted: frozenset[str]) -> dict[str, Tensor]:
+        """The activations of some layers in the teacher's units; see `Network.forward`."""
+        found = super().found(inputs, wanted)
         units = dict(zip(self.layers, self.units, strict=False))
         return {name: activation * units.get(name, 1) for name, activation in found.items()}
+
+
+_ALPHAS: WeakKeyDictionary[Pocket, tuple[Any, list[float]]] = WeakKeyDictionary()
 
 
 @networks.register(sketch=Pocket)
