@@ -22,7 +22,7 @@ from dreamvid.training.distil.checkpoints import read_checkpoint
 from dreamvid.training.turbo import Place, Recipe, TurboTraining, run
 from dreamvid.training.turbo.lesson import Lesson
 from dreamvid.training.turbo.losses import seen_apart, tone, turned_away
-from dreamvid.training.turbo.pictures import Pictures
+from dreamvid.training.turbo.pictures import LATER, Pictures
 
 SMALL = Widths(8, 8, 12, 16, 8)
 
@@ -178,16 +178,33 @@ def test_losses_rise_where_they_should(picture):
 
 
 def test_most_pictures_of_a_batch_are_the_networks_own(picture):
-    pool = Pictures([(picture * 255).byte()], 8, 32, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    pool = Pictures([(picture * 255).byte()], 30, 32, generator)
+    assert len(pool.fed()) == 0
     pool.own[:], pool.ages[:] = 200, 1
     pool.own[:, 0] = 0
-    places, pictures, reaches = pool.draw(4)
-    red = pictures[:, 0].mean((1, 2))
-    assert (red[1:] < 0.01).all()
-    assert (red[:1] > 0.01).all()
-    assert len(reaches) == 4
-    pool.keep(places, pictures)
-    assert pool.ages[places].tolist() == [1, 2, 2, 2]
+    for _ in range(4):
+        places, pictures, reaches = pool.draw(15)
+        fed = pool.ages[places] > 0
+        assert torch.equal(pictures[:, 0].mean((1, 2)) < 0.01, fed)
+        assert (reaches[fed] <= LATER[1]).all()
+        pool.keep(places, pictures.index_fill(1, torch.tensor(0), 0))
+    # A third of the places is renewed often, and a third seldom.
+    young, old = (pool.ages[place::3].float().mean().item() for place in (0, 2))
+    assert old > 1.2 * young
+
+
+def test_what_a_network_has_spoiled_is_dreamed_by_its_teacher(picture):
+    settings, recipe = Settings(), Recipe(batch=2, side=48, pool=4, lessons=400)
+    lesson = Lesson.of(pocket(), settings, "default", [], recipe)
+    photographs = [torch.full((3, 60, 92), 255, dtype=torch.uint8)]
+    training = TurboTraining(lesson.dreamer(), ("4c",), lesson.net(), photographs, recipe)
+    training.pictures.own[:], training.pictures.ages[:] = 7, 1
+    for key in range(24):
+        training.dreams.add(training.pictures, torch.ones(1), key)
+    flat = training.dreams.kept["pictures"].flatten(1)
+    spoiled = ((flat.float() - 7).abs() <= 1).all(1)
+    assert 0.05 < spoiled.float().mean() < 0.6
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +237,22 @@ def test_a_training_leaves_a_network_curves_and_a_sheet(trained, picture):
     assert read.net.layers == ("4c", "3b")
     assert (trained / "a.safetensors").stat().st_size < 2_000_000
     assert turbo_of(trained / "a.safetensors").still(picture).shape == picture.shape
+
+
+def test_a_network_is_trained_further(trained):
+    asked = ["turbo", "quick.toml", "--images", "photos", "--further", "a.safetensors", "-q"]
+    asked += ["--set", "pool=4", "--set", "lessons=8", "--side", "48", "--batch", "2"]
+    asked += ["--steps", "1", "--set", "opening=0", "--set", "learning_rate=1e-9"]
+    result = call_cli(*asked, "--layers", "4a,3b", "-o", "more.safetensors", cwd=trained)
+    assert result.returncode == 0, result.stderr
+    before, after = (files.read_turbo(trained / f"{name}.safetensors") for name in ("a", "more"))
+    assert after.net.layers == ("4c", "4a", "3b")
+    mine = after.net.decoder.state_dict()
+    for name, value in before.net.decoder.state_dict().items():
+        taken = mine[name][:, [0, 2, 3]] if name.endswith("condition.weight") else mine[name]
+        assert torch.allclose(taken, value, atol=1e-3), name
+    manifest = json.loads((trained / "more.safetensors.training/recipe.json").read_text())
+    assert manifest["further_sha256"] == before.sha256
 
 
 def flat(tree, prefix=""):
@@ -266,6 +299,8 @@ def test_a_network_is_measured_beside_the_ascent(trained):
         (["default", "--images", "photos", "--batch", "500"], "at most the pool"),
         (["words", "--images", "photos", "--overwrite"], "its objective is words"),
         (["default", "--images", "photos", "--layers", "4c:3"], "whole layers"),
+        (["default", "--images", "photos", "--further", "a.safetensors"], "add --layers 3b"),
+        (["default", "--images", "photos", "--further", "no.safetensors"], "no such file"),
         (["default", "mine.safetensors", "--images", "photos"], "expected -o"),
         (["export"], "needs a FILE"),
     ],

@@ -27,6 +27,7 @@ LISTS = {
     "device": "devices",
     "check": FILES,
     "images": FILES,
+    "further": FILES,
 }
 """The values of flags that are names of something, by the flags' names."""
 ARGUMENTS = {

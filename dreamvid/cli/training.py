@@ -113,6 +113,7 @@ def turbo(
     images: Path | None,
     out: Path | None,
     layers: list[str] | None,
+    further: Path | None,
     every: int,
     assign: list[str] | None,
     check: Path | None,
@@ -148,6 +149,7 @@ def turbo(
             images,
             making.Place(target, every, resume, overwrite),
             layers=_separated(layers),
+            further=None if further is None else str(further),
             recipe=recipe,
             progress=progress,
         )

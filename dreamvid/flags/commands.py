@@ -224,6 +224,7 @@ OWN: dict[str, Flag] = {
     "turbo.layers": Flag(
         "Layers that it learns beside the preset's own.", "A,B", unset="none", several=True
     ),
+    "turbo.further": Flag("Begin with this network; turbo: dreamvid's own.", "FILE", kind="file"),
     "turbo.steps": Flag("Training steps.", "N", "recipe.steps", "number", "12000"),
     "turbo.batch": Flag("Pictures per step.", "N", "recipe.batch", "number", "8"),
     "turbo.side": Flag("Side of the pictures in pixels.", "N", "recipe.side", "number", "112"),
@@ -300,8 +301,8 @@ COMMANDS: dict[str, str] = {
     "resume overwrite quiet",
     "train": "out network weights pretrained side epochs batch optimiser learning_rate held_out "
     "patience seed device resume overwrite quiet",
-    "turbo": "images out layers steps batch side seed every assign check device resume overwrite "
-    "quiet",
+    "turbo": "images out layers further steps batch side seed every assign check device resume "
+    "overwrite quiet",
 }
 """The flags of each command, in the order people need them."""
 

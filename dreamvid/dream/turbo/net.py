@@ -196,6 +196,19 @@ class Decoder(nn.Module):
                 nn.init.zeros_(parameter)
         return self
 
+    def learned(self, other: "Decoder", columns: Sequence[int]) -> None:
+        """Take over what a decoder of fewer conditions has learned.
+
+        `columns` are its conditions' places among those of this one; the rest stay as they are.
+        """
+        known = other.state_dict()
+        with torch.no_grad():
+            for name, value in self.state_dict().items():
+                if name.endswith("condition.weight"):
+                    value[:, columns] = known[name]
+                else:
+                    value.copy_(known[name])
+
     def forward(self, pixels: Tensor, features: tuple[Tensor, Tensor, Tensor], condition: Tensor):
         """(N, 3, H, W) from the picture less grey, and features at 1/4, 1/8 and 1/16 of it."""
         shallow, middle, deep = features

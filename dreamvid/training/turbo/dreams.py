@@ -21,9 +21,10 @@ from dreamvid.training.turbo.pictures import Pictures
 AT_ONCE = 8
 SHARES, LATER_SHARES = (1.0, 1.0, 1.0, 0.5), (0.5, 1.0, 2.0)
 """Of the preset's iterations, on first frames and on later ones; one of them by chance."""
-FRESH, ENLARGED = 0.4, 0.8
-"""Up to which number by chance a dream is of fresh pictures, and of a smaller octave's dreams.
-The others go on from the dreams before them, moved as in a film."""
+FRESH, ENLARGED, OWN = 0.3, 0.6, 0.85
+"""Up to which number by chance a dream is of fresh pictures, of a smaller octave's dreams, and of
+what the network has made of pictures by now: what it has spoiled it learns to mend (as in DAgger,
+Ross et al. 2011). The others go on from the dreams before them. Both are moved as in a film."""
 
 
 class Taught(NamedTuple):
@@ -63,7 +64,9 @@ class Dreams:
         pairs = zip(self.layers, weights.tolist(), strict=True)
         choices = [Choice(layer, None, weight) for layer, weight in pairs if weight]
         kind = pictures.uniform(0, 1)
-        goes_on = kind >= ENLARGED and len(self) > 0
+        fed = pictures.fed()
+        own = ENLARGED <= kind < OWN and len(fed) > 0
+        goes_on = own or (kind >= OWN and len(self) > 0)
         shares = LATER_SHARES if goes_on else SHARES
         share = shares[int(pictures.uniform(0, len(shares)))]
         ascent = self.dreamer.settings.ascent
@@ -72,8 +75,12 @@ class Dreams:
         count = max(1, round(share * asked))
         settings = self.dreamer.settings.changed("ascent", iterations=count, later=None)
         dreamer = Dreamer(self.dreamer.network, choices, settings)
-        if goes_on:
-            batch = self._moved_on(pictures)
+        if own:
+            chosen = torch.randint(0, len(fed), (AT_ONCE,), generator=pictures.generator)
+            batch = _moved_on(pictures, pictures.own[fed[chosen]])
+        elif goes_on:
+            last = self.kept["pictures"][-AT_ONCE:].float() + self.kept["added"][-AT_ONCE:]
+            batch = _moved_on(pictures, last)
         else:
             batch = torch.stack([pictures.fresh() for _ in range(AT_ONCE)])
             batch = batch if kind < FRESH else self._enlarged(dreamer, batch, key)
@@ -89,11 +96,6 @@ class Dreams:
         }
         for name, value in new.items():
             self.kept[name] = torch.cat([self.kept[name], value])[-self.most :]
-
-    def _moved_on(self, pictures: Pictures) -> Tensor:
-        """The last dreams, moved as a film moves them."""
-        last = self.kept["pictures"][-AT_ONCE:].float() + self.kept["added"][-AT_ONCE:]
-        return torch.stack([pictures.moved((each / 255).clamp(0, 1), False) for each in last])
 
     def _enlarged(self, dreamer: Dreamer, batch: Tensor, key: int) -> Tensor:
         """Pictures with what is dreamed of them at the next smaller octave."""
@@ -115,3 +117,8 @@ class Dreams:
     def restore(self, kept: Mapping[str, Tensor]) -> None:
         """Go on with dreams that were `kept`."""
         self.kept = {name: value.clone() for name, value in kept.items()}
+
+
+def _moved_on(pictures: Pictures, last: Tensor) -> Tensor:
+    """`last` (N, 3, side, side), in 8-bit levels, moved as a film moves its frames."""
+    return torch.stack([pictures.moved((each / 255).clamp(0, 1)) for each in last])

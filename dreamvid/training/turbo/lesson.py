@@ -9,7 +9,8 @@ import torch
 
 from dreamvid import __version__
 from dreamvid.dream.dreamer import Dreamer
-from dreamvid.dream.turbo.net import TurboNet
+from dreamvid.dream.turbo.files import TurboFile, path_of, read_turbo
+from dreamvid.dream.turbo.net import TurboNet, Widths
 from dreamvid.errors import NetworkError, SettingsError
 from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice, ever
@@ -34,6 +35,8 @@ class Lesson:
     """All that the network can dream, the preset's own first."""
     recipe: Recipe
     preset: str
+    further: str = ""
+    """The file of the network that is trained further; nothing for a new one."""
 
     @classmethod
     def of(
@@ -43,6 +46,7 @@ class Lesson:
         preset: str,
         layers: Sequence[str],
         recipe: Recipe,
+        further: str = "",
     ) -> Self:
         """The lesson in a preset's dream; a `DreamvidError` if no turbo network can learn it."""
         choices = teacher.choices([ever(text) for text in settings.network.layers])
@@ -64,7 +68,9 @@ class Lesson:
                 f"recipe.side: got {recipe.side}, and {teacher.name} needs {teacher.smallest_side}"
             )
         names = tuple(dict.fromkeys(choice.layer for choice in (*choices, *others)))
-        return cls(teacher, settings, choices, names, recipe, preset)
+        lesson = cls(teacher, settings, choices, names, recipe, preset, further)
+        lesson.net()
+        return lesson
 
     def manifest(self, images: Path, files: Sequence[Path], every: int) -> dict[str, Any]:
         """What must stay the same when a training goes on, and the machine, which may change."""
@@ -75,6 +81,7 @@ class Lesson:
             "objective": dict(self.settings.objective),
             "step_size": self.step_size,
             "layers": list(self.layers),
+            "further_sha256": read_turbo(path_of(self.further)).sha256 if self.further else "",
             "recipe": self.recipe._asdict(),
             "pictures": len(files),
             "pictures_sha256": fingerprint(images, files),
@@ -112,8 +119,38 @@ class Lesson:
         return Dreamer(self.teacher, [Choice(self.layers[0])], settings)
 
     def net(self) -> TurboNet:
-        """The network before it has learned anything."""
-        return TurboNet(self.layers)
+        """The network before the training: a new one, or the one that is trained further.
+
+        Raises:
+            NetworkError: That one had another teacher, or learned what is not to be learned.
+        """
+        torch.manual_seed(self.recipe.seed)
+        net = TurboNet(self.layers)
+        net.decoder.initialised()
+        if self.further:
+            known = read_turbo(path_of(self.further))
+            self._check(known)
+            columns = [*map(self.layers.index, known.net.layers), len(self.layers)]
+            net.decoder.learned(known.net.decoder, columns)
+        return net
+
+    def _check(self, known: TurboFile) -> None:
+        """Raise `NetworkError` for a network that cannot be trained further to learn this."""
+        if known.teacher != self.teacher.name:
+            raise NetworkError(
+                f"--further: {self.further} learned the dream of {known.teacher}, and "
+                f"{self.preset} dreams with {self.teacher.name}; leave it out"
+            )
+        if lost := [layer for layer in known.net.layers if layer not in self.layers]:
+            raise NetworkError(
+                f"--further: {self.further} learned {', '.join(lost)} too, and would forget it; "
+                f"add --layers {','.join(lost)}"
+            )
+        if known.net.widths != Widths():
+            raise NetworkError(
+                f"--further: {self.further} has the widths {known.net.widths}, expected "
+                f"{Widths()}; leave it out"
+            )
 
 
 def _steps(asked: Any, otherwise: int | None) -> int | None:

@@ -59,6 +59,7 @@ def make(
     place: Place,
     *,
     layers: Sequence[str] = (),
+    further: str | None = None,
     recipe: Recipe = Recipe(),  # noqa: B008
     progress: Progress | None = None,
 ) -> Strength:
@@ -73,13 +74,14 @@ def make(
         images: a folder of pictures, read with its subfolders.
         place: where the network goes.
         layers: those it learns beside the preset's own.
+        further: the network to train further, a file or "turbo"; None: a new one.
         recipe: the numbers.
         progress: shows how the training goes.
     """
     progress = progress or Silence()
     folders.check_output(place.out, place.folder, place.resume, place.overwrite)
     teacher = dreamer_for(settings.changed("turbo", dream="ascent")).network
-    lesson = Lesson.of(teacher, settings, preset, layers, recipe)
+    lesson = Lesson.of(teacher, settings, preset, layers, recipe, further or "")
     files = files_in(images)
     manifest = lesson.manifest(images, files, place.every)
     if place.resume:

@@ -14,15 +14,18 @@ from dreamvid.training.distil.pool import to_bytes
 SHRUNK = (-0.2, 1.7)
 """How much photographs are shrunk, as binary logarithms: octaves see them smaller, seldom larger.
 What is enlarged has little detail, and dreams of it are another thing to learn."""
-OLDEST = 60
+OLDEST = 150
 """How often a picture is fed again, at most."""
+SLOWEST, FASTEST = -0.005, 0.03
+"""How much a picture is enlarged from frame to frame, binary logarithms; `default`: 0.013."""
 DRAWN, NOISY = 0.08, 0.06
 """Shares of the fresh pictures that are drawn, and that are coloured noise."""
 FIRST, LATER = (1.8, 3.8), (0.8, 2.6)
 """How far pictures are dreamed that no dream has touched, and those of a dream: binary logarithms
 of 8-bit levels, root mean square."""
-OCTAVE = 0.25
-"""The share of fed pictures that are enlarged as from one octave to the next."""
+RENEWED = (0.3, 0.05, 0.012)
+"""How often a picture of the pool gives way to a fresh one, by its place: some stay young, and some
+become as old as late frames of a film."""
 
 
 @dataclass
@@ -89,28 +92,28 @@ class Pictures:
     def draw(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
         """Places in the pool (batch,), pictures, and how far to dream each.
 
-        A quarter of the pictures are fresh, the others are moved ones of the pool. How far is the
-        binary logarithm of 8-bit levels, root mean square.
+        Most are pictures of the pool, moved; some are fresh. How far is the binary logarithm of
+        8-bit levels, root mean square.
         """
         places = torch.randperm(self.count, generator=self.generator)[:batch]
         pictures, reaches = [], []
-        for number, place in enumerate(places.tolist()):
-            if number < -(-batch // 4) or self.ages[place] >= OLDEST:
+        for place in places.tolist():
+            renewed = RENEWED[place % len(RENEWED)]
+            if self.ages[place] >= OLDEST or self.uniform(0, 1) < renewed:
                 pictures.append(self.fresh())
                 self.ages[place] = 0
-                reaches.append(self.uniform(*FIRST))
             else:
-                octave = self.uniform(0, 1) < OCTAVE
-                pictures.append(self.moved(self.own[place].float() / 255, octave))
-                reaches.append(self.uniform(*(FIRST if octave else LATER)))
+                pictures.append(self.moved(self.own[place].float() / 255))
+            reaches.append(self.uniform(*(LATER if self.ages[place] else FIRST)))
         return places, torch.stack(pictures), torch.tensor(reaches)
 
-    def moved(self, picture: Tensor, octave: bool) -> Tensor:
-        """A picture (3, H, W) enlarged, turned and shifted a little, as a film moves its frames.
+    def fed(self) -> Tensor:
+        """The places of the pool whose pictures the network has dreamed already."""
+        return self.ages.nonzero()[:, 0]
 
-        It is enlarged more where it goes from one octave to the next.
-        """
-        zoom = self.uniform(1.25, 1.5) if octave else 2 ** self.uniform(-0.01, 0.06)
+    def moved(self, picture: Tensor) -> Tensor:
+        """A picture (3, H, W) enlarged, turned and shifted a little, as a film moves its frames."""
+        zoom = 2 ** self.uniform(SLOWEST, FASTEST)
         turn, reach = self.uniform(-0.03, 0.03), 1 - 1 / zoom
         cos, sin = math.cos(turn) / zoom, math.sin(turn) / zoom
         right, down = (self.uniform(-reach, reach) + self.uniform(-0.01, 0.01) for _ in range(2))

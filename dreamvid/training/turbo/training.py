@@ -14,7 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dreamvid.dream.blur import softened
 from dreamvid.dream.dreamer import Dreamer
+from dreamvid.dream.octaves import climbed, octave_sizes
+from dreamvid.dream.turbo.adding import SOFT
 from dreamvid.dream.turbo.net import TurboNet
 from dreamvid.dream.turbo.travel import sized
 from dreamvid.frames import size_of
@@ -28,6 +31,8 @@ LESSON_EVERY = 24
 """Steps between two batches of new lessons, once there are enough to begin."""
 FEWEST_LESSONS = 64
 """Lessons before the first step."""
+BELOW = 2
+"""How many smaller octaves are dreamed before the network learns from its own picture."""
 TINY = 1e-12
 
 
@@ -37,7 +42,7 @@ class TurboTraining:
     Args:
         dreamer: the preset's, with one octave; its network is the teacher.
         layers: the teacher's layers, the preset's own first.
-        net: what is trained.
+        net: what is trained, as it begins.
         photographs: uint8 pictures (3, H, W).
         recipe: the numbers.
     """
@@ -54,7 +59,6 @@ class TurboTraining:
         self.dreamer, self.layers, self.recipe = dreamer, tuple(layers), recipe
         self.device = dreamer.network.device
         self.net = net.to(self.device)
-        net.decoder.initialised()
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.pictures = Pictures(photographs, recipe.pool, recipe.side, self.generator)
         self.optimiser = torch.optim.AdamW(
@@ -101,9 +105,14 @@ class TurboTraining:
         torch.nn.utils.clip_grad_norm_(self.net.decoder.parameters(), 1.0)
         self.optimiser.step()
         self._follow()
-        self.pictures.keep(places, dreamed[count:])
+        self.pictures.keep(places, self._kept(places, pictures[count:], added[count:].detach()))
         self.step += 1
         return {name: value.item() for name, value in losses.items()}
+
+    def _kept(self, places: Tensor, pictures: Tensor, added: Tensor) -> Tensor:
+        """What a film would keep: what is added to a dream is softened there."""
+        later = self.pictures.ages[places].gt(0)[:, None, None, None].to(added.device)
+        return pictures + torch.where(later, softened(added, SOFT), added)
 
     def _batch(self, opening: bool) -> tuple[Tensor, Taught, Tensor, Tensor]:
         """Places in the pool, dreams of the teacher, then all pictures and all conditions.
@@ -116,9 +125,30 @@ class TurboTraining:
         if opening:
             return torch.zeros(0, dtype=torch.int64), taught, taught.pictures, taught.conditions
         places, pictures, reaches = self.pictures.draw(count - count // 2)
-        condition = torch.cat([self._weights(len(pictures)), reaches[:, None]], 1)
-        pictures = torch.cat([taught.pictures, pictures.to(self.device)])
-        return places, taught, pictures, torch.cat([taught.conditions, condition.to(self.device)])
+        condition = torch.cat([self._weights(len(pictures)), reaches[:, None]], 1).to(self.device)
+        pictures = self._below(places, pictures.to(self.device), condition)
+        return (
+            places,
+            taught,
+            torch.cat([taught.pictures, pictures]),
+            torch.cat([taught.conditions, condition]),
+        )
+
+    @torch.no_grad()
+    def _below(self, places: Tensor, pictures: Tensor, condition: Tensor) -> Tensor:
+        """Pictures as the largest octave gets them: the smaller ones are dreamed already."""
+        settings, teacher = self.dreamer.settings, self.dreamer.network
+        many = settings.changed("octaves", count=BELOW + 1).octaves
+        sizes = octave_sizes(size_of(pictures), many)
+        count = sum(min(size) >= teacher.smallest_side for size in sizes)
+        octaves = settings.changed("octaves", count=count).octaves
+
+        def dream(start: Tensor, octave: int) -> Tensor:
+            if octave == count - 1:
+                return start
+            return self._kept(places, start, self._added(start, condition)).clamp(0, 1)
+
+        return climbed(pictures, dream, octaves)
 
     def _teach(self, key: int) -> None:
         self.dreams.add(self.pictures, self._weights(1)[0], key)
