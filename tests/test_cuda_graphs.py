@@ -216,10 +216,11 @@ def test_recorded_turbo_waits_for_nothing(turbo, way, monkeypatch):
 def test_the_turbo_network_of_a_gpu_adds_the_same(turbo, dtype, near, monkeypatch):
     pictures = torch.stack([noise(Size(68, 90), (number,)) for number in range(2)])
     condition = torch.tensor([[0.7, 0.3, 1.5], [0.0, 1.0, -2.0]])
+    shares = torch.linspace(0, 2, 512).expand(2, -1)
     with torch.no_grad():
-        wanted = sized(read_turbo(Path(turbo)).net(pictures, condition))
+        wanted = sized(read_turbo(Path(turbo)).net(pictures, condition, shares))
         monkeypatch.setattr(layout, "serves", lambda x: True)
-        found = sized(read_turbo(Path(turbo), None, dtype).net(pictures, condition))
+        found = sized(read_turbo(Path(turbo), None, dtype).net(pictures, condition, shares))
     assert found.dtype == torch.float32
     assert (found - wanted).norm() < near * wanted.norm()
 

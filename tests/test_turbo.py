@@ -14,6 +14,7 @@ from dreamvid.dream.turbo import files, native
 from dreamvid.dream.turbo.adding import MARGIN, in_tiles
 from dreamvid.dream.turbo.net import Enlarging, TurboNet, Widths
 from dreamvid.dream.turbo.travel import sized, travel
+from dreamvid.film.wandering import wandering
 from dreamvid.media import write_picture
 from dreamvid.networks.layers import Choice
 from dreamvid.networks.pocket import EMBEDDED, pocket
@@ -60,6 +61,56 @@ def test_what_is_added_has_the_size_asked_for_and_no_light_of_its_own(file, pict
     twice = turbo.added_to(grey, [Choice("4c")], torch.full((60, 92), 4.0)) - grey
     assert torch.allclose(twice, added, atol=1e-6)
     assert torch.equal(turbo.added_to(grey, [Choice("4c")], 0.0), grey)
+
+
+def test_channels_have_the_shares_of_an_energys_gradient():
+    net = TurboNet(("4c", "3b"))
+    weights, shares = net.told([Choice("4c", None, 1.0), Choice("3b", None, 3.0)])
+    assert weights.tolist() == [0.25, 0.75]
+    assert torch.allclose(shares, torch.ones(512))
+    chosen = [Choice("4c", (5,), 0.75), Choice("4c", (9, 11), 0.25)]
+    weights, shares = net.told(chosen)
+    assert weights.tolist() == [1, 0]
+    assert shares.square().mean().item() == pytest.approx(1)
+    assert shares.nonzero()[:, 0].tolist() == [5, 9, 11]
+    seen = torch.rand(1, 512, 3, 4, requires_grad=True)
+    energy = sum(c.weight * seen[:, list(c.channels)].square().mean() / 2 for c in chosen)
+    (slope,) = torch.autograd.grad(energy, seen)
+    mine = seen.detach() * shares[None, :, None, None]
+    assert torch.cosine_similarity(slope.flatten(), mine.flatten(), dim=0).item() > 1 - 1e-6
+    assert torch.equal(net.told([Choice("3b")])[1], torch.ones(512))
+
+
+@pytest.fixture
+def channelled(file, tmp_path):
+    """The same, said to have learned single channels."""
+    found, path = files.read_turbo(file), tmp_path / "channels.safetensors"
+    about = {"channels": "4c"}
+    decoder = found.net.decoder.state_dict()
+    files.write_turbo(path, decoder, found.net, pocket(), found.objective, about)
+    return path
+
+
+def test_channels_are_dreamed_where_they_were_learned(channelled, picture, tmp_path):
+    settings = Settings().changed("turbo", dream=str(channelled)).changed("octaves", count=1)
+    one, other = (
+        dreamer_for(settings.changed("network", layers=(layer,))).still(picture)
+        for layer in ("4c:25", "4c:9")
+    )
+    assert not torch.equal(one, other)
+    seed = Path(__file__).parents[1] / "samples" / "seed.jpg"
+    asked = ["--dream", channelled, "--layer", "3b:4", "--size", "64"]
+    result = call_cli("image", seed, *asked, cwd=tmp_path)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "channels of 4c; got 3b by channels" in result.stderr
+
+
+def test_a_film_wanders_by_turbo_where_it_has_learned_channels(file, channelled, picture):
+    for path in (file, channelled):
+        settings = Settings().changed("turbo", dream=str(path)).changed("network", wander=0.7)
+        walked = wandering(dreamer_for(settings), picture).settings.network
+        assert walked.wander == 0
+        assert ("walk" in "".join(walked.layers)) == (path == channelled)
 
 
 def test_layers_are_mixed_by_their_weights(file, picture):
@@ -198,10 +249,10 @@ def test_what_a_network_has_spoiled_is_dreamed_by_its_teacher(picture):
     settings, recipe = Settings(), Recipe(batch=2, side=48, pool=4, lessons=400)
     lesson = Lesson.of(pocket(), settings, "default", [], recipe)
     photographs = [torch.full((3, 60, 92), 255, dtype=torch.uint8)]
-    training = TurboTraining(lesson.dreamer(), ("4c",), lesson.net(), photographs, recipe)
+    training = TurboTraining(lesson.dreamer(), lesson.layers, lesson.net(), photographs, recipe)
     training.pictures.own[:], training.pictures.ages[:] = 7, 1
     for key in range(24):
-        training.dreams.add(training.pictures, torch.ones(1), key)
+        training.dreams.add(training.pictures, (Choice("4c"),), key)
     flat = training.dreams.kept["pictures"].flatten(1)
     spoiled = ((flat.float() - 7).abs() <= 1).all(1)
     assert 0.05 < spoiled.float().mean() < 0.6
@@ -260,6 +311,7 @@ def flat(tree, prefix=""):
     if isinstance(tree, dict | list | tuple):
         pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
         return {k: v for key, each in pairs for k, v in flat(each, f"{prefix}.{key}").items()}
+    tree = list(tree.encode()) if isinstance(tree, str) else tree
     return {prefix: torch.as_tensor(0.0 if tree is None else tree)}
 
 
@@ -368,10 +420,11 @@ def test_compiled_parts_give_what_torch_gives(monkeypatch, size):
     net.requires_grad_(False)
     pictures = torch.rand(size)
     condition = torch.tensor([[0.3, 0.7, 2.0]]).expand(size[0], -1)
-    found = net(pictures, condition)
+    shares = torch.linspace(0, 2, 512).expand(size[0], -1)
+    found = net(pictures, condition, shares)
     asked = []
     monkeypatch.setattr(native, "serves", lambda *parts: asked.append(parts))
-    expected = net(pictures, condition)
+    expected = net(pictures, condition, shares)
     assert len(asked) == 3
     assert found.shape == expected.shape
     assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
@@ -379,7 +432,7 @@ def test_compiled_parts_give_what_torch_gives(monkeypatch, size):
     for part in (net.decoder.leave, net.decoder.filters, net.decoder.enlarge):
         part.convolution.weight.mul_(1.5)
         monkeypatch.undo()
-        changed.append(net(pictures, condition))
+        changed.append(net(pictures, condition, shares))
         assert not torch.allclose(*changed[-2:])
 
 

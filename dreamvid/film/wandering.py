@@ -21,15 +21,16 @@ SLOWER = 1.23
 def wandering(dreamer: Dreamer, picture: Frame, *, closes: bool = False) -> Dreamer:
     """`dreamer`, for which `network.wander` has become walks where nothing else is asked for.
 
-    Layers, channels, objectives and a turbo network that were chosen stay as they are. `picture`
-    is where the film begins. With `closes`, its last channel leads into its first.
+    Layers, channels and objectives that were chosen stay as they are, and so does a turbo network
+    that has learned no channels. `picture` is where the film begins. With `closes`, its last
+    channel leads into its first.
     """
     settings, network = dreamer.settings, dreamer.settings.network
     if not network.wander:
         return dreamer
     settings = settings.changed("network", wander=0.0, at_once=1)
-    # A turbo network knows whole layers only.
-    chosen = network.layers or network.walk or settings.octaves.layers or dreamer.turbo
+    whole = dreamer.turbo is not None and not dreamer.turbo.channels
+    chosen = network.layers or network.walk or settings.octaves.layers or whole
     if not chosen and settings.objective["name"] == "energy":
         found: list[str] = []
         for share in range(network.at_once):

@@ -37,6 +37,8 @@ class Turbo:
     def __init__(self, file: TurboFile, network: Network, settings: Settings) -> None:
         """Raise `SettingsError` for a dream that the network has not learned."""
         self.net, self.sha256, self.network = file.net, file.sha256, network
+        self.channels = file.channels
+        """The layer of which single channels can be dreamed, or nothing."""
         self.tile = settings.machine.tile
         asked = {name: value for name, value in settings.objective.items() if name != "also"}
         if file.teacher != network.name:
@@ -54,10 +56,14 @@ class Turbo:
     def check(self, groups: Iterable[Iterable[Choice]]) -> None:
         """Raise `SettingsError` for a layer that the network has not learned."""
         for choice in (choice for group in groups for choice in group):
-            if choice.layer not in self.net.layers or choice.channels is not None:
+            by_channels = choice.channels is not None
+            if choice.layer not in self.net.layers or (
+                by_channels and choice.layer != self.channels
+            ):
+                learned = f", and channels of {self.channels}" if self.channels else ", whole"
                 raise SettingsError(
-                    f"--layer: a turbo network learned the layers {', '.join(self.net.layers)}, "
-                    f"whole; got {choice.layer}{'' if choice.channels is None else ' by channels'}"
+                    f"--layer: this turbo network learned the layers {', '.join(self.net.layers)}"
+                    f"{learned}; got {choice.layer}{' by channels' if by_channels else ''}"
                 )
             if choice.weight < 0:
                 raise SettingsError(
@@ -127,20 +133,17 @@ class Turbo:
 
         They are told to the device, and nothing waits for it.
         """
-        total = sum(choice.weight for choice in choices)
-        weights = dict.fromkeys(self.net.layers, 0.0)
-        for choice in choices:
-            weights[choice.layer] += choice.weight / total
-        told = list(weights.values())
         if isinstance(reach, Tensor):
             far = reach.square().mean().sqrt()
             if device.type == "cpu" and far.item() < LEAST:
                 return ()
-            return sent(torch.tensor(told), device), far, reach / 255
+            weights, shares = (sent(each, device) for each in self.net.told(choices))
+            return weights, shares, far, reach / 255
         if abs(reach) < LEAST:
             return ()
-        numbers = sent(torch.tensor([*told, abs(reach), reach / 255]), device)
-        return numbers[:-2], numbers[-2], numbers[-1]
+        told = (*self.net.told(choices), torch.tensor([abs(reach), reach / 255]))
+        weights, shares, numbers = sent(torch.cat(told), device).split([len(each) for each in told])
+        return weights, shares, *numbers.unbind()
 
     @torch.no_grad()
     def _dreamed(self, soft: float, inputs: Tensor, *numbers: Tensor) -> Tensor:
@@ -154,15 +157,16 @@ class Turbo:
     def _added(self, soft: float, pictures: Tensor, *numbers: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), RGB in [0, 1], dreamed; as they are where there are no numbers.
 
-        The numbers are the layers' weights, which add up to 1, how far, and how far as a share of
-        white, for each pixel (H, W) or for all.
+        The numbers are what the network is `told`, how far, and how far as a share of white, for
+        each pixel (H, W) or for all.
         """
         if not numbers:
             return pictures
-        weights, far, share = numbers
+        weights, shares, far, share = numbers
         far = far.clamp_min(LEAST).log2()
         condition = torch.cat([weights, far[None]])[None].expand(len(pictures), -1)
-        field = in_tiles(pictures, self.tile, lambda part: self.net(part, condition))
+        shares = shares[None].expand(len(pictures), -1)
+        field = in_tiles(pictures, self.tile, lambda part: self.net(part, condition, shares))
         field = softened(sized(field), soft)
         return torch.addcmul(pictures, share, field).clamp_(0, 1)
 

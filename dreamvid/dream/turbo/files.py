@@ -29,6 +29,8 @@ class TurboFile(NamedTuple):
     """The name of the network whose dream it learned."""
     objective: Mapping[str, Any]
     """What it learned to raise: a section ``objective``."""
+    channels: str
+    """The layer of which it learned single channels, or nothing."""
     metadata: Mapping[str, str]
 
 
@@ -76,7 +78,8 @@ def read_turbo(
     net.decoder.load_state_dict({name: found.tensors[name].float() for name in expected})
     net = net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
     net = net.rounded(dtype) if device is None else net.to(device).rounded(dtype)
-    return TurboFile(net, found.sha256, about.get("teacher", ""), objective, about)
+    channels = net.deepest if about.get("channels") == net.deepest else ""
+    return TurboFile(net, found.sha256, about.get("teacher", ""), objective, channels, about)
 
 
 def write_turbo(

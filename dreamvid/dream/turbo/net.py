@@ -14,7 +14,8 @@ there. Without them the phase of what is added is hard to learn.
 It is enlarged by resizing and convolving, never by transposed convolutions. Nothing in it looks at
 statistics of the whole picture, so tiles agree. Strength and layers come in as scales and offsets
 of channels (Dumoulin et al. 2017, Perez et al. 2018), linear in the layers' weights, so that layers
-can be mixed.
+can be mixed. Of the deepest layer, single channels can be dreamed, as what is wanted begins there:
+what the trunk sees in each channel is multiplied by its share, which is the gradient of an energy.
 """
 
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from dreamvid.networks.convolutions import (
     made_once,
     side_by_side,
 )
+from dreamvid.networks.layers import Choice
 from dreamvid.networks.pocket import pocket
 
 SHALLOW, MIDDLE, DEEP = (1, 192), (3, 480), (6, 512)
@@ -239,7 +241,24 @@ class TurboNet(nn.Module):
         super().__init__()
         self.layers, self.widths = tuple(layers), widths
         self.trunk = pocket().without_head().requires_grad_(False)
+        self.deepest = self.trunk.layers[DEEP[0]]
         self.decoder = Decoder(len(self.layers), widths)
+
+    def told(self, choices: Sequence[Choice]) -> tuple[Tensor, Tensor]:
+        """What the network has to know of what is dreamed.
+
+        Returns:
+            The layers' weights, which add up to 1, and the share of each channel of the deepest
+            one, whose root mean square is 1: (layers,) and (channels,).
+        """
+        weights, shares = torch.zeros(len(self.layers)), torch.zeros(DEEP[1])
+        for choice in choices:
+            weights[self.layers.index(choice.layer)] += choice.weight
+            if choice.layer == self.deepest:
+                chosen = range(DEEP[1]) if choice.channels is None else choice.channels
+                shares[list(chosen)] += choice.weight / len(chosen)
+        size = shares.square().mean().sqrt()
+        return weights / weights.sum(), shares / size if size else torch.ones(DEEP[1])
 
     def seen(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the trunk sees in pictures whose sides are multiples of 16, see `Decoder`."""
@@ -253,20 +272,23 @@ class TurboNet(nn.Module):
         shallow, middle, deep = found
         return shallow, middle, deep
 
-    def forward(self, pictures: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, condition: Tensor, shares: Tensor) -> Tensor:
         """What to add, without its size: (N, 3, H, W).
 
         Args:
             pictures: (N, 3, H, W), RGB in [0, 1]; each side at least 32.
             condition: (N, layers + 1), the layers' weights, which add up to 1, and the binary
                 logarithm of how far the dream goes in 8-bit levels, root mean square.
+            shares: (N, channels) of the deepest layer, see `told`.
         """
         height, width = pictures.shape[-2:]
         down, right = -height % STRIDE, -width % STRIDE
         if down or right:
             pictures = F.pad(pictures, (0, right, 0, down), mode="reflect")
         with torch.no_grad():
-            features = self.seen(pictures)
+            shallow, middle, deep = self.seen(pictures)
+            deep = deep * shares[:, :, None, None].to(deep.dtype)
+            features = (shallow, middle, deep)
         made = self.decoder(pictures - 0.5, features, condition)
         if layout.serves(made):
             made = made.to(pictures.dtype, memory_format=torch.contiguous_format)

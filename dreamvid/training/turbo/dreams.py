@@ -6,7 +6,7 @@ objective as far as each of them. So there is something to be close to.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,9 +14,9 @@ from torch import Tensor
 from dreamvid.dream.dreamer import Dreamer
 from dreamvid.dream.turbo.travel import travel
 from dreamvid.frames import Size, photographic, resized
-from dreamvid.networks.layers import Choice
 from dreamvid.training.distil.pool import to_bytes
 from dreamvid.training.turbo.pictures import Pictures
+from dreamvid.training.turbo.wishes import Wish, text_of
 
 AT_ONCE = 8
 SHARES, LATER_SHARES = (1.0, 1.0, 1.0, 0.5), (0.5, 1.0, 2.0)
@@ -34,35 +34,36 @@ class Taught(NamedTuple):
     """(N, 3, side, side), in [0, 1]."""
     added: Tensor
     """What the teacher added, in 8-bit levels."""
-    conditions: Tensor
-    """(N, layers + 1), see `TurboNet`."""
+    reaches: Tensor
+    """How far the teacher dreamed, (N,), binary logarithms of 8-bit levels."""
+    wishes: list[Wish]
+    """What it dreamed."""
 
 
 class Dreams:
     """The latest of the teacher's dreams: as many as `most`."""
 
-    def __init__(self, dreamer: Dreamer, layers: tuple[str, ...], most: int, side: int) -> None:
-        """`dreamer` is the preset's, with one octave; `layers` are the network's."""
-        self.dreamer, self.layers, self.most, self.side = dreamer, layers, most, side
+    def __init__(self, dreamer: Dreamer, most: int, side: int) -> None:
+        """`dreamer` is the preset's, with one octave."""
+        self.dreamer, self.most, self.side = dreamer, most, side
+        self.wishes: list[Wish] = []
         self.kept: dict[str, Tensor] = {
             "pictures": torch.zeros(0, 3, side, side, dtype=torch.uint8),
             "added": torch.zeros(0, 3, side, side, dtype=torch.int8),
-            "conditions": torch.zeros(0, len(layers) + 1),
+            "reaches": torch.zeros(0),
         }
 
     def __len__(self) -> int:
         return len(self.kept["pictures"])
 
-    def add(self, pictures: Pictures, weights: Tensor, key: int) -> None:
+    def add(self, pictures: Pictures, wish: Wish, key: int) -> None:
         """Let the teacher dream a few `pictures` more.
 
         Args:
             pictures: where they come from.
-            weights: of the layers, (layers,).
+            wish: what it dreams.
             key: another one for each call.
         """
-        pairs = zip(self.layers, weights.tolist(), strict=True)
-        choices = [Choice(layer, None, weight) for layer, weight in pairs if weight]
         kind = pictures.uniform(0, 1)
         fed = pictures.fed()
         own = ENLARGED <= kind < OWN and len(fed) > 0
@@ -74,7 +75,7 @@ class Dreams:
         assert isinstance(asked, int)
         count = max(1, round(share * asked))
         settings = self.dreamer.settings.changed("ascent", iterations=count, later=None)
-        dreamer = Dreamer(self.dreamer.network, choices, settings)
+        dreamer = Dreamer(self.dreamer.network, wish, settings)
         if own:
             chosen = torch.randint(0, len(fed), (AT_ONCE,), generator=pictures.generator)
             batch = _moved_on(pictures, pictures.own[fed[chosen]])
@@ -88,12 +89,12 @@ class Dreams:
         dreamed = dreamer.batch(batch.to(dreamer.network.device), (key, 1)).cpu()
         size = settings.ascent.step_size
         assert isinstance(size, float)
-        condition = torch.cat([weights, torch.tensor([travel(size, count)]).log2()])
         new = {
             "pictures": to_bytes(batch),
             "added": ((dreamed - batch) * 255).round().clamp(-127, 127).to(torch.int8),
-            "conditions": condition.expand(len(batch), -1),
+            "reaches": torch.tensor([travel(size, count)]).log2().expand(len(batch)),
         }
+        self.wishes = [*self.wishes, *[wish] * len(batch)][-self.most :]
         for name, value in new.items():
             self.kept[name] = torch.cat([self.kept[name], value])[-self.most :]
 
@@ -109,14 +110,20 @@ class Dreams:
     def draw(self, count: int, generator: torch.Generator) -> Taught:
         """`count` of the dreams by chance, all or none of them mirrored."""
         chosen = torch.randint(0, len(self), (count,), generator=generator)
-        pictures, added, conditions = (value[chosen].float() for value in self.kept.values())
+        pictures, added, reaches = (value[chosen].float() for value in self.kept.values())
         if torch.rand((), generator=generator) < 0.5:
             pictures, added = pictures.flip(3), added.flip(3)
-        return Taught(pictures / 255, added, conditions)
+        wishes = [self.wishes[place] for place in chosen.tolist()]
+        return Taught(pictures / 255, added, reaches, wishes)
 
-    def restore(self, kept: Mapping[str, Tensor]) -> None:
-        """Go on with dreams that were `kept`."""
-        self.kept = {name: value.clone() for name, value in kept.items()}
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs."""
+        return {**self.kept, "wishes": list(map(text_of, self.wishes))}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.kept = {name: state[name].clone() for name in self.kept}
+        self.wishes = list(map(self.dreamer.network.choices, state["wishes"]))
 
 
 def _moved_on(pictures: Pictures, last: Tensor) -> Tensor:

@@ -134,6 +134,7 @@ def write(path: Path, training: TurboTraining, lesson: Lesson) -> None:
         "preset": lesson.preset,
         "recipe": json.dumps(lesson.recipe._asdict()),
         "steps": str(training.step),
+        "channels": training.wishes.channels,
     }
     write_turbo(
         path, training.average, training.net, lesson.teacher, lesson.settings.objective, about

@@ -105,7 +105,8 @@ class Pictures:
             else:
                 pictures.append(self.moved(self.own[place].float() / 255))
             reaches.append(self.uniform(*(LATER if self.ages[place] else FIRST)))
-        return places, torch.stack(pictures), torch.tensor(reaches)
+        stacked = torch.stack(pictures) if pictures else self.own[:0] / 255
+        return places, stacked, torch.tensor(reaches)
 
     def fed(self) -> Tensor:
         """The places of the pool whose pictures the network has dreamed already."""

@@ -32,6 +32,9 @@ class Recipe(NamedTuple):
     """The weight of what changes brightness or leaves the range of a picture."""
     other_layers: Fraction01 = 0.3
     """The share of pictures that dream another layer than the preset's, or a mixture."""
+    channels: Fraction01 = 0.7
+    """The share of pictures that dream one or two channels of the preset's layer, where the network
+    and its teacher see the same ones."""
     fall: Fraction01 = 0.5
     """The share of the steps, at the end, in which the learning rate falls."""
     seed: Annotated[int, Within(0, 2**63 - 1)] = 0

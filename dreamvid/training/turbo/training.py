@@ -21,19 +21,24 @@ from dreamvid.dream.turbo.adding import SOFT
 from dreamvid.dream.turbo.net import TurboNet
 from dreamvid.dream.turbo.travel import sized
 from dreamvid.frames import size_of
-from dreamvid.networks.layers import Choice
-from dreamvid.training.turbo.dreams import AT_ONCE, Dreams, Taught
+from dreamvid.training.turbo.dreams import AT_ONCE, Dreams
 from dreamvid.training.turbo.losses import seen_apart, tone, turned_away
 from dreamvid.training.turbo.pictures import Pictures
 from dreamvid.training.turbo.recipe import Recipe
+from dreamvid.training.turbo.wishes import Wish, Wishes, text_of
 
 LESSON_EVERY = 24
 """Steps between two batches of new lessons, once there are enough to begin."""
 FEWEST_LESSONS = 64
 """Lessons before the first step."""
+CHANGED = 0.05
+"""How often something else is dreamed of a picture of the pool than the time before."""
 BELOW = 2
 """How many smaller octaves are dreamed before the network learns from its own picture."""
-TINY = 1e-12
+FAINT = 1.0
+"""Added to gains before their logarithm: a channel that sees nothing gives no direction."""
+Told = tuple[Tensor, Tensor]
+"""What a network is told besides pictures, see `TurboNet.forward`."""
 
 
 class TurboTraining:
@@ -66,7 +71,10 @@ class TurboTraining:
         )
         self.average = {name: value.clone() for name, value in net.decoder.state_dict().items()}
         self.step = 0
-        self.dreams = Dreams(dreamer, self.layers, recipe.lessons, recipe.side)
+        self.dreams = Dreams(dreamer, recipe.lessons, recipe.side)
+        self.wishes = Wishes(dreamer.network, net, recipe, self.generator)
+        self.asked: dict[int, Wish] = {}
+        """What is dreamed of the pictures of the pool, by their places."""
 
     def rate(self) -> float:
         """The learning rate now: a short warm-up, a plain, then half a cosine down to nothing."""
@@ -84,16 +92,20 @@ class TurboTraining:
         if self.step % LESSON_EVERY == 0:
             self._teach(FEWEST_LESSONS + self.step)
         opening = self.step < recipe.opening * recipe.steps
-        places, taught, pictures, condition = self._batch(opening)
-
-        added = self._added(pictures, condition)
-        dreamed = (pictures + added).clamp(0, 1)
+        taught = self.dreams.draw(recipe.batch if opening else recipe.batch // 2, self.generator)
         count = len(taught.pictures)
+        places, own, reaches, wishes = self._own(recipe.batch - count)
+        pictures = torch.cat([taught.pictures.to(self.device), own])
+        wishes = [*taught.wishes, *wishes]
+        told = self.wishes.told(wishes, torch.cat([taught.reaches, reaches]))
+
+        added = self._added(pictures, told)
+        dreamed = (pictures + added).clamp(0, 1)
         with torch.set_grad_enabled(not opening):
-            losses = {"gain": self._gain_loss(dreamed, condition)}
+            losses = {"gain": self._gain_loss(dreamed, wishes)}
         losses["tone"] = tone(pictures, added)
-        losses["closeness"] = turned_away(sized(added[:count]), sized(taught.added))
-        losses["steadiness"] = self._steadiness(pictures, condition, added)
+        losses["closeness"] = turned_away(sized(added[:count]), sized(taught.added.to(self.device)))
+        losses["steadiness"] = self._steadiness(pictures, told, added)
         loss = recipe.closeness * losses["closeness"] + recipe.tone * losses["tone"]
         loss = loss + recipe.steadiness * losses["steadiness"]
         loss = loss if opening else loss + losses["gain"]
@@ -114,83 +126,59 @@ class TurboTraining:
         later = self.pictures.ages[places].gt(0)[:, None, None, None].to(added.device)
         return pictures + torch.where(later, softened(added, SOFT), added)
 
-    def _batch(self, opening: bool) -> tuple[Tensor, Taught, Tensor, Tensor]:
-        """Places in the pool, dreams of the teacher, then all pictures and all conditions.
-
-        At the opening all are the teacher's; later they are the first half.
-        """
-        count = self.recipe.batch
-        taught = self.dreams.draw(count if opening else count // 2, self.generator)
-        taught = Taught(*(each.to(self.device) for each in taught))
-        if opening:
-            return torch.zeros(0, dtype=torch.int64), taught, taught.pictures, taught.conditions
-        places, pictures, reaches = self.pictures.draw(count - count // 2)
-        condition = torch.cat([self._weights(len(pictures)), reaches[:, None]], 1).to(self.device)
-        pictures = self._below(places, pictures.to(self.device), condition)
-        return (
-            places,
-            taught,
-            torch.cat([taught.pictures, pictures]),
-            torch.cat([taught.conditions, condition]),
-        )
+    def _own(self, count: int) -> tuple[Tensor, Tensor, Tensor, list[Wish]]:
+        """Places in the pool, their pictures, how far to dream them, and of what."""
+        places, pictures, reaches = self.pictures.draw(count)
+        for place in places.tolist():
+            fresh = not self.pictures.ages[place] or place not in self.asked
+            if fresh or torch.rand((), generator=self.generator) < CHANGED:
+                self.asked[place] = self.wishes.draw()
+        wishes = [self.asked[place] for place in places.tolist()]
+        pictures = pictures.to(self.device)
+        if count:
+            pictures = self._below(places, pictures, wishes, reaches)
+        return places, pictures, reaches, wishes
 
     @torch.no_grad()
-    def _below(self, places: Tensor, pictures: Tensor, condition: Tensor) -> Tensor:
+    def _below(
+        self, places: Tensor, pictures: Tensor, wishes: list[Wish], reaches: Tensor
+    ) -> Tensor:
         """Pictures as the largest octave gets them: the smaller ones are dreamed already."""
         settings, teacher = self.dreamer.settings, self.dreamer.network
         many = settings.changed("octaves", count=BELOW + 1).octaves
         sizes = octave_sizes(size_of(pictures), many)
         count = sum(min(size) >= teacher.smallest_side for size in sizes)
         octaves = settings.changed("octaves", count=count).octaves
+        told = self.wishes.told(wishes, reaches)
 
         def dream(start: Tensor, octave: int) -> Tensor:
             if octave == count - 1:
                 return start
-            return self._kept(places, start, self._added(start, condition)).clamp(0, 1)
+            return self._kept(places, start, self._added(start, told)).clamp(0, 1)
 
         return climbed(pictures, dream, octaves)
 
     def _teach(self, key: int) -> None:
-        self.dreams.add(self.pictures, self._weights(1)[0], key)
+        self.dreams.add(self.pictures, self.wishes.draw(), key)
 
-    def _added(self, pictures: Tensor, condition: Tensor) -> Tensor:
+    def _added(self, pictures: Tensor, told: Told) -> Tensor:
         """What the network adds to pictures, in units of a picture."""
-        reach = condition[:, -1].exp2() / 255
-        return reach[:, None, None, None] * sized(self.net(pictures, condition))
+        reach = told[0][:, -1].exp2() / 255
+        return reach[:, None, None, None] * sized(self.net(pictures, *told))
 
-    def _weights(self, count: int) -> Tensor:
-        """The weights of the layers for each picture of a batch, (count, layers)."""
-        rows = torch.zeros(count, len(self.layers))
-        rows[:, 0] = 1
-        if len(self.layers) == 1:
-            return rows
-        for row in rows:
-            if torch.rand((), generator=self.generator) >= self.recipe.other_layers:
-                continue
-            # Two layers in shares that are mostly nearly all or nothing.
-            share = torch.rand((), generator=self.generator).mul(3).sub(1).clamp(0, 1)
-            one, other = torch.randperm(len(self.layers), generator=self.generator)[:2].tolist()
-            row.zero_()
-            row[one] += share
-            row[other] += 1 - share
-        return rows
-
-    def _gain_loss(self, dreamed: Tensor, condition: Tensor) -> Tensor:
-        """Minus the mean logarithm of the gain that each picture's layers have in it."""
+    def _gain_loss(self, dreamed: Tensor, wishes: Sequence[Wish]) -> Tensor:
+        """Minus the mean logarithm of the gain of what is wished of each picture."""
         view = seen_apart(dreamed, self.generator)
         network = self.dreamer.network
-        weights = condition[:, :-1]
-        used = [number for number in range(len(self.layers)) if weights[:, number].any()]
-        logs = []
         inputs = network.preprocessing.to_input(view)
-        for number in used:
-            rows = weights[:, number].nonzero()[:, 0]
-            hill = self.dreamer.goal.hill([Choice(self.layers[number])], size_of(view))
-            gains = hill.gain(inputs[rows], (0, 0))
-            logs.append((weights[rows, number] * (gains + TINY).log()).sum())
+        logs = []
+        for wish in dict.fromkeys(wishes):
+            rows = [row for row, other in enumerate(wishes) if other == wish]
+            hill = self.dreamer.goal.hill(wish, size_of(view))
+            logs.append((hill.gain(inputs[rows], (0, 0)) + FAINT).log().sum())
         return -torch.stack(logs).sum() / len(dreamed)
 
-    def _steadiness(self, pictures: Tensor, condition: Tensor, added: Tensor) -> Tensor:
+    def _steadiness(self, pictures: Tensor, told: Told, added: Tensor) -> Tensor:
         """How much less is added alike to a shifted, slightly noisy view of some pictures."""
         if not self.recipe.steadiness:
             return torch.zeros((), device=self.device)
@@ -198,7 +186,7 @@ class TurboTraining:
         down, right = torch.randint(0, 16, (2,), generator=self.generator).tolist()
         view = pictures[some, :, down:, right:]
         view = view + 0.008 * torch.randn(view.shape, generator=self.generator).to(self.device)
-        other = sized(self.net(view, condition[some]))
+        other = sized(self.net(view, *(each[some] for each in told)))
         mine = sized(added[some])[:, :, down:, right:]
         inner = (..., slice(16, -16), slice(16, -16))
         return (other[inner] - mine[inner]).square().mean() / 2
@@ -217,7 +205,8 @@ class TurboTraining:
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "pictures": self.pictures.state(),
-            "lessons": self.dreams.kept,
+            "lessons": self.dreams.state(),
+            "asked": {place: text_of(wish) for place, wish in self.asked.items()},
             "recipe": tuple(self.recipe),
         }
 
@@ -229,3 +218,5 @@ class TurboTraining:
         self.optimiser.load_state_dict(state["optimiser"])
         self.pictures.restore(state["pictures"])
         self.dreams.restore(state["lessons"])
+        read = self.dreamer.network.choices
+        self.asked = {place: read(wish) for place, wish in state["asked"].items()}
