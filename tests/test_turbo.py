@@ -270,6 +270,8 @@ def trained(tmp_path_factory):
         write_picture(large.clamp(0, 1), folder / "photos" / f"{number}.png")
     preset = "[octaves]\ncount = 1\n[ascent]\niterations = 1\n"
     (folder / "quick.toml").write_text(preset)
+    placed = '[objective]\nname = "energy"\nlayers = ["4b"]\n'
+    (folder / "placed.toml").write_text(placed)
     recipe = ["--set", "pool=4", "--set", "lessons=8", "--side", "48", "--batch", "2"]
     asked = ["turbo", "quick.toml", "--images", "photos", *recipe, "--every", "2", "-q"]
     result = call_cli(*asked, "--layers", "3b", "--steps", "2", "-o", "a.safetensors", cwd=folder)
@@ -350,6 +352,7 @@ def test_a_network_is_measured_beside_the_ascent(trained):
         (["default", "--images", "photos", "--side", "50"], "a multiple of 16"),
         (["default", "--images", "photos", "--batch", "500"], "at most the pool"),
         (["words", "--images", "photos", "--overwrite"], "its objective is words"),
+        (["placed.toml", "--images", "photos"], "its objective is energy and more"),
         (["default", "--images", "photos", "--layers", "4c:3"], "whole layers"),
         (["default", "--images", "photos", "--further", "a.safetensors"], "add --layers 3b"),
         (["default", "--images", "photos", "--further", "no.safetensors"], "no such file"),

@@ -85,6 +85,9 @@ class Passes:
         """The pass for inputs of that size; None at first, or where there can be none."""
         key = (inputs.shape, inputs.dtype, wanted, torch.get_num_threads())
         with self._lock:
+            one = self._noted.get(key)
+            if one is not None and one.overtaken:
+                self._noted[key] = None
             if key in self._noted:
                 return self._noted[key]
             if key not in self._seen or self._never:
@@ -120,6 +123,8 @@ class Pass:
         self.names, self._values = list(found), [each.detach() for each in values]
         self._inputs.requires_grad_(False)
         self._turn, self._lock = 0, Lock()
+        self.overtaken = False
+        """Whether a gradient came too late: who looks at several pictures first needs the graph."""
 
     @property
     def held(self) -> int:
@@ -144,6 +149,7 @@ class Pass:
         """The gradient at the inputs of a turn; None if there was another turn since."""
         with self._lock:
             if turn != self._turn:
+                self.overtaken = True
                 return None
             for kept, new in zip(self._grads, grads, strict=True):
                 kept.copy_(new)

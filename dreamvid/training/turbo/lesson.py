@@ -57,10 +57,10 @@ class Lesson:
                     f"layer {choice.layer}: channels, or a weight that is not above 0, cannot be "
                     "learned; a turbo network learns whole layers"
                 )
-        name = settings.objective.get("name")
-        if name not in POSITIVE or settings.objective.get("also"):
+        name, more = settings.objective.get("name"), settings.objective.keys() - {"name"}
+        if name not in POSITIVE or more:
             raise SettingsError(
-                f"{preset}: its objective is {name}{' and more' * ('also' in settings.objective)}; "
+                f"{preset}: its objective is {name}{' and more' * bool(more)}; "
                 f"a turbo network learns one of {', '.join(POSITIVE)}; choose another preset"
             )
         if recipe.side < teacher.smallest_side:

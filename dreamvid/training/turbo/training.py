@@ -21,6 +21,8 @@ from dreamvid.dream.turbo.adding import SOFT
 from dreamvid.dream.turbo.net import TurboNet
 from dreamvid.dream.turbo.travel import sized
 from dreamvid.frames import size_of
+from dreamvid.objectives.registered import objectives
+from dreamvid.objectives.seeing import picked
 from dreamvid.training.turbo.dreams import AT_ONCE, Dreams
 from dreamvid.training.turbo.losses import seen_apart, tone, turned_away
 from dreamvid.training.turbo.pictures import Pictures
@@ -168,15 +170,18 @@ class TurboTraining:
 
     def _gain_loss(self, dreamed: Tensor, wishes: Sequence[Wish]) -> Tensor:
         """Minus the mean logarithm of the gain of what is wished of each picture."""
-        view = seen_apart(dreamed, self.generator)
         network = self.dreamer.network
-        inputs = network.preprocessing.to_input(view)
-        logs = []
-        for wish in dict.fromkeys(wishes):
-            rows = [row for row, other in enumerate(wishes) if other == wish]
-            hill = self.dreamer.goal.hill(wish, size_of(view))
-            logs.append((hill.gain(inputs[rows], (0, 0)) + FAINT).log().sum())
-        return -torch.stack(logs).sum() / len(dreamed)
+        inputs = network.preprocessing.to_input(seen_apart(dreamed, self.generator))
+        found = network(inputs, {choice.layer for wish in wishes for choice in wish})
+        gain_of = objectives[self.dreamer.settings.objective["name"]]
+        gains = [
+            sum(
+                choice.weight * gain_of(picked(found[choice.layer][row : row + 1], choice))
+                for choice in wish
+            )
+            for row, wish in enumerate(wishes)
+        ]
+        return -(torch.cat(gains) + FAINT).log().mean()  # pyright: ignore[reportArgumentType]
 
     def _steadiness(self, pictures: Tensor, told: Told, added: Tensor) -> Tensor:
         """How much less is added alike to a shifted, slightly noisy view of some pictures."""
