@@ -747,13 +747,28 @@ def test_a_level_that_holds_the_rate_is_found_before_the_first_picture():
     dream = LiveDream(QUICK, SIZE, 1000)
     dream.rehearse()
     assert dream.budget.place == len(dream.budget.levels) - 1
-    easy = LiveDream(QUICK, SIZE, 0.01)
+    easy = LiveDream(QUICK, SIZE, 0.1)
     easy.budget.place = 1
     easy.rehearse()
     assert (easy.budget.place, easy.index, easy.previous) == (0, 0, None)
     least = dream.budget.level
     dream.change(QUICK.changed("ascent", step_size=1.0))
     assert dream.budget.level == least
+
+
+def test_a_live_dream_wanders_as_a_film_does():
+    settings = QUICK.changed("network", wander=0.5)
+    dream = LiveDream(settings, SIZE, 12)
+    first = dream._dreamer(dream.budget.level)
+    (layer,) = first.settings.network.layers
+    assert "walk" in layer
+    assert "0.5s" in layer
+    assert first.settings.film.rate == 12
+    met = {first.plan.at(index, later=True).octaves[0].choices[0].channels for index in (0, 6, 12)}
+    assert len(met) == 3
+    assert dream.settings.network.layers == ()
+    dream.change(settings.changed("network", layers=("3b",)))
+    assert dream._dreamer(dream.budget.level).settings.network.layers == ("3b",)
 
 
 def test_a_dream_goes_on_where_its_level_changes():

@@ -26,6 +26,12 @@ def frozen(network):
     return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """A pass is noted when it comes again."""
+    monkeypatch.setattr(passes, "PLAIN_FIRST", 1)
+
+
 @pytest.fixture(scope="module")
 def network():
     return frozen(pocket())
@@ -70,6 +76,16 @@ def test_what_is_repeated_is_the_plain_way_bit_for_bit(kind, dtype, size):
         plain = gradient(plainly(network, inputs, layers), inputs)
         assert ours[0].abs().sum() > 0
         assert all(map(torch.equal, ours, plain))
+
+
+@needs_compiler
+def test_only_what_comes_often_is_noted(network, monkeypatch):
+    monkeypatch.setattr(passes, "PLAIN_FIRST", 4)
+    inputs = picture(1)
+    network(inputs, ["conv2"])
+    before = len(noted(repeated(network, ["conv2"])))
+    repeated(network, ["conv2"])
+    assert len(noted(network)) == before + 1
 
 
 @needs_compiler

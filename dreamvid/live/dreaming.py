@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from dreamvid.dream.turbo.files import NAME
 from dreamvid.errors import SettingsError
 from dreamvid.film.carries import Situation, carries, carry_for
 from dreamvid.film.sources import Moment
+from dreamvid.film.wandering import wandering
 from dreamvid.frames import Frame, Size, covered, noise, quantised, resized, size_of, to_pixels
 from dreamvid.live.budget import Budget, Level, ladder
 from dreamvid.live.following import (
@@ -95,7 +97,11 @@ class LiveDream:
                 f"{network.smallest_side} pixels a side"
             )
         settings = largest_octaves(settings, len(fitting))
-        first = dreamer_for(settings, net=network)
+        # Seconds of a walk are counted by frames.
+        rate = Fraction(self.fps).limit_denominator(1001) if self.fps else None
+        paced = settings if rate is None else settings.changed("film", fps=rate)
+        first = wandering(dreamer_for(paced, net=network), noise(self.size, (0,)))
+        self._walking = first.settings
         steps = first.plan.at(0, later=True).octaves[-1].steps
         one_pass = first.turbo is not None
         self.settings, self.network, self.carry = settings, network, carry_for(settings.carry)
@@ -240,7 +246,7 @@ class LiveDream:
     def _dreamer(self, level: Level) -> Dreamer:
         key = level[:2]
         if key not in self._dreamers:
-            settings = largest_octaves(self.settings, level.octaves)
+            settings = largest_octaves(self._walking, level.octaves)
             if self.settings.turbo.dream == ASCENT:
                 settings = settings.changed("ascent", iterations=level.steps, later=level.steps)
             self._dreamers[key] = dreamer_for(settings, net=self.network)

@@ -3,6 +3,7 @@
 What is noted is what the plain way does, so the numbers are the same, bit for bit.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
@@ -19,6 +20,8 @@ MOST_VALUES = 3 * 2**16
 """Of the inputs: to note larger ones saves little, and holds much."""
 MOST_HELD = 2**28
 """Bytes that the passes of one network hold before all are dropped."""
+PLAIN_FIRST = 20
+"""Passes of one size before one is noted: to note it costs what some twenty repeated ones save."""
 LEAST_OWN = 0.3
 """The share of our own calls in a pass, from which on to repeat it saves time."""
 Found = dict[str, Tensor]
@@ -29,7 +32,7 @@ Run = Callable[[Tensor], Found]
 def found(network: nn.Module, inputs: Tensor, wanted: frozenset[str], run: Run) -> Found:
     """What `run` finds in inputs: the same for the same inputs, while the network is what it was.
 
-    The second gradient for inputs of one size is noted, and later ones repeat it.
+    A pass for inputs of a size that comes often is noted, and later ones repeat it.
     """
     if not _serves(inputs):
         return run(inputs)
@@ -74,7 +77,7 @@ class Passes:
         tensors: list[Tensor] = [held[name] for held, name in self._places]
         self._never = self._told[0] or any(each.requires_grad for each in tensors)
         self._noted: dict[Any, Pass | None] = {}
-        self._seen: set[Any] = set()
+        self._plain: Counter[Any] = Counter()
         self._lock = Lock()
 
     def fresh(self) -> bool:
@@ -90,8 +93,8 @@ class Passes:
                 self._noted[key] = None
             if key in self._noted:
                 return self._noted[key]
-            if key not in self._seen or self._never:
-                self._seen.add(key)
+            self._plain[key] += 1
+            if self._never or self._plain[key] <= PLAIN_FIRST:
                 return None
             if sum(each.held for each in self._noted.values() if each) > MOST_HELD:
                 self._noted.clear()
