@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from functools import partial
 
 import pytest
 import torch
@@ -110,6 +111,19 @@ def test_gradients_of_two_pictures_are_each_their_own(network):
     before = len(noted(network))
     repeated(network, ["4a"])
     assert len(noted(network)) == before - 1
+
+
+@needs_compiler
+def test_several_gradients_of_one_picture_are_each_their_own(network):
+    repeated(network, ["4a"])
+    inputs = picture(1)
+    found, plain = (way(inputs, ["4a"])["4a"] for way in (network, partial(plainly, network)))
+    for first in (0, 100, 0):
+        one, other = (
+            torch.autograd.grad(each[:, first:].sum(), inputs, retain_graph=True)[0]
+            for each in (found, plain)
+        )
+        assert torch.equal(one, other)
 
 
 @needs_compiler
