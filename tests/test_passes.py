@@ -1,6 +1,8 @@
 """Passes of small pictures that are noted once and repeated: the numbers of the plain way."""
 
 import gc
+import subprocess
+import sys
 import weakref
 from functools import partial
 
@@ -222,3 +224,12 @@ def test_noted_work_is_done_again_on_the_same_memory():
 def test_what_is_another_each_time_is_not_noted(work):
     with pytest.raises(Unrepeatable), Noted():
         work(torch.ones(3))
+
+
+def test_to_note_work_loads_no_compiler():
+    code = (
+        "import sys, torch\nfrom dreamvid.machine.repeating import Noted\n"
+        "with Noted() as work:\n    torch.ones(2) * 2\n"
+        "assert len(work) == 2\nassert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
