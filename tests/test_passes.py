@@ -226,10 +226,18 @@ def test_what_is_another_each_time_is_not_noted(work):
         work(torch.ones(3))
 
 
-def test_to_note_work_loads_no_compiler():
-    code = (
-        "import sys, torch\nfrom dreamvid.machine.repeating import Noted\n"
-        "with Noted() as work:\n    torch.ones(2) * 2\n"
-        "assert len(work) == 2\nassert 'torch._dynamo' not in sys.modules"
-    )
+@needs_compiler
+def test_to_note_a_pass_loads_no_compiler_and_no_algebra():
+    code = """
+import sys, torch
+from dreamvid.networks import passes
+from dreamvid.networks.pocket import pocket
+
+network = pocket().requires_grad_(False).to(memory_format=torch.channels_last)
+for _ in range(passes.PLAIN_FIRST + 2):
+    inputs = torch.rand(1, 3, 48, 64).requires_grad_()
+    torch.autograd.grad(network(inputs, ["3b"])["3b"].sum(), inputs)
+assert any(passes._PASSES[network]._noted.values())
+assert not {"torch._dynamo", "sympy"} & set(sys.modules)
+"""
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -20,11 +20,6 @@ ELSEWHERE = (torch.Tag.data_dependent_output, torch.Tag.nondeterministic_seeded)
 """What gives other results, or takes other ways, when it is done again."""
 
 
-def noting() -> bool:
-    """Whether the work of this thread is being noted."""
-    return native.is_watched()
-
-
 class Unrepeatable(Exception):
     """Why work cannot be noted: what it does depends on more than tensors' shapes."""
 

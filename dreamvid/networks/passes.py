@@ -12,7 +12,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from dreamvid.machine.repeating import Noted, Unrepeatable, noting
+from dreamvid.machine.native import is_watched
+from dreamvid.machine.repeating import Noted, Unrepeatable
 from dreamvid.networks import ways
 from dreamvid.networks.convolutions import known
 
@@ -53,7 +54,7 @@ def _serves(inputs: Tensor) -> bool:
         and torch.is_grad_enabled()
         and inputs.numel() <= MOST_VALUES
         and ways.usable()
-        and not noting()
+        and not is_watched()
     )
 
 
@@ -122,7 +123,9 @@ class Pass:
             values = list(found.values())
             self._grads = [torch.zeros_like(each) for each in values]
             with Noted() as self._backward:
-                (self._gradient,) = torch.autograd.grad(values, self._inputs, self._grads)
+                # Told of gradients, `autograd.grad` would load sympy: half a second, and 36 MB.
+                end = _End.apply(self._grads, *values)
+                (self._gradient,) = torch.autograd.grad(end, self._inputs)
         self.names, self._values = list(found), [each.detach() for each in values]
         self._inputs.requires_grad_(False)
         self._turn, self._lock = 0, Lock()
@@ -161,6 +164,21 @@ class Pass:
 
 
 _PASSES: WeakKeyDictionary[nn.Module, Passes] = WeakKeyDictionary()
+
+
+class _End(torch.autograd.Function):
+    """One number, whose gradient at what it is made of is given."""
+
+    @staticmethod
+    def forward(ctx, grads: list[Tensor], *values: Tensor) -> Tensor:
+        ctx.grads = grads
+        return values[0].new_zeros(())
+
+    @staticmethod
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx, grad: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        return None, *ctx.grads
 
 
 class _Repeated(torch.autograd.Function):
