@@ -249,7 +249,7 @@ def test_what_a_network_has_spoiled_is_dreamed_by_its_teacher(picture):
     settings, recipe = Settings(), Recipe(batch=2, side=48, pool=4, lessons=400)
     lesson = Lesson.of(pocket(), settings, "default", [], recipe)
     photographs = [torch.full((3, 60, 92), 255, dtype=torch.uint8)]
-    training = TurboTraining(lesson.dreamer(), lesson.layers, lesson.net(), photographs, recipe)
+    training = TurboTraining(lesson.dreamer(), lesson.net(), photographs, recipe)
     training.pictures.own[:], training.pictures.ages[:] = 7, 1
     for key in range(24):
         training.dreams.add(training.pictures, (Choice("4c"),), key)
@@ -323,7 +323,7 @@ def test_a_training_that_is_resumed_is_the_same(picture, tmp_path):
 
     def training():
         photographs = [(picture * 255).byte()]
-        return TurboTraining(lesson.dreamer(), lesson.layers, lesson.net(), photographs, recipe)
+        return TurboTraining(lesson.dreamer(), lesson.net(), photographs, recipe)
 
     whole, parts = (Place(tmp_path / f"{name}.safetensors", 2) for name in ("whole", "parts"))
     for place in (whole, parts):

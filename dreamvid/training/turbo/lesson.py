@@ -35,8 +35,8 @@ class Lesson:
     """All that the network can dream, the preset's own first."""
     recipe: Recipe
     preset: str
-    further: str = ""
-    """The file of the network that is trained further; nothing for a new one."""
+    further: TurboFile | None = None
+    """The network that is trained further; None: a new one."""
 
     @classmethod
     def of(
@@ -46,7 +46,7 @@ class Lesson:
         preset: str,
         layers: Sequence[str],
         recipe: Recipe,
-        further: str = "",
+        further: str | None = None,
     ) -> Self:
         """The lesson in a preset's dream; a `DreamvidError` if no turbo network can learn it."""
         choices = teacher.choices([ever(text) for text in settings.network.layers])
@@ -68,8 +68,9 @@ class Lesson:
                 f"recipe.side: got {recipe.side}, and {teacher.name} needs {teacher.smallest_side}"
             )
         names = tuple(dict.fromkeys(choice.layer for choice in (*choices, *others)))
-        lesson = cls(teacher, settings, choices, names, recipe, preset, further)
-        lesson.net()
+        known = read_turbo(path_of(further)) if further else None
+        lesson = cls(teacher, settings, choices, names, recipe, preset, known)
+        lesson._check(further)
         return lesson
 
     def manifest(self, images: Path, files: Sequence[Path], every: int) -> dict[str, Any]:
@@ -81,7 +82,7 @@ class Lesson:
             "objective": dict(self.settings.objective),
             "step_size": self.step_size,
             "layers": list(self.layers),
-            "further_sha256": read_turbo(path_of(self.further)).sha256 if self.further else "",
+            "further_sha256": self.further.sha256 if self.further else "",
             "recipe": self.recipe._asdict(),
             "pictures": len(files),
             "pictures_sha256": fingerprint(images, files),
@@ -119,36 +120,34 @@ class Lesson:
         return Dreamer(self.teacher, [Choice(self.layers[0])], settings)
 
     def net(self) -> TurboNet:
-        """The network before the training: a new one, or the one that is trained further.
-
-        Raises:
-            NetworkError: That one had another teacher, or learned what is not to be learned.
-        """
+        """The network before the training: a new one, or the one that is trained further."""
         torch.manual_seed(self.recipe.seed)
         net = TurboNet(self.layers)
         net.decoder.initialised()
         if self.further:
-            known = read_turbo(path_of(self.further))
-            self._check(known)
-            columns = [*map(self.layers.index, known.net.layers), len(self.layers)]
-            net.decoder.learned(known.net.decoder, columns)
+            known = self.further.net
+            columns = [*map(self.layers.index, known.layers), len(self.layers)]
+            net.decoder.learned(known.decoder, columns)
         return net
 
-    def _check(self, known: TurboFile) -> None:
-        """Raise `NetworkError` for a network that cannot be trained further to learn this."""
+    def _check(self, path: str | None) -> None:
+        """Raise `NetworkError` if the network in a file cannot be trained further to learn this."""
+        known = self.further
+        if known is None:
+            return
         if known.teacher != self.teacher.name:
             raise NetworkError(
-                f"--further: {self.further} learned the dream of {known.teacher}, and "
+                f"--further: {path} learned the dream of {known.teacher}, and "
                 f"{self.preset} dreams with {self.teacher.name}; leave it out"
             )
         if lost := [layer for layer in known.net.layers if layer not in self.layers]:
             raise NetworkError(
-                f"--further: {self.further} learned {', '.join(lost)} too, and would forget it; "
+                f"--further: {path} learned {', '.join(lost)} too, and would forget it; "
                 f"add --layers {','.join(lost)}"
             )
         if known.net.widths != Widths():
             raise NetworkError(
-                f"--further: {self.further} has the widths {known.net.widths}, expected "
+                f"--further: {path} has the widths {known.net.widths}, expected "
                 f"{Widths()}; leave it out"
             )
 

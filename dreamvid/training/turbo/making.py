@@ -81,7 +81,7 @@ def make(
     progress = progress or Silence()
     folders.check_output(place.out, place.folder, place.resume, place.overwrite)
     teacher = dreamer_for(settings.changed("turbo", dream="ascent")).network
-    lesson = Lesson.of(teacher, settings, preset, layers, recipe, further or "")
+    lesson = Lesson.of(teacher, settings, preset, layers, recipe, further)
     files = files_in(images)
     manifest = lesson.manifest(images, files, place.every)
     if place.resume:
@@ -96,9 +96,7 @@ def make(
         with storage_checked(place.folder), locked(place.folder):
             if not place.resume:
                 folders.begin(place.folder, manifest)
-            training = TurboTraining(
-                lesson.dreamer(), lesson.layers, lesson.net(), photographs, recipe
-            )
+            training = TurboTraining(lesson.dreamer(), lesson.net(), photographs, recipe)
             _train(training, lesson, place, judged[:4], progress)
             write(place.out, training, lesson)
     except Stopped as stopped:

@@ -48,7 +48,6 @@ class TurboTraining:
 
     Args:
         dreamer: the preset's, with one octave; its network is the teacher.
-        layers: the teacher's layers, the preset's own first.
         net: what is trained, as it begins.
         photographs: uint8 pictures (3, H, W).
         recipe: the numbers.
@@ -57,13 +56,12 @@ class TurboTraining:
     def __init__(
         self,
         dreamer: Dreamer,
-        layers: Sequence[str],
         net: TurboNet,
         photographs: list[Tensor],
         recipe: Recipe,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.dreamer, self.layers, self.recipe = dreamer, tuple(layers), recipe
+        self.dreamer, self.recipe = dreamer, recipe
         self.device = dreamer.network.device
         self.net = net.to(self.device)
         self.generator = torch.Generator().manual_seed(recipe.seed)
