@@ -39,10 +39,19 @@ def test_work_is_steps_by_pixels():
 
 
 def test_frames_between_dreams_cost_nothing():
-    works = works_of("ascent.later=10", stride=3, stop=8)
+    sets = ("ascent.later=10", "octaves.later=all")
+    works = works_of(*sets, stride=3, stop=8)
     one = works[0]
     assert works == [one, one, 0, 0, one, 0, 0, one]
-    assert works_of("ascent.later=10", stride=3, start=2, stop=8) == [one, 0, one, 0, 0, one]
+    assert works_of(*sets, stride=3, start=2, stop=8) == [one, 0, one, 0, 0, one]
+
+
+def test_of_octaves_that_alternate_each_frame_costs_the_mean():
+    sets = ("octaves.count=3", "octaves.scale=2", "ascent.iterations=2", "octaves.later=alternate")
+    works = works_of(*sets, "ascent.later=2")
+    quarter, half, whole = 22 * 40, 45 * 80, 90 * 160
+    assert works[0] == 2 * (quarter + half + whole)
+    assert works[1:] == [2 * whole + quarter + half] * 99
 
 
 def test_schedules_are_followed_in_long_films_too():

@@ -11,6 +11,8 @@ from dreamvid.networks.base import Network
 from dreamvid.networks.layers import Choice
 from dreamvid.settings import AscentSettings, OctaveSettings, Settings
 
+EVERY = 3
+"""Octaves that alternate are dreamed at one of so many later frames."""
 BUILT_IN = ("ascent.", "octaves.", "network.", "objective")
 """How the names of settings begin that a step is made of."""
 GIVEN = tuple(
@@ -93,6 +95,9 @@ class Plan:
         each = octaves.layers and for_each_octave(octaves.layers, octaves.count, "octaves.layers")
         self.by_octave = [network.choices(selectors) for selectors in each]
         """The layers of each octave, where octaves have layers of their own."""
+        alternate = octaves.later == "alternate"
+        self.every = max(1, min(EVERY, octaves.count - 1)) if alternate else 1
+        """Of so many later dreams, one takes a smaller octave; all take the largest."""
 
     @property
     def changes(self) -> bool:
@@ -126,6 +131,9 @@ class Plan:
             sizes = [ascent.later_step_size] * octaves.count
         elif later:
             sizes = [each * ascent.later_factor for each in first_sizes]
+        if later and self.every > 1:
+            steps = [each * self._is_dreamed(octave, index) for octave, each in enumerate(steps)]
+            sizes = [*(each * math.sqrt(self.every) for each in sizes[:-1]), sizes[-1]]
         taken, first_taken = (
             [_strengthened(each, ascent.strength) for each in all_of_them]
             for all_of_them in (steps, first_steps)
@@ -151,6 +159,12 @@ class Plan:
                 for octave, weight in enumerate(octave_weights(octaves))
             ],
         )
+
+    def _is_dreamed(self, octave: int, index: int) -> bool:
+        """Whether an octave is dreamed at the frame `index`, which starts from a dream."""
+        largest = self.timeline.settings.octaves.count - 1
+        dream = index // self.timeline.settings.film.cadence
+        return octave == largest or (dream - octave) % self.every == 0
 
     def _choices(self, index: int, now: Settings) -> list[tuple[Choice, ...]]:
         """The layers at each octave of a frame, without those of the weight 0."""

@@ -73,6 +73,9 @@ class OctaveSettings:
     """Gaussian blur before a picture is made smaller: its standard deviation in pixels; 0: none."""
     passes: Annotated[int, Within(1, 1000)] = 1
     """How often the whole pyramid is climbed."""
+    later: Literal["all", "alternate"] = "all"
+    """On frames that start from a dream. all: every octave is dreamed. alternate: the largest one
+    is; each of the others at every third frame, by larger steps."""
     layers: tuple[tuple[str, ...], ...] = ()
     """Selectors for each octave, smallest first, instead of the network's `layers`."""
     weights: tuple[Annotated[float, Within(-100, 100, scheduled=True)], ...] = ()

@@ -88,7 +88,8 @@ class Turbo:
             lift: (H, W), how many times as far.
             recordings: where it is recorded; None: nowhere.
         """
-        if not plan.steps or not plan.choices:
+        begins = fresh is not None and plan.first_steps > 0
+        if not plan.choices or not (plan.steps or begins):
             return inputs
         level = self.network.preprocessing.level
         reach: float | Tensor = travel(plan.step_size / level, plan.steps)
@@ -101,9 +102,11 @@ class Turbo:
             reach = reach * resized(lift[None], size_of(inputs))[0]
         soft = SOFT if plan.later else 0.0
         numbers = self._numbers(plan.choices, reach, inputs.device)
+        if not numbers:
+            return inputs
         function = partial(self._dreamed, soft)
         whole = not self.tile or max(size_of(inputs)) <= self.tile
-        if recordings is None or not numbers or not whole:
+        if recordings is None or not whole:
             return function(inputs, *numbers)
         key = (TURBO, soft, inputs.shape, inputs.dtype, numbers[-1].ndim)
         return recordings.call(key, function, inputs, *numbers)

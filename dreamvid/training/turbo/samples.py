@@ -43,7 +43,8 @@ def write_sample(
     fed = rows[-1]
     for number in range(FED):
         fed = torch.stack([_enlarged(picture) for picture in fed])
-        fed = dreamer.batch(fed, (0, number + 1), later=True).mul(255).round().div(255)
+        index = number + 1
+        fed = dreamer.batch(fed, (0, index), later=True, index=index).mul(255).round().div(255)
     rows.append(fed)
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     write_picture(sheet.cpu().contiguous(), path)
