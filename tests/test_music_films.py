@@ -112,6 +112,23 @@ def test_a_film_listens_to_its_own_sound(place):
     assert "--audio FILE" in run(place, "video", "mute.mp4", *words, fails=True).stderr
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_a_film_to_music_is_measured(place, own):
+    sound = ("-i", place / "song.wav", "-c:a", "aac") if own else ()
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=96x64:rate=8:duration=1", *sound, "-shortest",
+           "-c:v", "libx264", place / "clip.mp4")  # fmt: skip
+    words = ("video", "clip.mp4", *TINY, *(() if own else ("--audio", "song.wav")))
+    run(place, *words, "--set", "ascent.step_size=1+onset", "--seconds", "1", "-o", "steps.mp4")
+    run(place, *words, "--layer", "4c=1+onset,3b", "--seconds", "1", "-o", "layers.mp4")
+    assert "dream strength" in run(place, "measure", "clip.mp4", "layers.mp4").stdout
+    (place / "song.wav").unlink()
+    # How a film was dreamed does not matter, so neither does the music that led it.
+    assert "dream strength" in run(place, "measure", "clip.mp4", "steps.mp4").stdout
+    if not own:
+        assert "song.wav" in run(place, "measure", "clip.mp4", "layers.mp4", "--overwrite",
+                                 fails=True).stderr  # fmt: skip
+
+
 def test_a_folder_of_pictures_becomes_a_film_to_music(place, picture):
     (place / "row").mkdir()
     for number in range(9):

@@ -227,6 +227,8 @@ class Settings:
             del tree["network"]["at_once"]
         if not self.octaves.smallest:
             del tree["octaves"]["smallest"]
+        if self.octaves.later == OctaveSettings.later:
+            del tree["octaves"]["later"]
         if self.ascent.strength == 1:
             del tree["ascent"]["strength"]
         if self.film.speed == 1:

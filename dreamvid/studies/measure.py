@@ -24,6 +24,7 @@ from dreamvid.film.flashes import FlashCounter, luminance_of
 from dreamvid.film.footage import film_frames
 from dreamvid.film.seams import Seam, loop_seam
 from dreamvid.frames import Frame, Size, from_pixels, photographic, size_of
+from dreamvid.jobs.music import follows_music, with_music, with_own_sound
 from dreamvid.media import encoders
 from dreamvid.motion.optical_flow import Method, method_for, shrunk
 from dreamvid.motion.trust import boundary, disoccluded
@@ -36,6 +37,9 @@ LEVELS = 255
 
 FINER = 2
 """Motion is found in the input at this many times the dream's size, if it is that large."""
+
+LOOKS = ("network", "objective", "octaves", "flow", "film", "video", "audio", "machine", "plugins")
+"""The sections that say what is seen in a film; the others say how it was dreamed."""
 
 TITLES = {
     "warping_error": "warping error",
@@ -102,10 +106,15 @@ def measure(
         encoders.check_place(place, overwrite)
     second_film = media.probe(dream)
     first_film = media.probe(source, second_film.rate)
+    rate = second_film.rate
+    start = film_seconds(settings.video.start, first_film.rate, "video.start")
+    settings = Settings(**{name: getattr(settings, name) for name in LOOKS})
+    if follows_music(settings):
+        settings, heard = with_music(settings.changed("film", fps=rate), say)
+        if not heard:
+            settings, _ = with_own_sound(settings, source, first_film, round(start * rate))
     method = method_for(settings.flow)
     dreamer = dreamer_for(settings)
-    start = film_seconds(settings.video.start, first_film.rate, "video.start")
-    rate = second_film.rate
     size = second_film.size
     finer = Size(*(FINER * side for side in size))
     if all(side <= own for side, own in zip(finer, first_film.size, strict=True)):
