@@ -8,6 +8,7 @@ import sys
 import time
 
 import cv2
+import mss
 import numpy as np
 import pytest
 
@@ -82,7 +83,6 @@ def showing(asked, folder):
     On a screen without a window manager Qt leaves one window in five black while other programs are
     busy, also one of OpenCV alone. It is then opened again.
     """
-    mss = pytest.importorskip("mss")
     for _ in range(5):
         shower = subprocess.Popen(asked, cwd=folder, stderr=subprocess.PIPE, text=True)
         latest = time.monotonic() + 20

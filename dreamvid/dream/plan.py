@@ -12,7 +12,7 @@ from dreamvid.networks.layers import Choice
 from dreamvid.settings import AscentSettings, OctaveSettings, Settings
 
 EVERY = 3
-"""Octaves that alternate are dreamed at one of so many later frames."""
+"""Of so many later dreams, one takes a smaller octave where octaves alternate."""
 BUILT_IN = ("ascent.", "octaves.", "network.", "objective")
 """How the names of settings begin that a step is made of."""
 GIVEN = tuple(
@@ -97,7 +97,7 @@ class Plan:
         """The layers of each octave, where octaves have layers of their own."""
         alternate = octaves.later == "alternate"
         self.every = max(1, min(EVERY, octaves.count - 1)) if alternate else 1
-        """Of so many later dreams, one takes a smaller octave; all take the largest."""
+        """As `EVERY`, where there are so many smaller octaves; 1: every dream takes all of them."""
 
     @property
     def changes(self) -> bool:

@@ -58,14 +58,14 @@ def work_by_frame(
         known = np.unique([dreams[0], dreams[-1]])
     elif len(dreams) > SAMPLES:
         known = dreams[np.unique(np.linspace(0, len(dreams) - 1, SAMPLES).round().astype(int))]
-    works = [_work_around(plan, time(int(each)), size, feeds_back, stride) for each in known]
+    works = [_mean_work(plan, time(int(each)), size, feeds_back, stride) for each in known]
     found = np.interp(dreams, known, works)
     if dreams[0] == 0:
         found[0] = work_of(plan.at(time(0)), size)
     return list(_before_each(found.tolist(), start, stop, stride))
 
 
-def _work_around(plan: Plan, index: int, size: Size, later: bool, stride: int) -> float:
+def _mean_work(plan: Plan, index: int, size: Size, later: bool, stride: int) -> float:
     """The mean work of a dream and of those after it, until each octave was dreamed."""
     dreams = range(index, index + plan.every * stride, stride)
     return sum(work_of(plan.at(each, later), size) for each in dreams) / len(dreams)
